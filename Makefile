@@ -1,0 +1,79 @@
+# Every target makes what it needs in .venv; the second time it finds it there. `make` alone prints what there is.
+
+PYTHON ?= python3
+PORT ?= 8000
+VENV := .venv
+RUN := $(VENV)/bin/python
+SANDBOX := $(RUN) sandbox/manage.py
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help demo test lint mutants bench coverage clean
+
+help:
+	@echo 'make demo      serve the sandbox on http://127.0.0.1:8000/ (PORT=8001: on another port)'
+	@echo 'make test      run the whole suite (ARGS="-k feed": a part of it)'
+	@echo 'make lint      ruff, and mypy --strict over ws4redis'
+	@echo 'make mutants   turn on old faults one by one: each has to be found by its test'
+	@echo 'make bench     measure delivery, speed and memory, on both forms of the loop (needs redis-server and cc)'
+	@echo 'make coverage  run the suite and show which branches it does not take'
+	@echo 'make clean     remove what these targets have made'
+	@echo
+	@echo 'PYTHON=python3.12 takes another interpreter than python3, from 3.11 on; make clean comes first then.'
+	@echo 'Neither Redis nor a browser is needed. Tests that need a Redis server are skipped unless redis-server is on PATH;'
+	@echo 'with WS4REDIS_REQUIRE=redis they fail instead.'
+
+demo: $(VENV)/installed-demo
+	@echo '== The database and its users'
+	@$(SANDBOX) migrate --verbosity 0
+	@$(SANDBOX) load_users
+	@echo '== The sandbox: open http://127.0.0.1:$(PORT)/ in two windows; Ctrl-C ends it'
+	@$(SANDBOX) runserver 127.0.0.1:$(PORT)
+
+test: $(VENV)/installed-test
+	@echo '== The suite'
+	@$(RUN) -m pytest $(ARGS)
+
+lint: $(VENV)/installed-test
+	@echo '== ruff'
+	@$(RUN) -m ruff check .
+	@echo '== mypy --strict'
+	@$(RUN) -m mypy --strict
+
+mutants: $(VENV)/installed-test
+	@echo '== Old faults, one by one'
+	@$(RUN) -m tests.mutants
+
+bench: $(VENV)/installed-test
+	@echo '== Delivery, speed and memory, in the main hub and in a thread'
+	@for program in sequence speed memory; do \
+		for form in gevent gthread; do $(RUN) -m benchmarks.$$program --form $$form || exit 1; done; \
+	done
+
+coverage: $(VENV)/installed-test
+	@echo '== The suite, and the branches that it does not take'
+	@$(RUN) -m coverage run -m pytest $(ARGS)
+	@$(RUN) -m coverage report
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage sandbox/db.sqlite3*
+
+$(VENV)/installed-demo: EXTRAS := sandbox
+$(VENV)/installed-test: EXTRAS := testing,gunicorn,dev
+
+# A file stands for each set of extras: it is made anew when setup.py, which declares them, has changed.
+$(VENV)/installed-%: setup.py pyproject.toml | $(VENV)/bin/pip
+	@echo '== Installing the project with [$(EXTRAS)] in $(VENV); this takes a minute the first time'
+	@$(RUN) -m pip install --quiet --disable-pip-version-check --editable '.[$(EXTRAS)]' \
+		|| { echo 'make: pip could not install what setup.py names; without a network it needs an index of its own.' >&2; exit 1; }
+	@touch $@
+
+$(VENV)/bin/pip:
+	@command -v '$(PYTHON)' >/dev/null \
+		|| { echo 'make: there is no $(PYTHON): install Python 3.11 or later, or say PYTHON=/path/to/python.' >&2; exit 1; }
+	@'$(PYTHON)' -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "make: $(PYTHON) is $$('$(PYTHON)' -V 2>&1), too old: 3.11 or later is needed, say PYTHON=/path/to/python." >&2; exit 1; }
+	@'$(PYTHON)' -c 'import venv, ensurepip' 2>/dev/null \
+		|| { echo 'make: $(PYTHON) lacks the modules venv and ensurepip (Debian: apt-get install python3-venv).' >&2; exit 1; }
+	@echo '== Making a virtual environment in $(VENV)'
+	@'$(PYTHON)' -m venv $(VENV)

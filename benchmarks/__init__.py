@@ -1,0 +1,1 @@
+"""Programs that measure what the package promises: nothing lost, speed, memory. See README.md."""

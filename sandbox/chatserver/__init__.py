@@ -1,0 +1,1 @@
+"""A small site with one page for each audience that ws4redis knows."""

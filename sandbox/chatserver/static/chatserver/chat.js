@@ -1,0 +1,78 @@
+/* The chat pages: messages of the websocket into the log, and two forms that send. */
+(() => {
+  'use strict';
+
+  const MESSAGES_SHOWN = 200;
+  const POLICY_VIOLATION = 1008;
+
+  const byId = (id) => document.getElementById(id);
+  const options = JSON.parse(byId('websocket-options').textContent);
+  const log = byId('log');
+  const messages = byId('messages');
+  const websocketForm = byId('websocket-form');
+  const djangoForm = byId('django-form');
+
+  // Messages come from other people: they enter the page as text, never as markup.
+  function showMessage(data) {
+    const received = new Date();
+    const time = document.createElement('time');
+    time.dateTime = received.toISOString();
+    time.textContent = received.toLocaleTimeString();
+    const text = document.createElement('span');
+    text.textContent = typeof data === 'string' ? data : `(${data.size} bytes of binary data)`;
+    const item = document.createElement('li');
+    item.append(time, text);
+    messages.append(item);
+    if (messages.children.length > MESSAGES_SHOWN) {
+      messages.firstElementChild.remove();
+    }
+    log.scrollTop = log.scrollHeight;
+  }
+
+  function showState(text, connected) {
+    byId('state').textContent = text;
+    websocketForm.querySelector('button').disabled = !connected;
+  }
+
+  function showDisconnected(event) {
+    showState(event.code === POLICY_VIOLATION
+      ? 'Closed by the server: you may no longer use this chat.'
+      : `Disconnected (${event.code}), trying again.`, false);
+  }
+
+  const websocket = new WS4Redis({
+    uri: options.uri,
+    heartbeat_msg: options.heartbeat_msg,
+    connecting: () => showState('Connecting.', false),
+    connected: () => showState('Connected.', true),
+    disconnected: showDisconnected,
+    receive_message: showMessage,
+  });
+
+  websocketForm.addEventListener('submit', (event) => {
+    event.preventDefault();
+    if (websocket.is_connected()) {
+      websocket.send_message(websocketForm.elements.message.value);
+      websocketForm.reset();
+    }
+  });
+
+  async function post() {
+    const response = await fetch(djangoForm.action, {method: 'POST', body: new FormData(djangoForm)});
+    if (response.status !== 204) {
+      throw new Error(`the server answered ${response.status}`);
+    }
+    djangoForm.elements.message.value = '';
+  }
+
+  djangoForm.addEventListener('submit', async (event) => {
+    event.preventDefault();
+    const outcome = byId('outcome');
+    try {
+      await post();
+      outcome.textContent = 'Published.';
+    } catch (error) {
+      outcome.textContent = `Not published: ${error.message}.`;
+    }
+  });
+})();

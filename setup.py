@@ -1,0 +1,90 @@
+"""The package and what it needs. The tools are configured in pyproject.toml."""
+
+import re
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+ROOT = Path(__file__).resolve().parent
+
+
+def read_version() -> str:
+    """Return the version without importing the package, whose dependencies are not there yet."""
+    match = re.search(r"^__version__ = '(.+)'$", (ROOT / 'ws4redis/__init__.py').read_text('utf-8'), re.MULTILINE)
+    if match is None:
+        raise SystemExit('setup.py: ws4redis/__init__.py has no line __version__ = ...')
+    return match[1]
+
+
+# Each lower bound is the version on which the test suite has passed.
+RUNTIME = [
+    'django>=5.2',  # the framework whose sessions, users and settings decide who hears what
+    'redis[hiredis]>=8.1',  # the way to Redis; hiredis parses replies in C, twice as fast
+    'gevent>=26.9',  # the event loop that carries the websockets
+    'websockets>=17.4',  # RFC 6455 without I/O: frames, handshake, state
+]
+
+EXTRAS = {
+    # What a project's tests need.
+    'testing': [
+        'fakeredis>=2.40',  # the server behind memory://
+        'pytest>=9.2',  # fixtures
+        'pytest-django>=4.14',  # the test database and settings
+    ],
+    # What a production server needs.
+    'gunicorn': [
+        'gunicorn[gevent]>=27.0',  # its gevent worker imports packages that plain gunicorn does not install
+    ],
+    # What the sandbox needs.
+    'sandbox': [
+        'fakeredis>=2.40',  # the sandbox runs on memory://, without a Redis server
+    ],
+    # What this package's own suite and linters need besides.
+    'dev': [
+        'build>=1.6',  # wheel and sdist, which the suite installs
+        'coverage>=7.17',  # which branches the suite takes
+        'django-stubs>=6.1',  # types of Django
+        'freezegun>=1.5',  # one of the clocks that a Broker moves
+        'hypothesis>=6.170',  # fragments, orders and names that nobody would think of
+        'mypy>=2.4',  # the types
+        'pytest-xdist>=3.8',  # the suite in parallel: pytest -n auto
+        'ruff>=0.17',  # style
+        'setuptools>=65.5',  # the build without isolation; from Python 3.12 on a venv has none
+        'time-machine>=3.6',  # the other clock that a Broker moves
+        'types-gevent>=26.9',  # types of gevent
+        'wheel>=0.48',  # older setuptools cannot write a wheel without it
+    ],
+}
+
+setup(
+    name='django-websocket-redis',
+    version=read_version(),
+    description='Websockets for Django over Redis',
+    long_description=(ROOT / 'README.md').read_text('utf-8'),
+    long_description_content_type='text/markdown',
+    author='the ws4redis authors',
+    license='MIT',
+    license_files=['LICENSE'],
+    keywords=['django', 'websocket', 'redis', 'gevent', 'realtime'],
+    classifiers=[
+        'Development Status :: 4 - Beta',
+        'Environment :: Web Environment',
+        'Framework :: Django',
+        'Framework :: Django :: 5.2',
+        'Framework :: Pytest',
+        'Intended Audience :: Developers',
+        'Operating System :: POSIX',
+        'Programming Language :: Python :: 3',
+        'Programming Language :: Python :: 3 :: Only',
+        'Programming Language :: Python :: 3.11',
+        'Topic :: Internet :: WWW/HTTP',
+        'Typing :: Typed',
+    ],
+    packages=find_packages(include=['ws4redis', 'ws4redis.*']),
+    package_data={'ws4redis': ['py.typed', 'static/**/*', 'templates/**/*']},
+    python_requires='>=3.11',
+    install_requires=RUNTIME,
+    extras_require=EXTRAS,
+    entry_points={'pytest11': ['ws4redis = ws4redis.testing.plugin']},
+    zip_safe=False,
+)

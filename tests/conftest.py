@@ -1,0 +1,60 @@
+"""What the suite needs from outside: a Redis server, if there is one."""
+
+import os
+from collections.abc import Iterator
+from importlib.metadata import entry_points
+
+import pytest
+
+from tests.redis_server import RedisProcess, find_redis_server
+
+PLUGIN = 'ws4redis.testing.plugin'
+PLUGIN_INSTALLED = any(entry_point.value == PLUGIN for entry_point in entry_points(group='pytest11'))
+
+# A checkout that is not installed has no entry point to load the plugin by; loading it twice would be refused.
+pytest_plugins = ['pytester'] if PLUGIN_INSTALLED else ['pytester', PLUGIN]
+
+
+def require(name: str, found: object, remedy: str) -> None:
+    """Skip the test unless something outside the suite was found; fail where WS4REDIS_REQUIRE names it.
+
+    Args:
+        name: as the comma-separated WS4REDIS_REQUIRE has it.
+        found: falsy if it is missing.
+        remedy: how to get it.
+    """
+    if found:
+        return
+    if name in os.environ.get('WS4REDIS_REQUIRE', '').split(','):
+        pytest.fail(f'{name} is missing and WS4REDIS_REQUIRE names it: {remedy}', pytrace=False)
+    pytest.skip(f'{name} is missing: {remedy}')
+
+
+def _redis_program() -> str:
+    program = find_redis_server()
+    require('redis', program, 'put redis-server on PATH (Debian: apt-get install redis-server)')
+    assert program is not None
+    return program
+
+
+@pytest.fixture(scope='session')
+def _shared_redis() -> Iterator[RedisProcess]:
+    """One server for the whole run (for each worker of xdist)."""
+    with RedisProcess(_redis_program()) as server:
+        yield server
+
+
+@pytest.fixture
+def redis_url(_shared_redis: RedisProcess) -> str:
+    """The URL of a real Redis server, empty at the beginning of the test."""
+    client = _shared_redis.client()
+    client.flushall()
+    client.close()
+    return _shared_redis.url
+
+
+@pytest.fixture
+def redis_process() -> Iterator[RedisProcess]:
+    """A real Redis server of this test alone, for tests that stop it and start it again."""
+    with RedisProcess(_redis_program()) as server:
+        yield server

@@ -1,0 +1,156 @@
+"""Turns on the faults of broken.py one by one and sees that the tests find each of them: python -m tests.mutants
+
+Every test of the fault's row in test_regressions.py has to fail, by an assertion or an exception that the switch names. Nearly
+all other tests have to pass: a switch that breaks everything would prove nothing.
+"""
+
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import xml.etree.ElementTree as ElementTree
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.broken import SWITCHES
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+
+ROOT_MODULES = (
+    'access',
+    'checks',
+    'compatibility',
+    'exceptions',
+    'memberships',
+    'overrides',
+    'policies',
+    'publisher',
+    'redis_store',
+    'regressions',
+    'signals',
+    'store',
+    'subscriber',
+    'subscription',
+)
+"""Those at the root of tests/ that run in memory: the rest starts processes, which costs time and shows no more."""
+
+ARGUMENTS = (
+    *('-q', '-p', 'no:cacheprovider', '-p', 'no:randomly', '-p', 'tests.broken', '--tb=short', '--show-capture=no'),
+    # Searching for the smallest example of each failure takes minutes.
+    *('-m', 'not hypothesis', '--ignore=tests/testing/test_plugin.py'),
+    *('tests/core', 'tests/testing', *(f'tests/test_{name}.py' for name in ROOT_MODULES)),
+)
+
+SLOW = ' or '.join(['in_any_order', *(f'test_f{number}_' for number in (14, 17, 18, 23))])
+"""Those that exhaust all orders of events, or start processes: left out while another fault is turned on."""
+
+PROCESSES = 2
+SECONDS = 300.0
+"""For one run, which takes 15 on an idle machine."""
+
+OTHERS = 0.9
+"""The share of other tests that has to pass with a fault turned on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How one test ended.
+
+    Attributes:
+        name: with its parameters.
+        row: the fault that it is about, as 'F1'; empty for a test outside test_regressions.py.
+        kind: 'passed', 'failed', 'skipped', or 'error' in a fixture or at import.
+        message: the first line of why it failed or was skipped.
+    """
+
+    name: str
+    row: str
+    kind: str
+    message: str
+
+    def shows(self, raises: tuple[str, ...]) -> bool:
+        """Whether it failed in its own words, or by one of these exceptions."""
+        return self.kind == 'failed' and self.message.startswith(('assert ', 'AssertionError', 'Failed: ', *raises))
+
+
+def run(name: str) -> list[Outcome]:
+    """Run the tests with this fault turned on; with none if the name is empty."""
+    with tempfile.TemporaryDirectory() as directory:
+        report = Path(directory) / 'report.xml'
+        environment = {**os.environ, 'WS4REDIS_BROKEN': name, 'HYPOTHESIS_STORAGE_DIRECTORY': directory}
+        chosen = f'test_{name.lower()}_ or not ({SLOW})' if name else ''
+        command = [sys.executable, '-m', 'pytest', *ARGUMENTS, '-k', chosen, f'--junitxml={report}']
+        try:
+            done = subprocess.run(
+                command, cwd=REPOSITORY, env=environment, capture_output=True, text=True, timeout=SECONDS, check=False
+            )
+        except subprocess.TimeoutExpired:
+            return [Outcome('the run', name, 'error', f'not done after {SECONDS:.0f} s')]
+        if not report.exists():
+            return [Outcome('the run', name, 'error', (done.stdout + done.stderr).strip().splitlines()[-1])]
+        return [outcome_of(case) for case in ElementTree.parse(report).iter('testcase')]
+
+
+def outcome_of(case: ElementTree.Element) -> Outcome:
+    """What pytest reports of one test."""
+    name = case.get('name', '')
+    found = re.match(r'test_f(\d+)_', name) if case.get('classname') == 'tests.test_regressions' else None
+    row = f'F{found[1]}' if found else ''
+    for tag, kind in (('error', 'error'), ('failure', 'failed'), ('skipped', 'skipped')):
+        element = case.find(tag)
+        if element is not None:
+            return Outcome(name, row, kind, (element.get('message') or '?').splitlines()[0])
+    return Outcome(name, row, 'passed', '')
+
+
+def judge(name: str, outcomes: list[Outcome]) -> str:
+    """Print the rows of one fault; gives 'passed', 'failed' or 'skipped'."""
+    own = [outcome for outcome in outcomes if outcome.row == name]
+    others = [outcome for outcome in outcomes if outcome.row != name and outcome.kind != 'skipped']
+    passed = sum(outcome.kind == 'passed' for outcome in others)
+    verdicts = []
+    for outcome in own:
+        fails = outcome.shows(SWITCHES[name].raises)
+        verdicts.append('skipped' if outcome.kind == 'skipped' else 'passed' if fails else 'failed')
+        print_row(name, outcome, 'yes' if fails else outcome.kind.upper(), f'{passed}/{len(others)}')
+    if not own:
+        print(f'{name:<6} has no test of its own')
+    if passed < OTHERS * len(others):
+        print(f'{name:<6} breaks {len(others) - passed} of {len(others)} other tests: it is more than the fault')
+    if not own or 'failed' in verdicts or passed < OTHERS * len(others):
+        return 'failed'
+    return 'skipped' if 'passed' not in verdicts else 'passed'
+
+
+def print_row(name: str, outcome: Outcome, verdict: str, others: str) -> None:
+    """One line of the table."""
+    print(f'{name:<6} {outcome.name.removeprefix("test_")[:76]:<76} {verdict:<8} {others:<10} {outcome.message[:100]}'.rstrip())
+
+
+def judge_unbroken(outcomes: list[Outcome]) -> bool:
+    """Whether every test of test_regressions.py passes if nothing is broken."""
+    failed = [outcome for outcome in outcomes if outcome.kind in ('failed', 'error')]
+    regressions = [outcome for outcome in failed if outcome.row]
+    print(f'Nothing broken: {len(outcomes) - len(failed)} of {len(outcomes)} tests pass or are skipped')
+    for outcome in failed:
+        print(f'  {outcome.name}: {outcome.message[:100]}')
+    return bool(outcomes) and not regressions
+
+
+def main() -> int:
+    """Run everything; gives the exit status."""
+    names = ['', *SWITCHES]
+    with ThreadPoolExecutor(PROCESSES) as pool:
+        runs = pool.map(run, names)
+        sound = judge_unbroken(next(runs))
+        print(f'\n{"fault":<6} {"its tests":<76} {"fails":<8} {"others":<10} with')
+        verdicts = [judge(name, outcomes) for name, outcomes in zip(SWITCHES, runs, strict=True)]
+    skipped = verdicts.count('skipped')
+    print(f'\n{verdicts.count("passed")} passed, {verdicts.count("failed")} failed' + (f', {skipped} skipped' if skipped else ''))
+    return 0 if sound and 'failed' not in verdicts else 1
+
+
+if __name__ == '__main__':
+    sys.exit(main())

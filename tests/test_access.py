@@ -1,0 +1,723 @@
+"""Who may have a websocket: origin, session and user, the site's callbacks failing closed, and the later look."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import redis
+from django.contrib.auth.models import AnonymousUser, Group, User
+from django.contrib.sessions.backends.db import SessionStore
+from django.core.exceptions import PermissionDenied
+from django.db import OperationalError, connection
+from django.http import Http404, HttpRequest
+from django.test import Client, RequestFactory
+from django.utils.functional import SimpleLazyObject
+
+from ws4redis import access
+from ws4redis.exceptions import ForbiddenError, HandshakeError
+from ws4redis.testing import Broker, HandshakeRejected
+
+if TYPE_CHECKING:
+    from pytest_django import Settings
+
+
+@pytest.fixture
+def broker() -> Iterator[Broker]:
+    with Broker() as broker:
+        yield broker
+
+
+@pytest.fixture
+def browser() -> Iterator[Broker]:
+    """A broker that shows what a browser would see."""
+    with Broker(raise_server_exceptions=False) as broker:
+        yield broker
+
+
+@pytest.fixture
+def john(db: None) -> User:
+    return User.objects.create(username='john')
+
+
+def status(broker: Broker, *arguments: Any, **keywords: Any) -> int:
+    """The HTTP status of a handshake."""
+    try:
+        broker.connect(*arguments, **keywords)
+    except HandshakeRejected as exc:
+        return exc.status_code
+    return 101
+
+
+# Origin
+
+
+def origin_allowed(origin: str | None, host: str = 'testserver', secure: bool = False) -> bool:
+    """Whether a page of this origin may have a websocket of this host."""
+    headers = {'host': host} if origin is None else {'host': host, 'origin': origin}
+    try:
+        access.check_origin(RequestFactory().get('/ws/', headers=headers, secure=secure))
+    except ForbiddenError as exc:
+        assert exc.status == 403
+        return False
+    return True
+
+
+@pytest.mark.parametrize(
+    ('origin', 'host', 'secure', 'allowed'),
+    [
+        ('http://testserver', 'testserver', False, True),
+        ('http://testserver:80', 'testserver', False, True),
+        ('HTTP://TestServer', 'testserver', False, True),
+        ('http://testserver', 'testserver:80', False, True),
+        ('https://testserver', 'testserver', True, True),
+        ('http://testserver:8000', 'testserver:8000', False, True),
+        ('https://testserver:8443', 'testserver:8443', True, True),
+        # TLS ends at a proxy: the page is https, the request is not.
+        ('https://testserver', 'testserver', False, True),
+        ('https://testserver:8443', 'testserver:8443', False, True),
+        # A page without TLS is open to anybody on its way.
+        ('http://testserver', 'testserver', True, False),
+        ('http://testserver:443', 'testserver', True, False),
+        # Another port is another site.
+        ('http://testserver:8000', 'testserver', False, False),
+        ('http://testserver:8000', 'testserver:8001', False, False),
+        ('https://testserver:80', 'testserver', False, False),
+        # Another host
+        ('http://evil.example', 'testserver', False, False),
+        ('http://testserver.evil.example', 'testserver', False, False),
+        ('http://eviltestserver', 'testserver', False, False),
+        ('http://sub.testserver', 'testserver', False, False),
+        # No origin that a browser would send for a page of this site
+        ('null', 'testserver', False, False),
+        ('', 'testserver', False, False),
+        ('testserver', 'testserver', False, False),
+        ('//testserver', 'testserver', False, False),
+        ('ftp://testserver', 'testserver', False, False),
+        ('ws://testserver', 'testserver', False, False),
+        ('http://testserver/page', 'testserver', False, False),
+        ('http://testserver?query', 'testserver', False, False),
+        ('http://user@testserver', 'testserver', False, False),
+        ('http://testserver@evil.example', 'testserver', False, False),
+        ('http://testserver:port', 'testserver', False, False),
+        ('http://[::1', 'testserver', False, False),
+        ('http://testserver http://evil.example', 'testserver', False, False),
+    ],
+)
+def test_origin_is_that_of_the_host(origin: str, host: str, secure: bool, allowed: bool) -> None:
+    """F8."""
+    assert origin_allowed(origin, host, secure) is allowed
+
+
+def test_origin_may_be_an_ipv6_address(settings: Settings) -> None:
+    settings.ALLOWED_HOSTS = ['[::1]']
+    assert origin_allowed('http://[::1]:8000', '[::1]:8000')
+    assert not origin_allowed('http://[::2]:8000', '[::1]:8000')
+
+
+@pytest.mark.parametrize(
+    ('hosts', 'origin', 'secure', 'allowed'),
+    [
+        (['internal', 'www.example.com'], 'https://www.example.com', False, True),
+        (['internal', 'WWW.example.com'], 'https://www.example.com', False, True),
+        (['internal', 'www.example.com'], 'http://www.example.com', False, True),
+        (['internal', 'www.example.com'], 'http://www.example.com', True, False),
+        (['internal', 'www.example.com'], 'https://www.example.com:8443', False, False),
+        (['internal', 'www.example.com'], 'https://example.com', False, False),
+        (['*'], 'https://www.example.com', False, False),
+        (['internal', '.example.com'], 'https://www.example.com', False, False),
+        (['internal', '.example.com'], 'https://example.com', False, False),
+    ],
+)
+def test_allowed_hosts_count_only_where_spelt_out(
+    settings: Settings, hosts: list[str], origin: str, secure: bool, allowed: bool
+) -> None:
+    settings.ALLOWED_HOSTS = hosts
+    assert origin_allowed(origin, 'internal', secure) is allowed
+
+
+@pytest.mark.parametrize('setting', ['CSRF_TRUSTED_ORIGINS', 'WS4REDIS_ALLOWED_ORIGINS'])
+@pytest.mark.parametrize(
+    ('entry', 'origin', 'allowed'),
+    [
+        ('https://shop.example.com', 'https://shop.example.com', True),
+        ('https://shop.example.com', 'https://shop.example.com:443', True),
+        ('https://shop.example.com', 'http://shop.example.com', False),
+        ('https://shop.example.com', 'https://shop.example.com:8443', False),
+        ('https://shop.example.com', 'https://a.shop.example.com', False),
+        ('https://shop.example.com:8443', 'https://shop.example.com:8443', True),
+        ('https://shop.example.com:8443', 'https://shop.example.com', False),
+        ('http://shop.example.com', 'http://shop.example.com', True),
+        ('https://*.example.com', 'https://a.example.com', True),
+        ('https://*.example.com', 'https://a.b.example.com', True),
+        ('https://*.example.com', 'https://example.com', False),
+        ('https://*.example.com', 'https://evilexample.com', False),
+        ('https://*.example.com', 'http://a.example.com', False),
+        ('https://*.example.com', 'https://a.example.com:8443', False),
+        ('https://*.example.com:8443', 'https://a.example.com:8443', True),
+        ('https://*.example.com', 'null', False),
+    ],
+)
+@pytest.mark.parametrize('secure', [False, True])
+def test_other_origins_are_named_in_the_settings(
+    settings: Settings, setting: str, entry: str, origin: str, allowed: bool, secure: bool
+) -> None:
+    setattr(settings, setting, [entry])
+    assert origin_allowed(origin, secure=secure) is allowed
+
+
+def test_null_is_refused_even_if_it_is_named(settings: Settings) -> None:
+    """Any sandboxed frame of any site has it."""
+    settings.WS4REDIS_ALLOWED_ORIGINS = ['null']
+    assert not origin_allowed('null')
+
+
+def test_request_without_an_origin_is_no_browsers_and_accepted_unless_one_is_required(settings: Settings) -> None:
+    assert origin_allowed(None)
+    settings.WS4REDIS_REQUIRE_ORIGIN = True
+    assert not origin_allowed(None)
+    assert origin_allowed('http://testserver')
+
+
+def test_host_that_is_not_allowed_is_a_bad_request(browser: Broker) -> None:
+    with pytest.raises(HandshakeRejected) as refused:
+        browser.connect('news', headers={'Host': 'evil.example'}, origin='http://evil.example')
+    assert refused.value.status_code == 400
+    assert b'ALLOWED_HOSTS' not in refused.value.body
+
+
+def test_refused_origin_is_logged_with_the_setting_that_would_help(broker: Broker, caplog: pytest.LogCaptureFixture) -> None:
+    with pytest.raises(HandshakeRejected) as refused:
+        broker.connect('news', subscribe='broadcast', origin='https://evil.example')
+    assert refused.value.status_code == 403
+    assert refused.value.body == b'Origin not allowed\n'
+    assert 'WS4REDIS_ALLOWED_ORIGINS' in refused.value.reason
+    assert 'https://evil.example' in refused.value.reason
+    assert 'Host' in refused.value.reason
+    assert refused.value.reason in caplog.text
+
+
+def test_origin_is_checked_before_any_code_of_the_site_runs(broker: Broker, settings: Settings) -> None:
+    asked: list[object] = []
+    settings.WS4REDIS_PROCESS_REQUEST = asked.append
+    assert status(broker, 'news', origin='https://evil.example') == 403
+    assert asked == []
+
+
+# Session and user
+
+
+def test_logged_in_user_is_on_the_request(broker: Broker, john: User) -> None:
+    seen: list[HttpRequest] = []
+
+    def look(request: HttpRequest, channels: list[str]) -> list[str]:
+        seen.append(request)
+        return channels
+
+    broker.connect('news', user=john, allowed_channels=look)
+    assert seen[0].user == john
+    assert seen[0].session.session_key
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize('cookie', [None, '', 'any-text', 'x' * 500, '../../etc/passwd'])
+def test_cookie_that_is_no_session_is_nobody(broker: Broker, cookie: str | None) -> None:
+    """F9: any cookie text became a session channel."""
+    client = broker.connect('news', subscribe=['session', 'user', 'broadcast'], session=cookie)
+    assert client.channels == ['broadcast:news']
+
+
+@pytest.mark.django_db
+def test_anonymous_session_has_its_channel(broker: Broker) -> None:
+    session = SessionStore()
+    session['cart'] = 1
+    session.save()
+    client = broker.connect('news', subscribe=['session', 'user'], session=session)
+    assert client.channels == [f'session:{session.session_key}:news']
+
+
+def test_signed_cookie_session_has_no_channel(broker: Broker, settings: Settings) -> None:
+    """Its key is the cookie's content, and exists() is always False."""
+    from django.contrib.sessions.backends.signed_cookies import SessionStore as CookieSessionStore
+
+    settings.SESSION_ENGINE = 'django.contrib.sessions.backends.signed_cookies'
+    session = CookieSessionStore()
+    session['ws4redis:memberof'] = ['staff']
+    session.save()
+    client = broker.connect('news', subscribe=['session', 'group'], session=session)
+    assert client.channels == ['group:staff:news']
+
+
+def test_user_who_is_not_active_is_nobody(broker: Broker, john: User) -> None:
+    client = Client()
+    client.force_login(john)
+    User.objects.update(is_active=False)
+    assert broker.connect('news', subscribe=['user'], client=client).channels == []
+
+
+@pytest.mark.parametrize('table', ['django_session', 'auth_user'])
+def test_database_that_cannot_answer_makes_nobody_anonymous(browser: Broker, john: User, table: str) -> None:
+    client = Client()
+    client.force_login(john)
+    with connection.cursor() as cursor:
+        cursor.execute(f'ALTER TABLE {table} RENAME TO gone')
+    assert status(browser, 'news', subscribe='broadcast', client=client) == 503
+
+
+# WS4REDIS_PROCESS_REQUEST
+
+
+def set_nothing(request: HttpRequest) -> None:
+    """A callback that sets neither session nor user."""
+
+
+def test_callback_may_be_a_callable_or_a_dotted_path(broker: Broker, settings: Settings) -> None:
+    for callback in (set_nothing, f'{__name__}.set_nothing'):
+        settings.WS4REDIS_PROCESS_REQUEST = callback
+        assert broker.connect('news', subscribe=['user', 'session', 'group', 'broadcast']).channels == ['broadcast:news']
+
+
+@pytest.mark.parametrize('user', [None, 'missing'])
+def test_user_that_a_callback_leaves_out_is_anonymous_never_none(broker: Broker, settings: Settings, user: str | None) -> None:
+    seen: list[object] = []
+
+    def callback(request: Any) -> None:
+        if user is None:
+            request.user = None
+
+    def look(request: HttpRequest, channels: list[str]) -> list[str]:
+        seen.append(request.user)
+        return channels
+
+    settings.WS4REDIS_PROCESS_REQUEST = callback
+    broker.connect('news', allowed_channels=look)
+    assert isinstance(seen[0], AnonymousUser)
+
+
+class DuckUser:
+    """A user of a site's own, with is_authenticated as it likes."""
+
+    def __init__(self, is_authenticated: object) -> None:
+        self.is_authenticated = is_authenticated
+
+    def get_username(self) -> str:
+        return 'donald'
+
+
+class DuckSession:
+    """A session of a site's own."""
+
+    session_key = 'duck-key'
+
+    def get(self, name: str, default: object = None) -> object:
+        return {'ws4redis:memberof': ['ducks']}.get(name, default)
+
+
+@pytest.mark.parametrize(
+    ('is_authenticated', 'channels'),
+    [
+        (True, ['user:donald:news']),
+        (lambda: True, ['user:donald:news']),
+        (False, []),
+        (lambda: False, []),
+    ],
+)
+def test_callback_may_set_a_user_of_its_own(
+    broker: Broker, settings: Settings, is_authenticated: object, channels: list[str]
+) -> None:
+    def callback(request: Any) -> None:
+        request.user = DuckUser(is_authenticated)
+
+    settings.WS4REDIS_PROCESS_REQUEST = callback
+    assert broker.connect('news', subscribe=['user', 'group', 'session']).channels == channels
+
+
+def test_callback_may_set_a_session_of_its_own(broker: Broker, settings: Settings) -> None:
+    def callback(request: Any) -> None:
+        request.user = DuckUser(True)
+        request.session = DuckSession()
+
+    settings.WS4REDIS_PROCESS_REQUEST = callback
+    client = broker.connect('news', subscribe=['user', 'group', 'session'], publish=['group'])
+    assert set(client.channels) == {'user:donald:news', 'group:ducks:news', 'session:duck-key:news'}
+    client.send('quack')
+    assert [publication.channel for publication in broker.published] == ['group:ducks:news']
+
+
+def test_lazy_user_is_looked_up_at_the_handshake(browser: Broker, settings: Settings) -> None:
+    """A database away must refuse now, not make somebody anonymous later."""
+
+    def away() -> User:
+        raise OperationalError('server closed the connection')
+
+    def callback(request: Any) -> None:
+        request.user = SimpleLazyObject(away)
+
+    settings.WS4REDIS_PROCESS_REQUEST = callback
+    assert status(browser, 'news') == 503
+
+
+EXCEPTIONS = [
+    (PermissionDenied('not you'), 403),
+    (Http404('no such room'), 404),
+    (OperationalError('connection refused'), 503),
+    (redis.ConnectionError('away'), 503),
+    (redis.TimeoutError('away'), 503),
+    (ConnectionRefusedError('away'), 503),
+    (TimeoutError('away'), 503),
+    (AttributeError('typo'), 500),
+    (ImportError('typo'), 500),
+    (KeyError('room'), 500),
+    (RuntimeError('bug'), 500),
+]
+
+
+@pytest.mark.parametrize(('exception', 'expected'), EXCEPTIONS, ids=lambda value: getattr(value, '__class__', value).__name__)
+@pytest.mark.parametrize('setting', ['WS4REDIS_PROCESS_REQUEST', 'WS4REDIS_ALLOWED_CHANNELS'])
+def test_exception_of_a_callback_refuses_the_handshake(
+    browser: Broker, settings: Settings, setting: str, exception: Exception, expected: int
+) -> None:
+    """F7: an AttributeError inside it granted every channel asked for."""
+
+    def callback(*arguments: object) -> list[str]:
+        raise exception
+
+    setattr(settings, setting, callback)
+    assert status(browser, 'news', subscribe='broadcast') == expected
+    assert browser.clients == []
+
+
+@pytest.mark.parametrize('setting', ['WS4REDIS_PROCESS_REQUEST', 'WS4REDIS_ALLOWED_CHANNELS'])
+@pytest.mark.parametrize(
+    'path', ['tests.test_access.misspelt', 'tests.no_such_module.callback', 'nodots', '', 'tests.test_access.EXCEPTIONS']
+)
+def test_name_that_does_not_resolve_to_a_callable_refuses_the_handshake(
+    browser: Broker, settings: Settings, caplog: pytest.LogCaptureFixture, setting: str, path: str
+) -> None:
+    """F7: a misspelt name granted every channel asked for."""
+    setattr(settings, setting, path)
+    assert status(browser, 'news', subscribe='broadcast') == 500
+    assert setting in caplog.text
+    assert access.check_dotted_path(setting)
+
+
+def test_callback_that_can_be_called_passes_its_check(settings: Settings) -> None:
+    assert access.check_dotted_path('WS4REDIS_PROCESS_REQUEST') is None
+    settings.WS4REDIS_PROCESS_REQUEST = f'{__name__}.set_nothing'
+    assert access.check_dotted_path('WS4REDIS_PROCESS_REQUEST') is None
+
+
+def test_unexpected_exception_is_logged_with_one_traceback(
+    browser: Broker, settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    def callback(request: HttpRequest) -> None:
+        raise RuntimeError('bug')
+
+    settings.WS4REDIS_PROCESS_REQUEST = callback
+    assert status(browser, 'news') == 500
+    assert [record.levelname for record in caplog.records if record.exc_info] == ['ERROR']
+
+
+def test_expected_refusal_is_logged_without_a_traceback(broker: Broker, caplog: pytest.LogCaptureFixture) -> None:
+    def callback(request: HttpRequest, channels: list[str]) -> list[str]:
+        raise PermissionDenied('not you')
+
+    assert status(broker, 'news', allowed_channels=callback) == 403
+    assert 'not you' in caplog.text
+    assert not any(record.exc_info for record in caplog.records)
+
+
+def test_no_detail_of_an_exception_reaches_the_client(browser: Broker, settings: Settings) -> None:
+    """F12: host names and passwords were sent to clients."""
+    for exception in (RuntimeError, PermissionDenied, Http404, OperationalError, redis.ConnectionError):
+
+        def callback(request: HttpRequest, channels: list[str], exception: type[Exception] = exception) -> list[str]:
+            raise exception('redis://:s3cret@db.internal')
+
+        with pytest.raises(HandshakeRejected) as refused:
+            browser.connect('news', allowed_channels=callback)
+        assert b's3cret' not in refused.value.body
+        assert 's3cret' not in str(refused.value.headers)
+
+
+# WS4REDIS_ALLOWED_CHANNELS
+
+
+def none_allowed(request: HttpRequest, channels: list[str]) -> list[str]:
+    return []
+
+
+def test_answer_of_the_callback_replaces_what_was_asked_for(broker: Broker) -> None:
+    asked: list[list[str]] = []
+
+    def callback(request: HttpRequest, channels: list[str]) -> list[str]:
+        asked.append(channels)
+        return ['subscribe-broadcast']
+
+    client = broker.connect('news', subscribe=['user', 'session'], echo=True, allowed_channels=callback)
+    assert asked == [['subscribe-session', 'subscribe-user']]
+    assert client.channels == ['broadcast:news']
+
+
+def test_callback_may_be_a_dotted_path(broker: Broker) -> None:
+    client = broker.connect('news', subscribe='broadcast', allowed_channels=f'{__name__}.none_allowed')
+    assert client.channels == []
+    assert client.open
+
+
+@pytest.mark.parametrize('answer', [tuple, set, iter, lambda names: (name for name in names)])
+def test_answer_is_any_iterable(broker: Broker, answer: Callable[[list[str]], Any]) -> None:
+    def callback(request: HttpRequest, channels: list[str]) -> Any:
+        return answer(channels)
+
+    assert broker.connect('news', subscribe='broadcast', allowed_channels=callback).channels == ['broadcast:news']
+
+
+@pytest.mark.parametrize('answer', [None, 'subscribe-broadcast', b'subscribe-broadcast', True, 7])
+def test_answer_that_is_no_list_refuses_the_handshake(browser: Broker, answer: object) -> None:
+    def callback(request: HttpRequest, channels: list[str]) -> Any:
+        return answer
+
+    assert status(browser, 'news', subscribe='broadcast', allowed_channels=callback) == 500
+
+
+@pytest.mark.parametrize('name', ['subscribe-everything', 'broadcast', 'echo', '', 7])
+def test_name_that_there_is_not_in_the_answer_refuses_the_handshake(browser: Broker, name: Any) -> None:
+    def callback(request: HttpRequest, channels: list[str]) -> Any:
+        return [*channels, name]
+
+    assert status(browser, 'news', subscribe='broadcast', allowed_channels=callback) == 403
+
+
+def test_change_of_the_list_in_place_has_no_effect(broker: Broker) -> None:
+    def callback(request: HttpRequest, channels: list[str]) -> list[str]:
+        answer = list(channels)
+        channels.append('publish-broadcast')
+        return answer
+
+    client = broker.connect('news', subscribe='broadcast', allowed_channels=callback)
+    client.send('hello')
+    assert broker.published == []
+
+
+# Without a callback
+
+
+def test_anonymous_request_may_listen_but_not_publish_and_the_log_says_so(
+    broker: Broker, caplog: pytest.LogCaptureFixture
+) -> None:
+    """U24."""
+    with caplog.at_level(logging.INFO, 'ws4redis.access'):
+        client = broker.connect('news', subscribe='broadcast', publish='broadcast')
+    assert client.channels == ['broadcast:news']
+    assert 'publish-broadcast' in caplog.text
+    assert 'WS4REDIS_ALLOWED_CHANNELS' in caplog.text
+    client.send('hello')
+    assert broker.published == []
+
+
+def test_logged_in_user_may_publish(broker: Broker, john: User) -> None:
+    broker.connect('news', publish='broadcast', user=john).send('hello')
+    assert [publication.text for publication in broker.published] == ['hello']
+
+
+# The query string
+
+
+@pytest.mark.parametrize(
+    ('query', 'channels', 'echo', 'unknown'),
+    [
+        ([], [], False, []),
+        (['subscribe-user', 'echo'], ['subscribe-user'], True, []),
+        (['SUBSCRIBE-User', 'ECHO'], ['subscribe-user'], True, []),
+        (['publish-user', 'subscribe-user'], ['subscribe-user', 'publish-user'], False, []),
+        (['subscribe-all', 'token'], [], False, ['subscribe-all', 'token']),
+    ],
+)
+def test_names_alone_count(query: list[str], channels: list[str], echo: bool, unknown: list[str]) -> None:
+    assert access.requested_channels(query, ['subscribe-user', 'publish-user']) == (channels, echo, unknown)
+
+
+# Names that make no channel
+
+
+def test_user_whose_name_makes_no_channel_misses_that_channel_alone(broker: Broker, caplog: pytest.LogCaptureFixture) -> None:
+    """F13 at the handshake."""
+    asked = ['user', 'group', 'broadcast']
+    client = broker.connect('news', subscribe=asked, force_user=DuckNamed('a:b'), groups=['x:y', 'staff'])
+    assert set(client.channels) == {'group:staff:news', 'broadcast:news'}
+    assert caplog.text.count('left out a channel') == 2
+
+
+class DuckNamed(DuckUser):
+    """A logged-in user of any name."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(True)
+        self.name = name
+
+    def get_username(self) -> str:
+        return self.name
+
+
+# Groups
+
+
+@pytest.fixture
+def member(john: User) -> Client:
+    """John's browser; he was in staff and editors when he logged in."""
+    for name in ('staff', 'editors'):
+        john.groups.add(Group.objects.create(name=name))
+    client = Client()
+    client.force_login(john)
+    return client
+
+
+def test_groups_of_the_login_have_their_channels(broker: Broker, member: Client) -> None:
+    assert set(broker.connect('news', subscribe='group', client=member).channels) == {'group:staff:news', 'group:editors:news'}
+
+
+def test_group_lost_since_login_has_no_channel_any_more(broker: Broker, member: Client, john: User) -> None:
+    """F14: rights were frozen at login."""
+    john.groups.remove(Group.objects.get(name='staff'))
+    assert broker.connect('news', subscribe='group', client=member).channels == ['group:editors:news']
+    client = broker.connect('news', publish='group', client=member)
+    client.send('hello')
+    assert [publication.channel for publication in broker.published] == ['group:editors:news']
+
+
+def test_names_that_a_project_wrote_into_the_session_are_its_own_business(broker: Broker, member: Client, john: User) -> None:
+    session = member.session
+    session['ws4redis:memberof'] = [*session['ws4redis:memberof'], 'room-7']
+    session.save()
+    john.groups.clear()
+    assert broker.connect('news', subscribe='group', client=member).channels == ['group:room-7:news']
+
+
+def test_groups_are_looked_up_only_if_their_channels_are_wanted(
+    broker: Broker, member: Client, django_assert_num_queries: Any
+) -> None:
+    with django_assert_num_queries(2):
+        broker.connect('news', subscribe='broadcast', client=member)
+    with django_assert_num_queries(3):
+        broker.connect('news', subscribe='group', client=member)
+
+
+def test_database_away_when_groups_are_looked_up_refuses_the_handshake(browser: Broker, member: Client) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute('ALTER TABLE auth_user_groups RENAME TO gone')
+    assert status(browser, 'news', subscribe='group', client=member) == 503
+
+
+# Whether they still may
+
+
+def opened_by(broker: Broker, client: Client, *subscribe: str) -> access.Access:
+    """As whom this browser has opened a websocket."""
+    recipient = broker.connect('news', subscribe=list(subscribe), client=client).recipient
+    assert recipient is not None
+    assert isinstance(recipient.access, access.Access)
+    return recipient.access
+
+
+def test_who_has_lost_nothing_is_still_allowed(broker: Broker, member: Client) -> None:
+    assert access.still_allowed(opened_by(broker, member, 'user', 'group'))
+
+
+def test_who_has_logged_out_is_no_longer_allowed(broker: Broker, member: Client) -> None:
+    opened = opened_by(broker, member, 'user')
+    member.logout()
+    assert not access.still_allowed(opened)
+
+
+def test_who_was_deactivated_is_no_longer_allowed(broker: Broker, member: Client) -> None:
+    opened = opened_by(broker, member, 'user')
+    User.objects.update(is_active=False)
+    assert not access.still_allowed(opened)
+
+
+def test_whose_password_was_changed_is_no_longer_allowed(broker: Broker, member: Client, john: User) -> None:
+    opened = opened_by(broker, member, 'user')
+    john.set_password('another')
+    john.save()
+    assert not access.still_allowed(opened)
+
+
+def test_who_was_deleted_is_no_longer_allowed(broker: Broker, member: Client, john: User) -> None:
+    opened = opened_by(broker, member, 'user')
+    john.delete()
+    assert not access.still_allowed(opened)
+
+
+def test_who_lost_a_group_is_no_longer_allowed_if_its_channel_was_wanted(broker: Broker, member: Client, john: User) -> None:
+    with_groups, without = opened_by(broker, member, 'user', 'group'), opened_by(broker, member, 'user')
+    john.groups.remove(Group.objects.get(name='staff'))
+    assert not access.still_allowed(with_groups)
+    assert access.still_allowed(without)
+
+
+def test_who_gained_a_group_is_still_allowed(broker: Broker, member: Client, john: User) -> None:
+    opened = opened_by(broker, member, 'group')
+    john.groups.add(Group.objects.create(name='authors'))
+    assert access.still_allowed(opened)
+
+
+@pytest.mark.django_db
+def test_who_was_nobody_is_still_nobody(broker: Broker) -> None:
+    recipient = broker.connect('news', subscribe='broadcast').recipient
+    assert recipient is not None
+    assert recipient.access == access.Access(user_key=None, session_key=None, groups=())
+    assert access.still_allowed(recipient.access)
+
+
+def test_anonymous_session_that_has_ended_is_no_longer_allowed(broker: Broker, db: None) -> None:
+    session = SessionStore()
+    session['cart'] = 1
+    session.save()
+    recipient = broker.connect('news', subscribe='session', session=session).recipient
+    assert recipient is not None
+    assert access.still_allowed(recipient.access)
+    session.flush()
+    assert not access.still_allowed(recipient.access)
+
+
+def test_sessions_of_a_callback_are_the_sites_business(settings: Settings) -> None:
+    settings.WS4REDIS_PROCESS_REQUEST = set_nothing
+    assert access.still_allowed(access.Access(user_key=1, session_key='unknown', groups=()))
+
+
+def test_nothing_is_decided_while_the_database_is_away(
+    broker: Broker, member: Client, john: User, caplog: pytest.LogCaptureFixture
+) -> None:
+    opened = opened_by(broker, member, 'user')
+    with connection.cursor() as cursor:
+        cursor.execute('ALTER TABLE django_session RENAME TO gone')
+    with pytest.raises(OperationalError):
+        access.still_allowed(opened)
+    assert access.no_longer_allowed([opened]) == set()
+    assert 'OperationalError' in caplog.text
+
+
+def test_those_who_lost_their_rights_are_found_among_others(broker: Broker, member: Client, john: User) -> None:
+    opened = opened_by(broker, member, 'user')
+    other = access.Access(user_key=None, session_key=None, groups=())
+    assert access.no_longer_allowed([opened, other]) == set()
+    User.objects.update(is_active=False)
+    assert access.no_longer_allowed([opened, other]) == {opened}
+
+
+def test_refusal_stays_what_it_is() -> None:
+    refusal = HandshakeError('Bad', status=400)
+    assert access.refused(refusal, 'somewhere') is refusal
+
+
+def test_session_key_is_not_logged_in_full() -> None:
+    assert access.session_for_log('abcdefghijkl') == 'session:abcd...'
+    assert access.session_for_log(None) == 'no session'
+
+
+def test_request_without_session_and_user_is_described_as_nobody() -> None:
+    assert access.describe(SimpleNamespace(), ['subscribe-group']) == access.Access(None, None, ())

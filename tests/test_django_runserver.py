@@ -1,0 +1,40 @@
+"""The names by which projects of release 0.6.0 tell Django's development server about websockets."""
+
+import importlib
+
+import pytest
+from django.core.servers.basehttp import get_internal_wsgi_application
+from django.test import override_settings
+
+from ws4redis import django_runserver
+from ws4redis.wsgi import WebsocketDispatcher
+from ws4redis.wsgi_server import WebsocketWSGIServer
+
+
+def test_importing_makes_no_application() -> None:
+    # A reload keeps what an earlier import has left.
+    vars(django_runserver).pop('application', None)
+    module = importlib.reload(django_runserver)
+    assert 'application' not in vars(module)
+
+
+def test_application_is_made_once_when_it_is_asked_for() -> None:
+    module = importlib.reload(django_runserver)
+    vars(module).pop('application', None)
+    application = module.application
+    assert isinstance(application, WebsocketDispatcher)
+    assert module.application is application
+
+
+def test_setting_of_the_development_server_finds_it() -> None:
+    with override_settings(WSGI_APPLICATION='ws4redis.django_runserver.application'):
+        assert isinstance(get_internal_wsgi_application(), WebsocketDispatcher)
+
+
+def test_websocket_run_server_is_the_server() -> None:
+    assert django_runserver.WebsocketRunServer is WebsocketWSGIServer
+
+
+def test_other_names_are_missing() -> None:
+    with pytest.raises(AttributeError, match="'ws4redis.django_runserver' has no attribute 'aplication'"):
+        django_runserver.aplication  # type: ignore[attr-defined]  # noqa: B018

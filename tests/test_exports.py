@@ -1,0 +1,112 @@
+"""What a module offers is there, under the names by which existing projects import it."""
+
+import importlib
+import inspect
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ws4redis.publisher import RedisPublisher
+from ws4redis.redis_client import RedisServer, use_server
+from ws4redis.redis_store import SELF, RedisMessage, RedisStore
+from ws4redis.subscriber import RedisSubscriber
+from ws4redis.wsgi_server import WebsocketWSGIServer
+
+PACKAGE = Path(__file__).resolve().parent.parent / 'ws4redis'
+
+
+def _modules() -> list[str]:
+    sources = [path.relative_to(PACKAGE.parent).with_suffix('') for path in PACKAGE.rglob('*.py')]
+    return sorted('.'.join(path.parts) for path in sources if path.name != '__init__') + ['ws4redis.testing']
+
+
+@pytest.fixture
+def memory_server() -> Any:
+    """A server of this test's own, so that looking at a lazy attribute reaches for nothing else."""
+    server = RedisServer('memory://')
+    before = use_server(server)
+    yield server
+    use_server(before)
+    server.close()
+
+
+@pytest.mark.parametrize('name', _modules())
+def test_module_has_what_its_all_names(name: str, memory_server: RedisServer) -> None:
+    module = importlib.import_module(name)
+    assert len(set(module.__all__)) == len(module.__all__)
+    assert [entry for entry in module.__all__ if not hasattr(module, entry)] == []
+
+
+@pytest.mark.parametrize(
+    ('path', 'expected'),
+    [
+        ('ws4redis.publisher.RedisPublisher', RedisPublisher),
+        ('ws4redis.subscriber.RedisSubscriber', RedisSubscriber),
+        ('ws4redis.redis_store.RedisStore', RedisStore),
+        ('ws4redis.redis_store.RedisMessage', RedisMessage),
+        ('ws4redis.redis_store.SELF', SELF),
+        ('ws4redis.store.RedisStore', RedisStore),
+        ('ws4redis.store.RedisSubscriber', RedisSubscriber),
+        ('ws4redis.wsgi_server.WebsocketWSGIServer', WebsocketWSGIServer),
+    ],
+)
+def test_import_path_of_existing_projects_gives_the_same_object(path: str, expected: object) -> None:
+    module, _, name = path.rpartition('.')
+    assert getattr(importlib.import_module(module), name) is expected
+
+
+def test_publisher_and_subscriber_are_redis_stores() -> None:
+    assert issubclass(RedisPublisher, RedisStore)
+    assert issubclass(RedisSubscriber, RedisStore)
+
+
+def test_websocket_server_has_the_names_that_sites_override() -> None:
+    server = WebsocketWSGIServer(redis_connection=None)
+    assert server.Subscriber is RedisSubscriber
+    assert server.possible_channels == [*RedisSubscriber.subscription_channels, *RedisSubscriber.publish_channels]
+    signatures = {
+        'assure_protocol_requirements': ['environ'],
+        'process_request': ['request'],
+        'process_subscriptions': ['request'],
+        'upgrade_websocket': ['environ', 'start_response'],
+    }
+    for name, parameters in signatures.items():
+        assert list(inspect.signature(getattr(server, name)).parameters) == parameters
+
+
+def test_websocket_server_lists_the_websockets_of_its_host() -> None:
+    class Host:
+        websockets = ('one',)
+
+    assert list(WebsocketWSGIServer(host=Host()).websockets) == ['one']  # type: ignore[arg-type]
+
+
+def test_connection_pool_of_the_publisher_is_that_of_the_server_in_force(memory_server: RedisServer) -> None:
+    publisher = importlib.import_module('ws4redis.publisher')
+    assert publisher.redis_connection_pool is memory_server.pool
+    assert RedisPublisher()._connection.connection_pool is memory_server.pool
+
+
+def test_module_without_the_name_says_so() -> None:
+    for name in ('ws4redis.publisher', 'ws4redis.django_runserver', 'ws4redis.settings', 'ws4redis.testing'):
+        with pytest.raises(AttributeError, match='no_such_name'):
+            importlib.import_module(name).no_such_name  # noqa: B018
+
+
+def test_development_server_has_application_and_server_class() -> None:
+    from ws4redis import django_runserver
+
+    assert issubclass(django_runserver.WebsocketRunServer, WebsocketWSGIServer)
+    assert isinstance(django_runserver.application.websockets, WebsocketWSGIServer)
+    assert django_runserver.application is django_runserver.application
+
+
+def test_wsgi_application_puts_websockets_in_front_of_django() -> None:
+    from django.core.handlers.wsgi import WSGIHandler
+
+    from ws4redis.wsgi import get_wsgi_application
+
+    application = get_wsgi_application()
+    assert isinstance(application.django, WSGIHandler)
+    assert isinstance(application.websockets, WebsocketWSGIServer)

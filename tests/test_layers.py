@@ -1,0 +1,281 @@
+"""Who may import whom, read from the source with ast; and what must not be loaded, seen in processes of their own."""
+
+import ast
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGE = ROOT / 'ws4redis'
+
+LAYERS = (
+    '__init__.py',
+    'exceptions.py',
+    'settings.py',
+    'signals.py',
+    'core/__init__.py',
+    'core/audience.py',
+    'core/frames.py',
+    'core/handshake.py',
+    'core/websocket.py',
+    'core/feed.py',
+    'core/agenda.py',
+    'core/limits.py',
+    'core/handle.py',
+    'core/origin.py',
+    'core/recipient.py',
+    'core/exchange.py',
+    'core/driver.py',
+    'redis_client.py',
+    'redis_store.py',
+    'publisher.py',
+    'subscription.py',
+    'subscriber.py',
+    'store.py',
+    'policies.py',
+    'access.py',
+    'workers.py',
+    'status.py',
+    'pump.py',
+    'takeover.py',
+    'loop.py',
+    'memberships.py',
+    'wsgi_server.py',
+    'wsgi.py',
+    'django_runserver.py',
+    'context_processors.py',
+    'checks.py',
+    'apps.py',
+    'management/__init__.py',
+    'management/commands/__init__.py',
+    'management/commands/runserver.py',
+    'testing/__init__.py',
+    'testing/clock.py',
+    'testing/client.py',
+    'testing/driver.py',
+    'testing/broker.py',
+    'testing/plugin.py',
+)
+"""Every source file; each imports only from those above it."""
+
+IMPURE = {
+    '_thread', 'asyncio', 'concurrent', 'contextvars', 'ctypes', 'datetime', 'fcntl', 'http', 'io', 'mmap', 'multiprocessing',
+    'os', 'pathlib', 'queue', 'random', 'sched', 'secrets', 'select', 'selectors', 'shutil', 'signal', 'socket', 'socketserver',
+    'ssl', 'subprocess', 'sys', 'tempfile', 'threading', 'time', 'urllib', 'uuid', 'weakref',
+}  # fmt: skip
+"""Of the standard library, what core/ does without: the world outside, clocks, chance, threads, and when memory is freed."""
+
+PURE_WEBSOCKETS = {'datastructures', 'exceptions', 'extensions', 'frames', 'headers', 'http11', 'protocol', 'server', 'typing'}
+"""The Sans-I/O half of websockets."""
+
+SOURCES = sorted(path.relative_to(PACKAGE).as_posix() for path in PACKAGE.rglob('*.py'))
+CORE = [name for name in SOURCES if name.startswith('core/')]
+WITH_TESTS = [name for name in SOURCES if not name.endswith('__init__.py')]
+
+
+def parse(name: str) -> ast.Module:
+    """Return the syntax tree of a source file."""
+    return ast.parse((PACKAGE / name).read_text('utf-8'), name)
+
+
+def is_for_type_checkers(node: ast.AST) -> bool:
+    """Whether it is `if TYPE_CHECKING:`."""
+    return isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == 'TYPE_CHECKING'
+
+
+def running(node: ast.AST) -> Iterator[ast.AST]:
+    """Yield the nodes below this one that run: those under TYPE_CHECKING do not."""
+    for child in ast.iter_child_nodes(node):
+        if is_for_type_checkers(child):
+            assert isinstance(child, ast.If)
+            for statement in child.orelse:
+                yield statement
+                yield from running(statement)
+        else:
+            yield child
+            yield from running(child)
+
+
+def imports(tree: ast.Module) -> Iterator[tuple[int, str]]:
+    """Yield line and dotted name of all that a file imports; `from a import b` gives a.b, which may be a module."""
+    for node in running(tree):
+        if isinstance(node, ast.Import):
+            yield from ((node.lineno, alias.name) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f'line {node.lineno}: a relative import; this package names its modules in full'
+            yield from ((node.lineno, f'{node.module}.{alias.name}') for alias in node.names)
+
+
+def source_of(dotted: str) -> str | None:
+    """Return the source file that holds this name; None if it is not of this package."""
+    package, *parts = dotted.split('.')
+    if package != 'ws4redis':
+        return None
+    for length in range(len(parts), -1, -1):
+        for candidate in ('/'.join(parts[:length]) + '.py', '/'.join([*parts[:length], '__init__.py'])):
+            if candidate in SOURCES:
+                return candidate
+    raise AssertionError(f'{dotted} is nowhere')
+
+
+def impurity(dotted: str) -> str | None:
+    """Return why core/ may not import this; None if it may."""
+    root, _, rest = dotted.partition('.')
+    if root == 'ws4redis':
+        source = source_of(dotted)
+        assert source is not None
+        return None if source.startswith('core/') or source == 'exceptions.py' else 'not of the core'
+    if root == 'websockets':
+        return None if rest.partition('.')[0] in PURE_WEBSOCKETS else 'not of the Sans-I/O half of websockets'
+    if root not in sys.stdlib_module_names:
+        return 'a package from outside'
+    # abc and the like; collections.abc begins with collections.
+    return 'impure' if root in IMPURE else None
+
+
+@pytest.mark.parametrize('name', SOURCES)
+def test_source_file_has_its_layer(name: str) -> None:
+    assert name in LAYERS
+
+
+@pytest.mark.parametrize('name', LAYERS)
+def test_layer_is_a_source_file(name: str) -> None:
+    assert name in SOURCES
+
+
+@pytest.mark.parametrize('name', [name for name in SOURCES if name in LAYERS])
+def test_source_file_imports_from_layers_above_its_own(name: str) -> None:
+    below = LAYERS[LAYERS.index(name) :]
+    found = [f'line {line}: {dotted}' for line, dotted in imports(parse(name)) if source_of(dotted) in below]
+    assert found == []
+
+
+@pytest.mark.parametrize('name', CORE)
+def test_core_imports_nothing_impure(name: str) -> None:
+    found = [f'line {line}: {dotted}: {why}' for line, dotted in imports(parse(name)) if (why := impurity(dotted))]
+    assert found == []
+
+
+@pytest.mark.parametrize('name', CORE)
+def test_core_opens_and_prints_nothing(name: str) -> None:
+    calls = [node.func.id for node in running(parse(name)) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)]
+    assert {'open', 'print', 'input', '__import__'} & set(calls) == set()
+
+
+def test_library_never_imports_its_testing() -> None:
+    found = [
+        f'{name}:{line}'
+        for name in SOURCES
+        if not name.startswith('testing/')
+        for line, dotted in imports(parse(name))
+        if dotted.startswith('ws4redis.testing')
+    ]
+    assert found == []
+
+
+def test_nothing_imports_the_sandbox() -> None:
+    places = [*PACKAGE.rglob('*.py'), *(ROOT / 'tests').rglob('*.py'), *(ROOT / 'benchmarks').rglob('*.py')]
+    found = [
+        f'{path.relative_to(ROOT)}:{node.lineno}'
+        for path in places
+        for node in ast.walk(ast.parse(path.read_text('utf-8')))
+        if isinstance(node, (ast.Import, ast.ImportFrom))
+        for dotted in [alias.name for alias in node.names] + [getattr(node, 'module', None) or '']
+        if dotted.partition('.')[0] in ('sandbox', 'chatserver')
+    ]
+    assert found == []
+
+
+def test_no_file_is_called_utils() -> None:
+    assert [path for place in ('ws4redis', 'tests', 'sandbox') for path in (ROOT / place).rglob('utils.py')] == []
+
+
+@pytest.mark.parametrize('name', WITH_TESTS)
+def test_source_file_has_its_tests(name: str) -> None:
+    path = Path(name)
+    tests = ROOT / 'tests' / path.parent / f'test_{path.name}'
+    assert tests.is_file(), f'{tests.relative_to(ROOT)} is missing'
+    assert any(getattr(node, 'name', '').lower().startswith('test') for node in ast.walk(ast.parse(tests.read_text('utf-8'))))
+
+
+@pytest.mark.parametrize('name', [name for name in SOURCES if name.startswith('testing/')])
+def test_testing_never_sleeps(name: str) -> None:
+    called = [node.func for node in running(parse(name)) if isinstance(node, ast.Call)]
+    names = [getattr(function, 'attr', getattr(function, 'id', '')) for function in called]
+    assert {'sleep', 'select', 'poll', 'wait'} & set(names) == set()
+
+
+PREAMBLE = """
+import sys
+forbidden = []
+def refuse(event, arguments):
+    if event in ('socket.__new__', 'socket.connect', 'time.sleep', '_thread.start_new_thread', 'subprocess.Popen'):
+        forbidden.append(event)
+sys.addaudithook(refuse)
+def loaded(*names):
+    return sorted(set(names) & set(sys.modules))
+"""
+DJANGO = """
+import django
+django.setup()
+from django.test.utils import setup_test_environment
+setup_test_environment()
+"""
+BROKER = """
+from ws4redis.publisher import RedisPublisher
+from ws4redis.testing import Broker
+with Broker() as broker:
+    client = broker.connect('news', subscribe='broadcast')
+    RedisPublisher(facility='news', broadcast=True).publish_message('hello', expire=10)
+    assert client.receive() == 'hello'
+    broker.advance(60)
+    client.close()
+"""
+
+
+def run(code: str) -> None:
+    """Run this in an interpreter of its own, in which nothing has been loaded yet, and expect its assertions to hold."""
+    environment = {**os.environ, 'PYTHONPATH': str(ROOT), 'DJANGO_SETTINGS_MODULE': 'tests.settings'}
+    command = [sys.executable, '-W', 'error', '-c', PREAMBLE + code]
+    process = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=60)
+    assert process.returncode == 0, process.stderr
+
+
+@pytest.mark.parametrize('package', ['ws4redis', 'ws4redis.testing'])
+def test_package_loads_nothing(package: str) -> None:
+    run(f"import {package}\nassert not loaded('django', 'redis', 'gevent', 'fakeredis', 'websockets', 'pytest')")
+
+
+def test_core_loads_neither_gevent_nor_redis() -> None:
+    modules = '\n'.join(f'import ws4redis.{name[:-3].replace("/", ".")}' for name in CORE if not name.endswith('__init__.py'))
+    run(f"{modules}\nassert not loaded('gevent', 'redis', 'fakeredis'), loaded('gevent', 'redis', 'fakeredis')")
+
+
+@pytest.mark.parametrize('module', ['access', 'apps', 'memberships', 'publisher', 'redis_client', 'subscriber', 'wsgi'])
+def test_module_that_django_loads_never_loads_gevent(module: str) -> None:
+    run(f"{DJANGO}\nimport ws4redis.{module}\nassert not loaded('gevent', 'ws4redis.loop')\nassert forbidden == []")
+
+
+def test_publishing_never_loads_gevent() -> None:
+    run(
+        DJANGO
+        + """
+from ws4redis.publisher import RedisPublisher
+from ws4redis.redis_client import RedisServer, use_server
+use_server(RedisServer('memory://'))
+RedisPublisher(facility='news', broadcast=True).publish_message('hello')
+assert not loaded('gevent', 'ws4redis.loop', 'ws4redis.wsgi_server')
+"""
+    )
+
+
+def test_broker_needs_neither_gevent_nor_the_loop() -> None:
+    run(DJANGO + BROKER + "assert not loaded('gevent', 'ws4redis.loop'), loaded('gevent', 'ws4redis.loop')")
+
+
+def test_broker_makes_no_socket_and_no_thread_and_never_sleeps() -> None:
+    run(DJANGO + BROKER + "assert forbidden == [], forbidden\nimport threading\nassert threading.active_count() == 1")

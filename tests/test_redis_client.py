@@ -1,0 +1,408 @@
+"""Redis clients from WS4REDIS_CONNECTION: dict, URL, memory://; one gate for all of them; no retries."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import subprocess
+import sys
+import threading
+import traceback
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import fakeredis
+import pytest
+import redis
+from django.core.exceptions import ImproperlyConfigured
+from redis.connection import Connection, SSLConnection, UnixDomainSocketConnection
+
+from ws4redis import redis_client
+from ws4redis.publisher import RedisPublisher
+from ws4redis.redis_client import RedisServer, active_server, connection_arguments, runs_in_test, serve_websockets, use_server
+
+if TYPE_CHECKING:
+    from pytest_django import Settings
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+
+
+class DeafRedis:
+    """Takes PUBLISH and hangs up without an answer; answers everything else with OK."""
+
+    def __init__(self) -> None:
+        self.publishes = 0
+        self._listener = socket.create_server(('127.0.0.1', 0))
+        self._thread = threading.Thread(target=self._serve)
+        self._thread.start()
+
+    @property
+    def port(self) -> int:
+        port: int = self._listener.getsockname()[1]
+        return port
+
+    def _serve(self) -> None:
+        while True:
+            connection = self._listener.accept()[0]
+            with connection:
+                data = connection.recv(65536)
+                if data == b'stop':
+                    return
+                while data:
+                    if b'PUBLISH' in data:
+                        self.publishes += 1
+                        break
+                    connection.sendall(b'+OK\r\n' * data.count(b'\r\n$6\r\nCLIENT\r\n'))
+                    data = connection.recv(65536)
+
+    def stop(self) -> None:
+        with socket.create_connection(('127.0.0.1', self.port)) as connection:
+            connection.sendall(b'stop')
+        self._thread.join()
+        self._listener.close()
+
+
+@pytest.fixture
+def deaf_redis() -> Iterator[DeafRedis]:
+    server = DeafRedis()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def no_server_in_force(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """As in a process that has not published yet; it serves no websockets."""
+    monkeypatch.setattr(redis_client, '_configured', None)
+    monkeypatch.setattr(redis_client, '_serving', None)
+    before = use_server(None)
+    yield
+    use_server(before)
+
+
+# The setting
+
+
+def test_dict_is_taken_as_the_arguments_of_redis_py() -> None:
+    connection_class, arguments = connection_arguments({'host': 'redis.internal', 'port': 6390, 'db': 3, 'password': 'pw'})
+    assert connection_class is Connection
+    assert (arguments['host'], arguments['port'], arguments['db'], arguments['password']) == ('redis.internal', 6390, 3, 'pw')
+
+
+def test_dict_replaces_the_defaults_and_what_it_leaves_out_is_redis_pys() -> None:
+    arguments = connection_arguments({'db': 7})[1]
+    assert (arguments['host'], arguments['port'], arguments['db']) == ('localhost', 6379, 7)
+
+
+def test_ssl_in_the_dict_gives_a_tls_connection() -> None:
+    connection_class, arguments = connection_arguments({'host': 'redis.internal', 'ssl': True, 'ssl_cert_reqs': 'none'})
+    assert connection_class is SSLConnection
+    assert 'ssl' not in arguments
+    assert arguments['ssl_cert_reqs'] == 'none'
+
+
+def test_unix_socket_path_in_the_dict_gives_a_unix_connection() -> None:
+    connection_class, arguments = connection_arguments({'unix_socket_path': '/run/redis.sock', 'db': 2})
+    assert connection_class is UnixDomainSocketConnection
+    assert (arguments['path'], arguments['db']) == ('/run/redis.sock', 2)
+
+
+@pytest.mark.parametrize(
+    ('url', 'expected_class', 'expected'),
+    [
+        ('redis://redis.internal:6390/3', Connection, {'host': 'redis.internal', 'port': 6390, 'db': 3}),
+        ('rediss://redis.internal/1', SSLConnection, {'host': 'redis.internal', 'db': 1}),
+        ('unix:///run/redis.sock?db=2', UnixDomainSocketConnection, {'path': '/run/redis.sock', 'db': 2}),
+    ],
+)
+def test_url_says_where_the_server_is(url: str, expected_class: type, expected: dict[str, Any]) -> None:
+    connection_class, arguments = connection_arguments(url)
+    assert connection_class is expected_class
+    assert {name: arguments[name] for name in expected} == expected
+
+
+@pytest.mark.parametrize('url', ['localhost:6379', 'http://localhost:6379', '', 'memory:'])
+def test_url_of_another_scheme_is_refused_with_those_that_there_are(url: str) -> None:
+    with pytest.raises(ImproperlyConfigured, match='redis://, rediss://, unix://, memory://'):
+        connection_arguments(url)
+
+
+def test_url_that_redis_py_cannot_read_is_refused() -> None:
+    with pytest.raises(ImproperlyConfigured, match='WS4REDIS_CONNECTION is no URL that redis-py takes'):
+        connection_arguments('redis://localhost:6379/0?socket_timeout=soon')
+
+
+def test_argument_that_redis_py_does_not_take_is_named() -> None:
+    with pytest.raises(ImproperlyConfigured, match='hots'):
+        connection_arguments({'hots': 'localhost'})
+
+
+def test_setting_of_another_type_is_refused() -> None:
+    with pytest.raises(ImproperlyConfigured, match='WS4REDIS_CONNECTION is list'):
+        connection_arguments(['localhost', 6379])  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    'value',
+    [
+        'http://user:s3cret@localhost/0',
+        'redis-sentinel://:s3cret@localhost/0',
+        'redis://:s3cret@localhost:port/0',
+        'redis://:s3cret@localhost:6379/0?socket_timeout=soon',
+        'redis://:s3cret/with-a-slash@localhost:6379/0',
+        'http://localhost:6379/?password=s3cret',
+        ':s3cret@localhost:6379',
+        {'hots': 'localhost', 'password': 's3cret'},
+    ],
+)
+def test_password_is_in_no_error_text(value: str | dict[str, Any]) -> None:
+    with pytest.raises(ImproperlyConfigured) as caught:
+        connection_arguments(value)
+    assert 's3cret' not in ''.join(traceback.format_exception(caught.value))
+
+
+# The clients
+
+
+def test_clients_speak_resp2_undecoded_and_try_once_whatever_the_dict_says() -> None:
+    server = RedisServer({'decode_responses': True, 'protocol': 3, 'retry_on_error': [redis.ConnectionError]})
+    arguments = server.pool.connection_kwargs
+    assert arguments['decode_responses'] is False
+    assert arguments['protocol'] == 2
+    assert arguments['retry'].get_retries() == 0
+    assert not arguments.get('retry_on_error')
+
+
+def test_decode_responses_in_the_dict_does_no_harm(redis_url: str) -> None:
+    """F19: release 0.6.0 dropped every message without a word."""
+    arguments = connection_arguments(redis_url)[1]
+    server = RedisServer({'host': arguments['host'], 'port': arguments['port'], 'decode_responses': True})
+    before = use_server(server)
+    try:
+        RedisPublisher(facility='news', broadcast=True).publish_message('grün')
+        assert RedisPublisher().fetch_message(None, 'news', 'broadcast') == 'grün'.encode()
+    finally:
+        use_server(before)
+        server.close()
+
+
+def test_client_and_pool_are_made_once() -> None:
+    server = RedisServer('memory://')
+    assert server.client is server.client
+    assert server.client.connection_pool is server.pool
+
+
+def test_feed_gets_a_connection_outside_the_pool() -> None:
+    server = RedisServer('memory://')
+    connection = server.pubsub_connection()
+    assert connection is not server.pubsub_connection()
+    connection.connect()
+    connection.send_command('PING')
+    assert connection.read_response() == b'PONG'
+    connection.disconnect()
+
+
+def test_servers_in_memory_know_nothing_of_each_other() -> None:
+    one, other = RedisServer('memory://'), RedisServer('memory://')
+    one.client.set('key', 'value')
+    assert other.client.get('key') is None
+
+
+def test_server_in_memory_can_be_shared() -> None:
+    memory = fakeredis.FakeServer()
+    one, other = RedisServer('memory://', memory), RedisServer('memory://', memory)
+    one.client.set('key', 'value')
+    assert other.client.get('key') == b'value'
+
+
+@pytest.mark.parametrize(('value', 'seconds'), [({}, 5.0), ({'socket_timeout': 1.5}, 1.5), ({'socket_timeout': None}, 5.0)])
+def test_timeout_is_that_of_the_socket_or_five_seconds(value: dict[str, Any], seconds: float) -> None:
+    assert RedisServer(value).timeout == seconds
+
+
+def test_publish_whose_answer_is_lost_goes_out_once(deaf_redis: DeafRedis) -> None:
+    """redis-py's default of ten retries would repeat it."""
+    server = RedisServer(f'redis://127.0.0.1:{deaf_redis.port}/0')
+    before = use_server(server)
+    try:
+        with pytest.raises(redis.ConnectionError):
+            RedisPublisher(facility='news', broadcast=True).publish_message('once')
+    finally:
+        use_server(before)
+        server.close()
+    assert deaf_redis.publishes == 1
+
+
+def test_server_in_memory_sends_keyspace_notifications_only_when_asked_as_redis_does() -> None:
+    server = RedisServer('memory://')
+    pubsub = server.client.pubsub(ignore_subscribe_messages=True)
+    pubsub.psubscribe('*')
+    server.client.set('key', 'value')
+    server.client.publish('end', 'of it')
+    assert [message['channel'] for message in _messages(pubsub)] == [b'end']
+    server.client.config_set('notify-keyspace-events', 'KEA')
+    server.client.set('key', 'value')
+    assert {message['channel'] for message in _messages(pubsub)} == {b'__keyspace@0__:key', b'__keyevent@0__:set'}
+    pubsub.close()
+
+
+def _messages(pubsub: Any) -> list[dict[str, Any]]:
+    messages = []
+    while pubsub.connection.can_read(timeout=0):
+        message = pubsub.get_message()
+        if message is not None:
+            messages.append(message)
+    return messages
+
+
+# The gate
+
+
+def test_closed_gate_refuses_clients_that_are_connected() -> None:
+    server = RedisServer('memory://')
+    server.client.ping()
+    server.gate.closed = True
+    with pytest.raises(redis.ConnectionError, match='out of reach'):
+        server.client.ping()
+
+
+def test_closed_gate_refuses_new_connections() -> None:
+    server = RedisServer('memory://')
+    server.gate.closed = True
+    with pytest.raises(redis.ConnectionError, match='out of reach'):
+        server.pubsub_connection().connect()
+
+
+def test_open_gate_lets_clients_through_again() -> None:
+    server = RedisServer('memory://')
+    server.client.set('key', 'value')
+    server.gate.closed = True
+    with pytest.raises(redis.ConnectionError):
+        server.client.get('key')
+    server.gate.closed = False
+    assert server.client.get('key') == b'value'
+
+
+def test_listener_hears_of_each_command_until_it_stops_listening() -> None:
+    server = RedisServer('memory://')
+    server.client.ping()
+    heard: list[None] = []
+
+    def listener() -> None:
+        heard.append(None)
+
+    server.gate.listen(listener)
+    server.client.publish('channel', 'message')
+    assert len(heard) == 1
+    server.gate.unlisten(listener)
+    server.gate.unlisten(listener)
+    server.client.publish('channel', 'message')
+    assert len(heard) == 1
+
+
+def test_gate_stands_before_a_real_server_too(redis_url: str) -> None:
+    server = RedisServer(redis_url)
+    server.client.ping()
+    server.gate.closed = True
+    with pytest.raises(redis.ConnectionError, match='out of reach'):
+        server.client.ping()
+    server.close()
+
+
+# Which server is in force
+
+
+@pytest.mark.usefixtures('no_server_in_force')
+def test_default_is_the_server_of_release_0_6_0() -> None:
+    arguments = active_server().pool.connection_kwargs
+    assert (arguments['host'], arguments['port'], arguments['db']) == ('localhost', 6379, 0)
+
+
+@pytest.mark.usefixtures('no_server_in_force')
+def test_server_follows_the_setting(settings: Settings) -> None:
+    settings.WS4REDIS_CONNECTION = {'port': 6390}
+    first = active_server()
+    assert active_server() is first
+    settings.WS4REDIS_CONNECTION = {'port': 6391}
+    assert active_server().pool.connection_kwargs['port'] == 6391
+
+
+@pytest.mark.usefixtures('no_server_in_force')
+def test_server_of_a_test_beats_the_setting() -> None:
+    server = RedisServer('memory://')
+    assert not runs_in_test()
+    assert use_server(server) is None
+    assert active_server() is server
+    assert runs_in_test()
+    assert use_server(None) is server
+    assert not runs_in_test()
+
+
+@pytest.mark.usefixtures('no_server_in_force')
+def test_memory_in_a_process_that_serves_websockets_warns_once_with_its_id(
+    settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings.WS4REDIS_CONNECTION = 'memory://'
+    serve_websockets()
+    with caplog.at_level(logging.WARNING, 'ws4redis.redis_client'):
+        assert active_server() is active_server()
+    assert len(caplog.records) == 1
+    assert str(os.getpid()) in caplog.text
+
+
+@pytest.mark.usefixtures('no_server_in_force')
+def test_memory_in_a_process_that_serves_no_websockets_is_refused(settings: Settings) -> None:
+    """What it published would vanish."""
+    settings.WS4REDIS_CONNECTION = 'memory://?allow=1'
+    with pytest.raises(ImproperlyConfigured, match='serves no websockets'):
+        RedisPublisher(facility='news', broadcast=True).publish_message('lost')
+
+
+_PUBLISH_ON_MEMORY = """
+import django
+from django.conf import settings
+settings.configure(DEBUG={debug}, WS4REDIS_CONNECTION={url!r}, INSTALLED_APPS=[])
+django.setup()
+from ws4redis.publisher import RedisPublisher
+from ws4redis.redis_client import serve_websockets
+serve_websockets()
+RedisPublisher(facility='news', broadcast=True).publish_message('hello')
+print(RedisPublisher().fetch_message(None, 'news', 'broadcast'))
+"""
+
+
+@pytest.mark.parametrize(
+    ('debug', 'url', 'allowed'),
+    [
+        (True, 'memory://', True),
+        (False, 'memory://?allow=1', True),
+        (False, 'memory://', False),
+        (False, 'memory://?allow=0', False),
+    ],
+)
+def test_memory_outside_tests_needs_debug_or_allow(debug: bool, url: str, allowed: bool) -> None:
+    program = _PUBLISH_ON_MEMORY.format(debug=debug, url=url)
+    process = subprocess.run(
+        [sys.executable, '-c', program], cwd=REPOSITORY, capture_output=True, text=True, timeout=60, check=False
+    )
+    if allowed:
+        assert process.stdout == "b'hello'\n", process.stderr
+    else:
+        assert 'with DEBUG off it takes memory://?allow=1' in process.stderr
+
+
+def test_importing_makes_no_pool_no_lock_and_no_fakeredis() -> None:
+    """F22: nothing happens at import; settings need not even be there."""
+    program = (
+        'import sys, threading\n'
+        'import ws4redis.publisher, ws4redis.subscriber, ws4redis.redis_client as client\n'
+        'from django.conf import settings\n'
+        'late = [name for name in ("fakeredis", "gevent") if name in sys.modules]\n'
+        'print(settings.configured, client._configured, late, threading.active_count())\n'
+    )
+    environment = {name: value for name, value in os.environ.items() if name != 'DJANGO_SETTINGS_MODULE'}
+    process = subprocess.run(
+        [sys.executable, '-c', program], cwd=REPOSITORY, env=environment, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert process.stdout == 'False None [] 1\n', process.stderr

@@ -1,0 +1,128 @@
+"""Settings are read when asked: override_settings counts, an attribute set by a test too, nothing is frozen at import."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from django.test.utils import override_settings
+
+from ws4redis import settings as ws4redis_settings
+from ws4redis.redis_store import RedisStore
+from ws4redis.settings import SETTINGS
+
+if TYPE_CHECKING:
+    from pytest_django import Settings
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+
+# As the documentation promises them; a changed default is a change for every site.
+DEFAULTS: dict[str, Any] = {
+    'WEBSOCKET_URL': '/ws/',
+    'WS4REDIS_CONNECTION': 'redis://localhost:6379/0',
+    'WS4REDIS_PREFIX': None,
+    'WS4REDIS_EXPIRE': 3600,
+    'WS4REDIS_HEARTBEAT': None,
+    'WS4REDIS_SUBSCRIBER': 'ws4redis.subscriber.RedisSubscriber',
+    'WS4REDIS_ALLOWED_CHANNELS': None,
+    'WS4REDIS_PROCESS_REQUEST': None,
+    'WS4REDIS_ALLOWED_ORIGINS': [],
+    'WS4REDIS_REQUIRE_ORIGIN': False,
+    'WS4REDIS_COMPRESSION': False,
+    'WS4REDIS_MAX_MESSAGE_SIZE': 1 << 20,
+    'WS4REDIS_MAX_PENDING': 1 << 20,
+    'WS4REDIS_MAX_FACILITY': 255,
+    'WS4REDIS_MESSAGE_RATE': 100,
+    'WS4REDIS_MAX_WEBSOCKETS': None,
+    'WS4REDIS_PING_INTERVAL': 20,
+    'WS4REDIS_PING_TIMEOUT': 20,
+    'WS4REDIS_DRAIN_TIMEOUT': 10,
+    'WS4REDIS_RECHECK': 60,
+    'WS4REDIS_THREADS': 32,
+    'WS4REDIS_BLOCKED_WARNING': 1,
+}
+
+
+@pytest.mark.parametrize('name', sorted(SETTINGS))
+def test_default_is_the_documented_one(name: str) -> None:
+    assert SETTINGS[name].default == DEFAULTS[name]
+    assert getattr(ws4redis_settings, name) == DEFAULTS[name]
+
+
+@pytest.mark.parametrize('name', sorted(SETTINGS))
+def test_setting_has_unit_meaning_and_type(name: str) -> None:
+    assert SETTINGS[name].unit
+    assert SETTINGS[name].meaning.endswith('.')
+    assert f'    {name}: ' in Path(ws4redis_settings.__file__).read_text(), 'it has no annotation'
+
+
+def test_setting_that_there_is_not_is_refused() -> None:
+    with pytest.raises(AttributeError, match='WS4REDIS_EXPIRES'):
+        ws4redis_settings.WS4REDIS_EXPIRES  # type: ignore[attr-defined]  # noqa: B018
+
+
+def test_django_setting_that_is_none_of_ours_is_not_handed_out() -> None:
+    with pytest.raises(AttributeError, match='SECRET_KEY'):
+        ws4redis_settings.SECRET_KEY  # type: ignore[attr-defined]  # noqa: B018
+
+
+def test_override_settings_counts_inside_its_block_only() -> None:
+    """F22."""
+    with override_settings(WS4REDIS_PREFIX='shop', WS4REDIS_EXPIRE=7):
+        assert (ws4redis_settings.WS4REDIS_PREFIX, ws4redis_settings.WS4REDIS_EXPIRE) == ('shop', 7)
+        assert RedisStore.get_prefix() == 'shop:'
+        assert RedisStore()._expire == 7
+    assert ws4redis_settings.WS4REDIS_PREFIX is None
+    assert RedisStore.get_prefix() == ''
+    assert RedisStore()._expire == 3600
+
+
+def test_attribute_set_by_a_test_counts_until_it_is_taken_back() -> None:
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setattr(ws4redis_settings, 'WS4REDIS_EXPIRE', 5)
+        assert RedisStore()._expire == 5
+    assert RedisStore()._expire == 3600
+
+
+def test_attribute_set_by_a_test_beats_djangos_setting(settings: Settings) -> None:
+    settings.WS4REDIS_EXPIRE = 7
+    ws4redis_settings.WS4REDIS_EXPIRE = 5
+    assert RedisStore()._expire == 5
+    del ws4redis_settings.WS4REDIS_EXPIRE
+    assert RedisStore()._expire == 7
+
+
+def test_attribute_left_over_ends_with_the_next_override_of_that_setting(settings: Settings) -> None:
+    """monkeypatch writes the old value back as a real attribute, which would hide Django's setting for ever."""
+    ws4redis_settings.WS4REDIS_EXPIRE = 5
+    ws4redis_settings.WS4REDIS_PREFIX = 'left'
+    settings.WS4REDIS_EXPIRE = 7
+    assert ws4redis_settings.WS4REDIS_EXPIRE == 7
+    assert ws4redis_settings.WS4REDIS_PREFIX == 'left'
+    settings.WS4REDIS_PREFIX = None
+    assert ws4redis_settings.WS4REDIS_PREFIX is None
+
+
+def test_override_of_a_setting_of_somebody_else_leaves_the_module_alone(settings: Settings) -> None:
+    settings.Setting = 'not ours, but an attribute of the module'
+    assert hasattr(ws4redis_settings, 'Setting')
+
+
+def test_importing_reads_no_settings() -> None:
+    """F22: release 0.6.0 called django.setup() and opened a pool."""
+    program = (
+        'import ws4redis, ws4redis.settings, ws4redis.publisher, ws4redis.wsgi_server\n'
+        'from django.conf import settings\n'
+        'from django.apps import apps\n'
+        'print(settings.configured, apps.ready)\n'
+    )
+    environment = {name: value for name, value in os.environ.items() if name != 'DJANGO_SETTINGS_MODULE'}
+    process = subprocess.run(
+        [sys.executable, '-W', 'error', '-c', program],
+        cwd=REPOSITORY, env=environment, capture_output=True, text=True, timeout=60, check=False,
+    )
+    assert process.stdout == 'False False\n', process.stderr

@@ -1,0 +1,63 @@
+"""loop.status(): the state of this process's websockets in plain numbers."""
+
+import json
+import os
+from dataclasses import fields
+
+import pytest
+
+from ws4redis.core.agenda import Counters
+from ws4redis.core.exchange import Exchange
+from ws4redis.core.feed import Feed
+from ws4redis.core.limits import Limits
+from ws4redis.core.recipient import Recipient
+from ws4redis.status import status
+
+FIGURES = {'pid', 'websockets', 'channels', 'patterns', 'pending_bytes', 'redis', 'running_jobs', 'workers_waiting'}
+
+
+@pytest.fixture
+def exchange() -> Exchange:
+    return Exchange(Feed(lambda: 1.0))
+
+
+def test_status_has_the_figures_of_this_moment_and_every_counter(exchange: Exchange) -> None:
+    assert set(status(exchange, workers_waiting=0, running_jobs=0)) == FIGURES | {field.name for field in fields(Counters)}
+
+
+def test_status_counts_websockets_and_what_they_listen_on(exchange: Exchange) -> None:
+    for name in (b'one', b'two', b'two'):
+        recipient = Recipient(Limits(), exchange.agenda)
+        exchange.enter(recipient)
+        exchange.subscribe(recipient, [name], [b'every*'])
+        recipient.websocket.send(b'12345')
+    found = status(exchange, workers_waiting=3, running_jobs=4)
+    expected = {
+        'pid': os.getpid(),
+        'websockets': 3,
+        'channels': 2,
+        'patterns': 1,
+        'pending_bytes': 15,
+        'redis': False,
+        'running_jobs': 4,
+        'workers_waiting': 3,
+    }
+    assert {name: found[name] for name in FIGURES} == expected
+
+
+def test_status_says_whether_redis_is_there(exchange: Exchange) -> None:
+    exchange.feed_connected(1.0)
+    assert status(exchange, workers_waiting=0, running_jobs=0)['redis'] is True
+    exchange.feed_lost(2.0)
+    assert status(exchange, workers_waiting=0, running_jobs=0)['redis'] is False
+
+
+def test_status_is_a_copy_that_goes_into_json(exchange: Exchange) -> None:
+    counters = exchange.agenda.counters
+    counters.opened = 7
+    counters.closed[1001] = 2
+    found = status(exchange, workers_waiting=0, running_jobs=0)
+    counters.opened = 8
+    counters.closed[1001] = 3
+    assert (found['opened'], found['closed']) == (7, {1001: 2})
+    assert json.loads(json.dumps(found))['opened'] == 7

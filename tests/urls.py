@@ -1,0 +1,5 @@
+"""Nothing is served by Django itself in the suite."""
+
+from typing import Any
+
+urlpatterns: list[Any] = []

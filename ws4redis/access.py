@@ -1,0 +1,357 @@
+"""Who may have a websocket: origin, session and user, the site's callbacks; and whether they still may, later.
+
+Everything here fails closed: what cannot be decided is refused.
+"""
+
+import logging
+from collections.abc import Iterable
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+from urllib.parse import urlsplit
+
+import redis
+from django.conf import settings as django_settings
+from django.core.cache.backends.base import InvalidCacheBackendError
+from django.core.exceptions import DisallowedHost, PermissionDenied
+from django.db import Error as DatabaseError
+from django.http import Http404, HttpRequest
+from django.http.request import split_domain_port
+from django.utils.functional import SimpleLazyObject
+from django.utils.module_loading import import_string
+
+from ws4redis import settings
+from ws4redis.core.audience import printable
+from ws4redis.exceptions import ForbiddenError, HandshakeError, UnavailableError
+from ws4redis.policies import default
+from ws4redis.redis_store import is_authenticated
+
+__all__ = [
+    'Access',
+    'allowed_channels',
+    'check_dotted_path',
+    'check_origin',
+    'current_groups',
+    'describe',
+    'drop_lost_groups',
+    'no_longer_allowed',
+    'process_request',
+    'refused',
+    'requested_channels',
+    'still_allowed',
+]
+
+logger = logging.getLogger('ws4redis.access')
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """As whom a websocket was opened, to look its rights up again.
+
+    Attributes:
+        user_key: the user's primary key; None if nobody was logged in, or the user is no model of Django's.
+        session_key: None without a session.
+        groups: the groups of the session on whose channels it may listen or publish.
+    """
+
+    user_key: Any
+    session_key: str | None
+    groups: tuple[str, ...]
+
+
+# Origin
+
+
+def check_origin(request: Any) -> None:
+    """Refuse pages of other sites: browsers send cookies with their websockets too.
+
+    Raises:
+        ForbiddenError: the Origin is not this site's, nor one that the settings name.
+        HandshakeError: 400, the Host is none that ALLOWED_HOSTS has.
+    """
+    try:
+        host = request.get_host()
+    except DisallowedHost as exc:
+        raise HandshakeError('Bad Host header', reason=str(exc)) from exc
+    origin = request.META.get('HTTP_ORIGIN')
+    if origin is None:
+        if settings.WS4REDIS_REQUIRE_ORIGIN:
+            raise ForbiddenError('Origin is required', reason='no Origin, and WS4REDIS_REQUIRE_ORIGIN is set')
+        return
+    if not _is_own_origin(origin, host, request.is_secure()) and not _is_trusted(origin):
+        raise ForbiddenError(
+            'Origin not allowed',
+            reason=f'origin {origin!r} is not that of host {host!r}: if it should be, name it in WS4REDIS_ALLOWED_ORIGINS; '
+            'behind a proxy, let it pass on the Host header',
+        )
+
+
+def _is_own_origin(origin: str, host: str, secure: bool) -> bool:
+    parts = _split(origin)
+    if parts is None:
+        return False
+    scheme, name, port = parts
+    if scheme == 'http' and secure:
+        return False
+    own_name, own_port = split_domain_port(host.lower())
+    # TLS may end at a proxy, so an https page may come with an insecure request: its default port is its scheme's.
+    if name == own_name and port == (int(own_port) if own_port else _PORTS[scheme]):
+        return True
+    return port == _PORTS[scheme] and name in {entry.lower() for entry in django_settings.ALLOWED_HOSTS if _is_spelt_out(entry)}
+
+
+def _is_spelt_out(entry: str) -> bool:
+    return entry != '*' and not entry.startswith('.')
+
+
+_PORTS = {'http': 80, 'https': 443}
+
+
+def _split(origin: str) -> tuple[str, str, int] | None:
+    try:
+        parts = urlsplit(origin)
+        port = parts.port
+    except ValueError:
+        return None
+    if parts.scheme not in _PORTS or not parts.hostname or parts.path or parts.query or parts.fragment or parts.username:
+        return None
+    name = parts.hostname if ':' not in parts.hostname else f'[{parts.hostname}]'
+    return parts.scheme, name.lower(), _PORTS[parts.scheme] if port is None else port
+
+
+def _is_trusted(origin: str) -> bool:
+    found = _split(origin)
+    if found is None:
+        return False
+    for entry in (*django_settings.CSRF_TRUSTED_ORIGINS, *settings.WS4REDIS_ALLOWED_ORIGINS):
+        scheme, _, rest = entry.partition('://')
+        if rest.startswith('*.'):
+            trusted = _split(f'{scheme}://{rest[2:]}')
+            matches = trusted is not None and _is_below(found, trusted)
+        else:
+            matches = _split(entry) == found
+        if matches:
+            return True
+    return False
+
+
+def _is_below(origin: tuple[str, str, int], domain: tuple[str, str, int]) -> bool:
+    return origin[1].endswith('.' + domain[1]) and (origin[0], origin[2]) == (domain[0], domain[2])
+
+
+# Session and user
+
+
+def process_request(request: Any) -> None:
+    """Put session and user on a request that no middleware has seen.
+
+    Raises:
+        HandshakeError: the site's callback refused, or failed; or the database or cache is away.
+    """
+    callback = _callback('WS4REDIS_PROCESS_REQUEST')
+    try:
+        if callback is not None:
+            callback(request)
+        else:
+            _django_session_and_user(request)
+        _complete(request)
+    except Exception as exc:
+        raise refused(exc, 'WS4REDIS_PROCESS_REQUEST') from exc
+
+
+def _django_session_and_user(request: Any) -> None:
+    from django.contrib.auth import get_user
+
+    request.session = _session(request.COOKIES.get(django_settings.SESSION_COOKIE_NAME))
+    request.user = get_user(request)
+
+
+def _session(key: str | None) -> Any:
+    session = import_module(django_settings.SESSION_ENGINE).SessionStore(key)
+    # The first look drops a key that the store does not know: no identity, no channel.
+    session.get('_auth_user_id')
+    return session
+
+
+def _complete(request: Any) -> None:
+    """What a callback has left out: nobody is AnonymousUser, never None."""
+    user = getattr(request, 'user', None)
+    if isinstance(user, SimpleLazyObject):
+        # Loaded now: a database away must refuse the handshake, not make somebody anonymous later.
+        bool(user.pk)
+    if user is None:
+        from django.contrib.auth.models import AnonymousUser
+
+        request.user = AnonymousUser()
+
+
+def _callback(name: str) -> Any:
+    value = getattr(settings, name)
+    if isinstance(value, str):
+        try:
+            value = import_string(value)
+        except Exception as exc:
+            raise HandshakeError(
+                'Internal server error', reason=f'{name} is {value!r}, which cannot be imported: {exc}', status=500
+            ) from exc
+    if value is not None and not callable(value):
+        raise HandshakeError('Internal server error', reason=f'{name} is {type(value).__name__}, no callable', status=500)
+    return value
+
+
+_AWAY = (DatabaseError, redis.ConnectionError, redis.TimeoutError, InvalidCacheBackendError, ConnectionError, TimeoutError)
+
+
+def refused(exc: BaseException, where: str) -> HandshakeError:
+    """The refusal that follows from an exception in the site's code; unexpected ones are logged with their traceback."""
+    if isinstance(exc, HandshakeError):
+        return exc
+    if isinstance(exc, PermissionDenied):
+        return ForbiddenError('Forbidden', reason=f'{where}: {str(exc) or "PermissionDenied"}')
+    if isinstance(exc, Http404):
+        return HandshakeError('Not found', reason=f'{where}: {str(exc) or "Http404"}', status=404)
+    if isinstance(exc, _AWAY):
+        return UnavailableError('Try again later', reason=f'{where}: {type(exc).__name__}: {exc}')
+    logger.error('%s failed', where, exc_info=exc)
+    return HandshakeError('Internal server error', reason=f'{where}: {type(exc).__name__}', status=500)
+
+
+# Channels
+
+
+def requested_channels(query: Iterable[str], possible: list[str]) -> tuple[list[str], bool, list[str]]:
+    """The names of a query string that count, whether `echo` is among them, and the unknown ones.
+
+    Only names count, in any case: `echo=false` still asks for the echo.
+    """
+    asked = [name.lower() for name in query]
+    channels = [name for name in possible if name in asked]
+    unknown = [name for name in asked if name not in possible and name != 'echo']
+    return channels, 'echo' in asked, unknown
+
+
+def allowed_channels(request: Any, channels: list[str], possible: list[str]) -> list[str]:
+    """Those of the channels asked for that this request may have.
+
+    Raises:
+        HandshakeError: the callback refused, failed, or answered with a name that there is not.
+    """
+    callback = _callback('WS4REDIS_ALLOWED_CHANNELS')
+    if callback is None:
+        allowed = default(request, channels)
+        left_out = [name for name in channels if name not in allowed]
+        if left_out:
+            logger.info(
+                'anonymous request may not publish: left out %s; WS4REDIS_ALLOWED_CHANNELS can allow it', ', '.join(left_out)
+            )
+        return allowed
+    try:
+        answer = callback(request, list(channels))
+        if answer is None or isinstance(answer, (str, bytes)):
+            raise TypeError(f'WS4REDIS_ALLOWED_CHANNELS returned {type(answer).__name__}: it returns a list of names')
+        allowed = list(answer)
+    except Exception as exc:
+        raise refused(exc, 'WS4REDIS_ALLOWED_CHANNELS') from exc
+    unknown = [name for name in allowed if name not in possible]
+    if unknown:
+        raise ForbiddenError('Forbidden', reason=f'WS4REDIS_ALLOWED_CHANNELS returned {unknown!r}, which are no channels')
+    return allowed
+
+
+def describe(request: Any, channels: Iterable[str]) -> Access:
+    """As whom this websocket is opened."""
+    session = getattr(request, 'session', None)
+    user = getattr(request, 'user', None)
+    groups: tuple[str, ...] = ()
+    if session is not None and _names_groups(channels):
+        groups = tuple(str(name) for name in session.get(MEMBEROF) or ())
+    return Access(
+        user_key=getattr(user, 'pk', None) if is_authenticated(user) else None,
+        session_key=getattr(session, 'session_key', None),
+        groups=groups,
+    )
+
+
+def still_allowed(access: Access) -> bool:
+    """Whether who opened a websocket may still have it: the session lives, the user is active and in these groups.
+
+    Raises:
+        Exception: database or cache are away; then nothing is decided.
+    """
+    from django.contrib.auth import get_user
+
+    if settings.WS4REDIS_PROCESS_REQUEST is not None or access.session_key is None:
+        # Whose session this is only the site knows.
+        return True
+    request: Any = HttpRequest()
+    request.session = _session(access.session_key)
+    if request.session.session_key is None:
+        return False
+    user = get_user(request)
+    if (user.pk if is_authenticated(user) else None) != access.user_key:
+        return False
+    return not access.groups or set(access.groups) <= set(current_groups(request.session, user))
+
+
+def no_longer_allowed(some: Iterable[Access]) -> set[Access]:
+    """Those of these who have lost their rights; one that cannot be looked up keeps them until the next time."""
+    lost = set()
+    for who in some:
+        try:
+            if not still_allowed(who):
+                lost.add(who)
+        except Exception as exc:
+            logger.warning('cannot look up rights again: %s: %s', type(exc).__name__, exc)
+    return lost
+
+
+def drop_lost_groups(request: Any, channels: Iterable[str]) -> None:
+    """Take those groups out of the request's session that its user has lost since login, if group channels are wanted.
+
+    Raises:
+        HandshakeError: the database is away.
+    """
+    session = getattr(request, 'session', None)
+    if session is None or not _names_groups(channels) or not session.get(MEMBEROF):
+        return
+    try:
+        groups = current_groups(session, request.user)
+        # A site's own session need have no more than get().
+        if len(groups) < len(session.get(MEMBEROF)):
+            session[MEMBEROF] = groups
+    except Exception as exc:
+        raise refused(exc, 'groups') from exc
+
+
+def _names_groups(channels: Iterable[str]) -> bool:
+    return any(name.endswith('-group') for name in channels)
+
+
+MEMBEROF = 'ws4redis:memberof'
+AT_LOGIN = 'ws4redis:groups'
+
+
+def current_groups(session: Any, user: Any) -> list[str]:
+    """The group names of a session without those that came from the database at login and are not there any more.
+
+    Names that a project wrote into the session by itself are its own business.
+    """
+    names = [str(name) for name in session.get(MEMBEROF) or ()]
+    at_login = set(session.get(AT_LOGIN) or ()) & set(names)
+    if at_login:
+        at_login -= set(user.groups.values_list('name', flat=True)) if hasattr(user, 'groups') else set()
+    return [name for name in names if name not in at_login]
+
+
+def session_for_log(key: str | None) -> str:
+    """A session key as logs show it."""
+    return printable(f'session:{key}') if key else 'no session'
+
+
+def check_dotted_path(name: str) -> str | None:
+    """What is wrong with a callable or dotted path in this setting; None if it can be called."""
+    try:
+        _callback(name)
+    except HandshakeError as exc:
+        return exc.reason
+    return None

@@ -1,0 +1,1 @@
+"""The pure core: bytes, replies and the time go in; bytes, commands and deadlines come out."""

@@ -1,0 +1,114 @@
+"""The websocket as a subscriber sees it, and what it says through it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+from ws4redis.core.frames import CloseCode, close_frame
+from ws4redis.exceptions import WebSocketError
+
+if TYPE_CHECKING:
+    from ws4redis.core.recipient import Recipient
+
+__all__ = ['Closing', 'Entry', 'Handle', 'Persisted', 'Sent']
+
+
+class Handle:
+    """The websocket as a subscriber sees it in send_persisted_messages(websocket).
+
+    It may be kept; what is sent later goes out as well.
+
+    Args:
+        recipient: whom it stands for.
+        post: carries an entry to where the recipient lives.
+    """
+
+    __slots__ = ('_post', '_recipient')
+
+    def __init__(self, recipient: 'Recipient', post: Callable[['Recipient', 'Entry'], None]) -> None:
+        self._recipient = recipient
+        self._post = post
+
+    def send(self, message: str | bytes | bytearray, binary: bool | None = None) -> None:
+        """Send a message, before any live one if the websocket is still joining.
+
+        Args:
+            message: text or bytes.
+            binary: whether it goes out as a binary frame; None decides by its content.
+
+        Raises:
+            TypeError: the message is neither text nor bytes.
+            WebSocketError: the websocket is closed.
+        """
+        self._check_open()
+        self._post(self._recipient, Sent(_as_bytes(message), binary))
+
+    def send_persisted(self, channel: bytes, message: str | bytes | bytearray) -> None:
+        """Send a channel's persisted message, unless the same one turns out to be among its live ones.
+
+        Args:
+            channel: the channel's name, which is the key's too.
+            message: the persisted value.
+
+        Raises:
+            TypeError, WebSocketError: as send().
+        """
+        self._check_open()
+        self._post(self._recipient, Persisted(channel, _as_bytes(message)))
+
+    def close(self, code: int = CloseCode.NORMAL, reason: str = '') -> None:
+        """Close the websocket.
+
+        Args:
+            code: a close code that may be sent (RFC 6455, 7.4).
+            reason: text of at most 123 bytes.
+
+        Raises:
+            websockets.exceptions.ProtocolError: the code may not be sent, or the reason is too long.
+        """
+        if not self.closed:
+            self._post(self._recipient, Closing(code, close_frame(code, reason)))
+
+    @property
+    def closed(self) -> bool:
+        """Whether the websocket takes no more messages."""
+        return not self._recipient.is_open
+
+    def _check_open(self) -> None:
+        if self.closed:
+            raise WebSocketError('websocket is closed')
+
+
+def _as_bytes(message: str | bytes | bytearray) -> bytes:
+    if isinstance(message, str):
+        return message.encode('utf-8')
+    if isinstance(message, (bytes, bytearray)):
+        return bytes(message)
+    raise TypeError(f'message is {type(message).__name__}: a websocket sends str, bytes or bytearray')
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A message that a subscriber sent by itself."""
+
+    payload: bytes
+    binary: bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class Persisted:
+    """A channel's persisted message."""
+
+    channel: bytes
+    payload: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Closing:
+    """A subscriber's wish to close."""
+
+    code: int
+    frame: bytes
+
+
+Entry: TypeAlias = Sent | Persisted | Closing

@@ -1,0 +1,128 @@
+"""RedisPublisher: how Django's side sends messages to websockets, and reads the persisted ones."""
+
+from typing import TYPE_CHECKING, Any
+
+from ws4redis.core.audience import SelfType, audience_names, entry_name
+from ws4redis.redis_client import active_server
+from ws4redis.redis_store import SELF, RedisStore, in_thread, own_names
+
+if TYPE_CHECKING:
+    import redis
+    from redis.connection import ConnectionPool
+
+    redis_connection_pool: ConnectionPool
+
+__all__ = ['RedisPublisher', 'redis_connection_pool']
+
+_AUDIENCES = ('session', 'user', 'group', 'broadcast')
+
+
+class _Publishers:
+    """The channels of a publisher, named anew at each look since prefix and settings may change; assignable."""
+
+    def __get__(self, instance: 'RedisPublisher | None', owner: type | None = None) -> Any:
+        return () if instance is None else instance._current_channels()
+
+
+class RedisPublisher(RedisStore):
+    """Publishes messages for an audience of one facility.
+
+    SELF is resolved here, names, prefix and settings when a message is published. Without arguments it is good for
+    fetch_message() only.
+
+    Args:
+        facility: as in the websocket's URL.
+        broadcast: everybody who listens on the facility.
+        users: users (objects or usernames), SELF for the request's user.
+        groups: groups (objects or names), SELF for all groups of the request's user.
+        sessions: session keys, SELF for the request's session.
+        request: the request that SELF means.
+        connection: the redis.Redis to use; None takes the one of WS4REDIS_CONNECTION.
+        **audiences: audiences of a site's own, handed to its _get_message_channels().
+
+    Raises:
+        ChannelNameError (a ValueError): a name that makes no channel, or SELF where the request has no such identity.
+        ValueError: SELF without a request.
+        TypeError: an audience of another type.
+    """
+
+    _publishers: Any = _Publishers()
+
+    def __init__(
+        self,
+        facility: str | None = None,
+        broadcast: bool = False,
+        users: Any = (),
+        groups: Any = (),
+        sessions: Any = (),
+        request: Any = None,
+        connection: 'redis.Redis | None' = None,
+        **audiences: Any,
+    ) -> None:
+        super().__init__(connection)
+        self._request = request
+        self._facility = facility
+        self._audiences = {
+            'broadcast': broadcast,
+            'groups': _resolve('group', groups, request),
+            'users': _resolve('user', users, request),
+            'sessions': _resolve('session', sessions, request),
+            **audiences,
+        }
+        if facility is None and any(self._audiences.values()):
+            raise ValueError('facility is missing: RedisPublisher(facility=..., ...) says on which one to publish')
+
+    def _current_channels(self) -> list[str]:
+        if self._facility is None:
+            return []
+        # Only what was asked for is handed on: a site's own method need not know all of ours.
+        audiences = {name: value for name, value in self._audiences.items() if value}
+        return self._get_message_channels(self._request, self._facility, **audiences)
+
+    def fetch_message(self, request: Any, facility: str, audience: str = 'any') -> bytes | None:
+        """The persisted message that this request's session, user or groups, or everybody, would get on joining.
+
+        Args:
+            request: whose session, user and groups are looked at.
+            facility: as in the URL.
+            audience: 'session', 'user', 'group' or 'broadcast'; 'any' looks in this order and takes the first found.
+
+        Raises:
+            ValueError: an unknown audience.
+        """
+        if audience != 'any' and audience not in _AUDIENCES:
+            raise ValueError(f"audience is {audience!r}: it takes 'any', {', '.join(map(repr, _AUDIENCES))}")
+        wanted = _AUDIENCES if audience == 'any' else (audience,)
+        channels: list[str] = []
+        for name in wanted:
+            keywords: dict[str, Any] = {'broadcast': True} if name == 'broadcast' else {f'{name}s': [SELF]}
+            channels.extend(self._get_message_channels(request, facility, **keywords))
+        if not channels:
+            return None
+        return next((value for value in self._connection.mget(channels) if value is not None), None)
+
+    async def afetch_message(self, request: Any, facility: str, audience: str = 'any') -> bytes | None:
+        """As fetch_message(), for asynchronous views."""
+        found: bytes | None = await in_thread(self.fetch_message)(request, facility, audience)
+        return found
+
+
+def _resolve(kind: str, audience: Any, request: Any) -> list[str]:
+    names: list[str] = []
+    for entry in audience_names(kind, audience):
+        if not isinstance(entry, SelfType):
+            names.append(entry_name(kind, entry))
+            continue
+        own = own_names(kind, request)
+        if not own and kind != 'group':
+            raise ValueError(f'{kind}s contains SELF, but the request has no {kind}: it is anonymous or was never saved')
+        names.extend(entry_name(kind, name) for name in own)
+    return names
+
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> Any:
+        if name == 'redis_connection_pool':
+            return active_server().pool
+        raise AttributeError(f'module {__name__!r} has no attribute {name!r}')

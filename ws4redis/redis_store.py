@@ -1,0 +1,277 @@
+"""RedisMessage and RedisStore: what publisher and subscriber have in common; SELF."""
+
+import logging
+import math
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import redis
+from asgiref.sync import sync_to_async
+
+from ws4redis import settings
+from ws4redis.core.audience import SELF, SelfType, audience_names, channel_names, check_name, entry_name, printable
+from ws4redis.core.origin import Origin
+from ws4redis.exceptions import ChannelNameError
+from ws4redis.redis_client import active_server, runs_in_test
+
+__all__ = ['SELF', 'RedisMessage', 'RedisStore']
+
+logger = logging.getLogger('ws4redis.redis_store')
+
+
+class RedisMessage(bytes):
+    """A message, as bytes.
+
+    Args:
+        value: str, bytes or bytearray; or the list that redis-py's parse_response() gives, of which the payload counts.
+
+    Returns:
+        None instead of a message for the heartbeat text and for a list that holds no message (release 0.6.0's way).
+
+    Raises:
+        TypeError: the value is something else.
+    """
+
+    def __new__(cls, value: object) -> 'RedisMessage | None':  # type: ignore[misc]
+        if isinstance(value, str):
+            if value == settings.WS4REDIS_HEARTBEAT:
+                return None
+            return super().__new__(cls, value.encode('utf-8'))
+        if isinstance(value, (bytes, bytearray)):
+            heartbeat = settings.WS4REDIS_HEARTBEAT
+            if heartbeat is not None and value == heartbeat.encode('utf-8'):
+                return None
+            return super().__new__(cls, value)
+        if isinstance(value, (list, tuple)):
+            return cls._from_reply(value)
+        raise TypeError(f'message is {type(value).__name__}: it takes str, bytes, bytearray or a reply of parse_response()')
+
+    @classmethod
+    def _from_reply(cls, reply: 'list[Any] | tuple[Any, ...]') -> 'RedisMessage | None':
+        word = reply[0] if reply else None
+        if word in (b'message', 'message') and len(reply) == 3:
+            return cls(reply[2])
+        if word in (b'pmessage', 'pmessage') and len(reply) == 4:
+            return cls(reply[3])
+        return None
+
+
+class _Shared:
+    """An attribute that is looked up each time, until an object has one of its own: settings and servers change in tests."""
+
+    def __init__(self, look_up: Callable[[], Any]) -> None:
+        self.look_up = look_up
+
+    def __get__(self, instance: object, owner: type | None = None) -> Any:
+        return self.look_up()
+
+
+class RedisStore:
+    """Names of channels, publishing and persisting.
+
+    Args:
+        connection: the redis.Redis to use; None takes the shared pool of WS4REDIS_CONNECTION, when it is needed.
+
+    Attributes:
+        _publishers: names of the channels to which publish_message() goes.
+        _expire: seconds that a message is persisted if publish_message() is not told; WS4REDIS_EXPIRE.
+    """
+
+    _connection: Any = _Shared(lambda: active_server().client)
+    _expire: Any = _Shared(lambda: settings.WS4REDIS_EXPIRE)
+    _publishers: Any = ()
+    _origin: Origin | None = None
+
+    def __init__(self, connection: 'redis.Redis | None' = None) -> None:
+        if connection is not None:
+            self._connection = connection
+
+    @staticmethod
+    def get_prefix() -> str:
+        """What stands before each channel name: 'PREFIX:' or ''."""
+        prefix = settings.WS4REDIS_PREFIX
+        return f'{prefix}:' if prefix else ''
+
+    def _get_message_channels(
+        self,
+        request: Any = None,
+        facility: str | None = None,
+        broadcast: bool = False,
+        groups: Any = (),
+        users: Any = (),
+        sessions: Any = (),
+    ) -> list[str]:
+        """The names of the channels of one facility; a site may override it to add audiences of its own.
+
+        Args:
+            request: whom SELF means; a name of its that makes no channel is left out and logged.
+            facility: as in the URL.
+            broadcast: whether the broadcast channel is among them.
+            groups, users, sessions: names and objects, SELF among them.
+
+        Raises:
+            ChannelNameError: a name that makes no channel was given explicitly.
+            ValueError: there is no facility, or SELF without a request.
+            TypeError: an audience is of another type.
+        """
+        if facility is None:
+            raise ValueError('facility is missing: a channel belongs to a facility')
+        names = {
+            kind: _entry_names(kind, audience, request)
+            for kind, audience in (('group', groups), ('user', users), ('session', sessions))
+        }
+        return channel_names(self.get_prefix(), facility, broadcast=bool(broadcast), **names)
+
+    def publish_message(self, message: Any, expire: float | None = None) -> None:
+        """Publish a message to every channel of this object, in one round trip.
+
+        Args:
+            message: str, bytes, bytearray or RedisMessage; None (a RedisMessage of the heartbeat) publishes nothing.
+            expire: seconds that the message stays in Redis for those who come later; None takes WS4REDIS_EXPIRE, 0 or
+                less stores nothing and leaves an older message where it is.
+
+        Raises:
+            TypeError: the message or expire is of another type.
+            ValueError: expire is no finite number.
+            redis.ConnectionError, redis.TimeoutError: Redis is away; the message was published at most once.
+        """
+        publish(self, message, expire, atomic=True)
+
+    def pipeline_publish_message(self, message: Any, expire: float | None = None, transaction: bool = True) -> None:
+        """As publish_message(); transaction=False stores and publishes without making each channel's pair atomic."""
+        publish(self, message, expire, atomic=transaction)
+
+    async def apublish_message(self, message: Any, expire: float | None = None) -> None:
+        """As publish_message(), for asynchronous views."""
+        await in_thread(self.publish_message)(message, expire)
+
+
+def publish(store: Any, message: Any, expire: float | None, *, atomic: bool) -> None:
+    """What publish_message() does, for any object that has the attributes of a RedisStore or some of them."""
+    seconds = _seconds(getattr(store, '_expire', settings.WS4REDIS_EXPIRE) if expire is None else expire)
+    if message is None:
+        return
+    payload = _payload(message)
+    channels = [_as_bytes(name) for name in getattr(store, '_publishers', ())]
+    origin: Origin | None = getattr(store, '_origin', None)
+    if not channels:
+        if origin is not None:
+            origin.published_nowhere()
+        return
+    connection = getattr(store, '_connection', None) or active_server().client
+    if origin is None:
+        _execute(connection, channels, payload, seconds, atomic)
+        return
+    origin.publishing(channels, payload)
+    try:
+        _execute(connection, channels, payload, seconds, atomic)
+    except BaseException:
+        origin.failed(channels, payload)
+        raise
+
+
+def in_thread(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function as a coroutine function, run in a thread."""
+    # Under a test's broker the test's own thread runs it, on the test's database connection.
+    return sync_to_async(function, thread_sensitive=runs_in_test())
+
+
+def _as_bytes(name: str | bytes) -> bytes:
+    return name.encode('utf-8') if isinstance(name, str) else bytes(name)
+
+
+def _payload(message: Any) -> bytes:
+    if isinstance(message, str):
+        return message.encode('utf-8')
+    if isinstance(message, (bytes, bytearray)):
+        return bytes(message)
+    raise TypeError(f'message is {type(message).__name__}: publish_message takes str, bytes, bytearray or RedisMessage')
+
+
+def _seconds(expire: Any) -> float:
+    if expire is None:
+        return 0
+    if isinstance(expire, bool) or not isinstance(expire, (int, float)):
+        raise TypeError(f'expire is {type(expire).__name__}: it takes a number of seconds, 0 to store nothing')
+    if not math.isfinite(expire):
+        raise ValueError(f'expire is {expire}: it takes a finite number of seconds')
+    return expire
+
+
+def _execute(connection: 'redis.Redis', channels: Iterable[bytes], payload: bytes, seconds: float, atomic: bool) -> None:
+    gate = getattr(connection.connection_pool, 'connection_kwargs', {}).get('ws4redis_gate')
+    # redis-py has no pipeline of several transactions, so MULTI and EXEC are commands like others here.
+    pipeline = connection.pipeline(transaction=False)
+    for channel in channels:
+        if gate is not None and gate.on_publish is not None:
+            gate.on_publish(channel, payload, seconds)
+        if seconds <= 0:
+            pipeline.execute_command('PUBLISH', channel, payload)
+            continue
+        if atomic:
+            pipeline.execute_command('MULTI')
+        pipeline.execute_command('SET', channel, payload, 'PX', max(1, round(seconds * 1000)))
+        pipeline.execute_command('PUBLISH', channel, payload)
+        if atomic:
+            pipeline.execute_command('EXEC')
+    for reply in pipeline.execute(raise_on_error=True):
+        for part in reply if isinstance(reply, list) else ():
+            if isinstance(part, redis.RedisError):
+                raise part
+
+
+def _entry_names(kind: str, audience: Any, request: Any) -> list[str]:
+    names = []
+    for entry in audience_names(kind, audience):
+        if isinstance(entry, SelfType):
+            names.extend(_usable(kind, own_names(kind, request)))
+        else:
+            names.append(entry_name(kind, entry))
+    return names
+
+
+def _usable(kind: str, names: list[str]) -> list[str]:
+    usable = []
+    for name in names:
+        try:
+            usable.append(check_name(kind, name))
+        except ChannelNameError as exc:
+            logger.warning('left out a channel: %s', exc)
+    return usable
+
+
+def own_names(kind: str, request: Any) -> list[str]:
+    """What SELF means in this request: its user, the groups in its session, its session key; empty if it has none.
+
+    Raises:
+        ValueError: there is no request.
+    """
+    if request is None:
+        raise ValueError(f'{kind}s contains SELF: that needs request=, whose {kind}s are meant')
+    if kind == 'user':
+        user: Any = getattr(request, 'user', None)
+        return [str(user.get_username())] if is_authenticated(user) else []
+    session = getattr(request, 'session', None)
+    if session is None:
+        return []
+    # This look drops a key that the session's store does not know.
+    groups = session.get('ws4redis:memberof') or ()
+    if kind == 'group':
+        return [str(name) for name in groups]
+    return [str(session.session_key)] if session.session_key and not _is_cookie_session(session) else []
+
+
+def _is_cookie_session(session: Any) -> bool:
+    # With signed_cookies the key is the cookie's content, and any text passes for one.
+    return any(base.__module__ == 'django.contrib.sessions.backends.signed_cookies' for base in type(session).__mro__)
+
+
+def is_authenticated(user: Any) -> bool:
+    """Whether this is somebody; is_authenticated may be a bool or, on a site's own user class, callable."""
+    value = getattr(user, 'is_authenticated', False)
+    return bool(value() if callable(value) else value)
+
+
+def channel_for_log(name: str | bytes) -> str:
+    """A channel name as logs show it."""
+    return printable(name)

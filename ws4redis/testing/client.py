@@ -1,0 +1,291 @@
+"""WebSocketClient: the browser's side in a test, a real protocol object joined in memory to our server's end."""
+
+import json as json_module
+import threading
+from collections import deque
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from websockets.client import ClientProtocol
+from websockets.frames import Frame, Opcode
+from websockets.http11 import Request, Response
+from websockets.protocol import State
+from websockets.uri import parse_uri
+
+from ws4redis.core.frames import CloseCode
+
+if TYPE_CHECKING:
+    from ws4redis.core.recipient import Recipient
+    from ws4redis.testing.broker import Broker
+
+__all__ = ['HandshakeRejected', 'WebSocketClient']
+
+
+class HandshakeRejected(Exception):
+    """The server refused the websocket.
+
+    Attributes:
+        status_code: HTTP status of the answer.
+        headers, body: of the answer.
+        reason: what the log says and the client never sees.
+    """
+
+    def __init__(self, status_code: int, headers: Mapping[str, str], body: bytes, reason: str) -> None:
+        super().__init__(f'{status_code}: {reason}')
+        self.status_code = status_code
+        self.headers = headers
+        self.body = body
+        self.reason = reason
+
+
+class WebSocketClient:
+    """A browser's websocket in a test; made by Broker.connect(). Every read settles first.
+
+    Attributes:
+        received: everything that has arrived, read or not: str for text, bytes for binary messages.
+        heartbeats: how many heartbeat texts have arrived; they are in no list.
+        name: what failures call it.
+    """
+
+    def __init__(self, broker: 'Broker', uri: str, name: str, subprotocols: tuple[str, ...], heartbeat: bytes | None) -> None:
+        self.name = name
+        self.heartbeats = 0
+        self.recipient: Recipient | None = None
+        self._broker = broker
+        self._heartbeat = heartbeat
+        self._protocol = ClientProtocol(parse_uri(uri), subprotocols=list(subprotocols) or None, max_size=None)  # type: ignore[arg-type]
+        self._history: list[str | bytes] = []
+        self._inbox: deque[str | bytes] = deque()
+        self._fragments: list[Frame] = []
+        self._reading = True
+        self._unread_bytes = bytearray()
+
+    # For the broker
+
+    def request(self) -> Request:
+        """The handshake request; its bytes count as sent."""
+        request = self._protocol.connect()
+        self._protocol.send_request(request)
+        self._protocol.data_to_send()
+        return request
+
+    def take_bytes(self, data: bytes) -> int:
+        """What the server writes; gives how much of it there is room for."""
+        if not self._reading:
+            room = max(0, self._broker.kernel_buffer - len(self._unread_bytes))
+            self._unread_bytes += data[:room]
+            return min(room, len(data))
+        self._protocol.receive_data(data)
+        self._work_off()
+        return len(data)
+
+    def take_eof(self) -> None:
+        """The server has closed its half."""
+        if self._protocol.state is not State.CLOSED and not self._protocol.reader.eof:
+            self._protocol.receive_eof()
+            self._work_off()
+
+    def _work_off(self) -> None:
+        for event in self._protocol.events_received():
+            if isinstance(event, Frame):
+                self._take_frame(event)
+        self._flush()
+
+    def _take_frame(self, frame: Frame) -> None:
+        if frame.opcode not in (Opcode.TEXT, Opcode.BINARY, Opcode.CONT):
+            return
+        self._fragments.append(frame)
+        if not frame.fin:
+            return
+        binary = self._fragments[0].opcode is Opcode.BINARY
+        payload = b''.join(bytes(part.data) for part in self._fragments)
+        self._fragments.clear()
+        if not binary and payload == self._heartbeat:
+            self.heartbeats += 1
+            return
+        message = payload if binary else payload.decode('utf-8')
+        self._history.append(message)
+        self._inbox.append(message)
+
+    def _flush(self) -> None:
+        for data in self._protocol.data_to_send():
+            self._broker.take_from_client(self, data)
+
+    # What a test says
+
+    def send(self, message: str | bytes) -> None:
+        """Send a text or binary message, and let the server work it off."""
+        if isinstance(message, str):
+            self._protocol.send_text(message.encode('utf-8'))
+        elif isinstance(message, (bytes, bytearray)):
+            self._protocol.send_binary(message)
+        else:
+            raise TypeError(f'message is {type(message).__name__}: send() takes str or bytes, send_json() anything else')
+        self._flush()
+        self._broker.settle()
+
+    def send_json(self, obj: Any) -> None:
+        """Send an object as JSON text."""
+        from django.core.serializers.json import DjangoJSONEncoder
+
+        self.send(json_module.dumps(obj, cls=DjangoJSONEncoder))
+
+    def send_raw(self, data: bytes) -> None:
+        """Send bytes as they are, whatever they mean."""
+        self._broker.take_from_client(self, data)
+        self._broker.settle()
+
+    def ping(self, data: bytes = b'') -> None:
+        """Send a ping."""
+        self._protocol.send_ping(data)
+        self._flush()
+        self._broker.settle()
+
+    def close(self, code: int = CloseCode.NORMAL, reason: str = '') -> None:
+        """Close as a browser does: the close frame, the server's answer, the end."""
+        if self._protocol.state is State.OPEN:
+            self._protocol.send_close(code, reason)
+            self._flush()
+        self._broker.settle()
+
+    def drop(self) -> None:
+        """Vanish without a close frame."""
+        self._broker.take_from_client(self, b'')
+        self._broker.settle()
+
+    def stop_reading(self) -> None:
+        """Read nothing more, as a client does whose machine is busy."""
+        self._reading = False
+
+    def resume_reading(self) -> None:
+        """Read on, what has gathered first."""
+        self._reading = True
+        data, self._unread_bytes = bytes(self._unread_bytes), bytearray()
+        if data:
+            self._protocol.receive_data(data)
+            self._work_off()
+        if self.recipient is not None and self.recipient.transport is self:
+            self._broker.writable(self.recipient)
+        self._broker.settle()
+
+    def receive(self) -> str | bytes:
+        """The next message that was not read yet.
+
+        Raises:
+            AssertionError: there is none.
+        """
+        self._broker.settle()
+        if not self._inbox:
+            raise AssertionError(self._why_not())
+        return self._inbox.popleft()
+
+    def _why_not(self) -> str:
+        if self.closed:
+            text = f'{self.name} got nothing: closed, {self.close_code}'
+        elif self._history:
+            text = f'{self.name} has nothing unread: {len(self._history)} messages already received'
+        else:
+            channels = ', '.join(self.channels) or 'no channel'
+            text = f'{self.name} got nothing: joined {channels}'
+        threads = [thread.name for thread in threading.enumerate() if thread.ident not in self._broker.threads_before]
+        if threads:
+            text += f'\n{len(threads)} thread started by this test still runs: {", ".join(threads)}: join it before asserting'
+        return text
+
+    def receive_text(self) -> str:
+        """The next message, which is a text message."""
+        message = self.receive()
+        assert isinstance(message, str), f'{self.name} got a binary message: {message!r}'
+        return message
+
+    def receive_bytes(self) -> bytes:
+        """The next message, which is a binary message."""
+        message = self.receive()
+        assert isinstance(message, bytes), f'{self.name} got a text message: {message!r}'
+        return message
+
+    def receive_json(self) -> Any:
+        """The next message, from JSON."""
+        return json_module.loads(self.receive())
+
+    def receive_all(self) -> list[str | bytes]:
+        """All messages that were not read yet."""
+        self._broker.settle()
+        messages = list(self._inbox)
+        self._inbox.clear()
+        return messages
+
+    @property
+    def received(self) -> list[str | bytes]:
+        """All messages so far."""
+        self._broker.settle()
+        return list(self._history)
+
+    @property
+    def unread(self) -> int:
+        """How many messages were not read yet."""
+        self._broker.settle()
+        return len(self._inbox)
+
+    def assert_nothing_received(self) -> None:
+        """Nothing is unread: a fact, since everything that was published has been read."""
+        self._broker.settle()
+        assert not self._inbox, f'{self.name} has {len(self._inbox)} unread messages: {list(self._inbox)!r}'
+
+    # How it stands
+
+    @property
+    def open(self) -> bool:
+        """Whether neither side has closed it."""
+        return self._protocol.state is State.OPEN
+
+    @property
+    def closed(self) -> bool:
+        """Whether it has ended."""
+        return self._protocol.state is not State.OPEN
+
+    @property
+    def close_code(self) -> int | None:
+        """The close code that the server sent; 1006 if it ended without one; None while it is open."""
+        if self._protocol.close_rcvd is not None:
+            return int(self._protocol.close_rcvd.code)
+        return 1006 if self._protocol.state is State.CLOSED else None
+
+    @property
+    def close_reason(self) -> str | None:
+        """The reason that the server sent."""
+        return self._protocol.close_rcvd.reason if self._protocol.close_rcvd is not None else None
+
+    @property
+    def subprotocol(self) -> str | None:
+        """The subprotocol that the server took."""
+        return self._protocol.subprotocol
+
+    @property
+    def channels(self) -> list[str]:
+        """The channels and patterns that it listens on."""
+        if self.recipient is None:
+            return []
+        return [name.decode() for name in (*self.recipient.channels, *self.recipient.patterns)]
+
+    @property
+    def subscriber(self) -> Any:
+        """The site's subscriber."""
+        return self.recipient.subscriber if self.recipient is not None else None
+
+    def __enter__(self) -> 'WebSocketClient':
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f'<WebSocketClient {self.name}>'
+
+
+def check_response(client: WebSocketClient) -> None:
+    """Raise what the client thinks is wrong with the 101."""
+    for event in client._protocol.events_received():
+        assert isinstance(event, Response)
+    if client._protocol.handshake_exc is not None:
+        raise client._protocol.handshake_exc

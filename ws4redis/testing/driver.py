@@ -1,0 +1,281 @@
+"""MemoryDriver: drives the exchange in the test's thread; the wire is a client object, the feed a fakeredis connection."""
+
+import threading
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+import redis
+from django.core.exceptions import PermissionDenied
+from django.http import Http404
+
+from ws4redis import access, settings
+from ws4redis.core.agenda import Job, JobKind
+from ws4redis.core.driver import Driver
+from ws4redis.core.exchange import Exchange, Gap
+from ws4redis.core.feed import Feed, FeedState
+from ws4redis.core.handle import Handle
+from ws4redis.core.limits import Limits
+from ws4redis.core.recipient import Phase, Recipient
+from ws4redis.exceptions import HandshakeError
+from ws4redis.redis_client import RedisServer, persisted_values
+from ws4redis.signals import redis_gap, rights_withdrawn
+from ws4redis.subscription import ExchangeRedis, control_channel
+from ws4redis.testing.client import WebSocketClient
+from ws4redis.testing.clock import Clock
+from ws4redis.workers import finish_spawned, perform
+
+__all__ = ['MemoryDriver', 'MemoryWire']
+
+
+class MemoryWire:
+    """The way to a client in the same thread."""
+
+    def __init__(self, client: WebSocketClient) -> None:
+        self.client = client
+
+    def take(self) -> tuple[WebSocketClient, bytes]:
+        """The client is the transport; it has sent nothing yet."""
+        return self.client, b''
+
+
+class MemoryDriver(Driver):
+    """Everything that the loop does, without a loop: each call returns when all that follows from it is done.
+
+    Args:
+        server: the Redis to use.
+        clock: the time.
+    """
+
+    def __init__(self, server: RedisServer, clock: Clock) -> None:
+        super().__init__(Exchange(Feed(lambda: 1.0), control_channel()))
+        self.server = server
+        self.clock = clock
+        self.connection = ExchangeRedis(server.pool, self)
+        self.errors: list[BaseException] = []
+        self.refusal: HandshakeError | None = None
+        self._feed: Any = None
+        self._from_clients: deque[tuple[WebSocketClient, bytes]] = deque()
+        self._own: dict[Recipient, int] = {}
+        self._rechecked = self.now()
+        rights_withdrawn.connect(self._session_ended)
+
+    # What the core asks for
+
+    def now(self) -> float:
+        return self.clock.now()
+
+    def write(self, recipient: Recipient, data: bytes) -> int:
+        client: WebSocketClient = recipient.transport
+        return client.take_bytes(data)
+
+    def watch(self, recipient: Recipient) -> None:
+        pass
+
+    def half_close(self, recipient: Recipient) -> None:
+        recipient.transport.take_eof()
+
+    def drop(self, recipient: Recipient) -> None:
+        recipient.transport.take_eof()
+        self._own.pop(recipient, None)
+
+    def run_job(self, recipient: Recipient, job: Job) -> None:
+        result = perform(recipient.subscriber, job, Handle(recipient, self.take_entry), keep_connections=True)
+        if result.exception is not None and not isinstance(result.exception, (redis.ConnectionError, redis.TimeoutError)):
+            self.errors.append(result.exception)
+        if job.kind is JobKind.RELEASE:
+            self._own.pop(recipient, None)
+        self.job_done(recipient, job, result)
+        finish_spawned()
+
+    def connect_feed(self) -> None:
+        connection: Any = self.server.pubsub_connection()
+        try:
+            connection.connect()
+        except redis.RedisError as exc:
+            self.feed_lost(exc)
+            return
+        self._feed = connection
+        self.feed_connected()
+
+    def drop_feed(self) -> None:
+        if self._feed is not None:
+            self._feed.disconnect()
+            self._feed = None
+
+    def send_commands(self, commands: list[tuple[bytes, ...]]) -> None:
+        try:
+            for command in commands:
+                self._feed.send_command(*command, check_health=False)
+        except redis.RedisError as exc:
+            self.feed_lost(exc)
+
+    def fetch(self, names: list[bytes], done: Callable[[dict[bytes, bytes] | None], None]) -> None:
+        try:
+            found = persisted_values(self.server.client, names)
+        except redis.RedisError:
+            done(None)
+        else:
+            done(found)
+
+    def gap_ended(self, gap: Gap) -> None:
+        redis_gap.send(sender=type(self), seconds=gap.seconds, channels=gap.channels)
+
+    # What the WSGI server asks for
+
+    def find_wire(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> MemoryWire:
+        wire: MemoryWire = environ['ws4redis.testing.wire']
+        return wire
+
+    def admit(self) -> None:
+        pass
+
+    def new_recipient(self, limits: Limits, name: str, echo: bool) -> Recipient:
+        self.touch()
+        if not self.exchange.recipients:
+            self._rechecked = self.now()
+        self.exchange.heartbeat = limits.heartbeat
+        recipient = Recipient(limits, self.exchange.agenda, name=name, echo=echo)
+        self.exchange.enter(recipient)
+        return recipient
+
+    def join(self, recipient: Recipient, channels: list[bytes], patterns: list[bytes]) -> None:
+        self.subscribe(recipient, channels, patterns)
+
+    def subscribe(self, recipient: Recipient, channels: list[bytes], patterns: list[bytes]) -> None:
+        answers: list[bool] = []
+        self.exchange.subscribe(recipient, channels, patterns, answers.append)
+        self.work_off()
+        self.read_feed()
+        if not answers or not answers[0]:
+            raise redis.ConnectionError('no acknowledgement of SUBSCRIBE')
+
+    def unsubscribe(self, recipient: Recipient, channels: list[bytes], patterns: list[bytes]) -> None:
+        self.exchange.unsubscribe(recipient, channels, patterns)
+        self.work_off()
+
+    def serve_again(self, recipient: Recipient, descriptor: int | None) -> None:
+        pass
+
+    def open(
+        self, recipient: Recipient, transport: Any, head: bytes, rest: bytes, persisted: bool, descriptor: int | None
+    ) -> None:
+        recipient.transport = transport
+        transport.recipient = recipient
+        if descriptor is not None:
+            self._own[recipient] = descriptor
+        self.start(recipient, head, rest, persisted=persisted, fetch=not persisted)
+
+    def forget(self, recipient: Recipient) -> None:
+        self.exchange.leave(recipient)
+        self.work_off()
+
+    def refused(self) -> None:
+        self.exchange.agenda.counters.refused += 1
+
+    def raise_in_test(self, refusal: HandshakeError) -> None:
+        self.refusal = refusal
+        cause = refusal.__cause__
+        expected = (PermissionDenied, Http404, HandshakeError, redis.ConnectionError, redis.TimeoutError)
+        if cause is not None and not isinstance(cause, expected) and refusal.status in (500, 503):
+            self.errors.append(cause)
+
+    @property
+    def websockets(self) -> list[WebSocketClient]:
+        return [recipient.transport for recipient in self.exchange.recipients if recipient.transport is not None]
+
+    # Settling
+
+    def take_from_client(self, client: WebSocketClient, data: bytes) -> None:
+        """Bytes that a client has sent, b'' for its end; worked off by settle()."""
+        self._from_clients.append((client, data))
+
+    def settle(self) -> None:
+        """Until nothing moves any more: a PING has been answered and everything before it worked off."""
+        moved = True
+        while moved:
+            self.work_off()
+            moved = self._read_clients()
+            moved |= self.read_feed()
+            moved |= self._tick()
+            moved |= self._serve_own()
+
+    def _read_clients(self) -> bool:
+        moved = bool(self._from_clients)
+        while self._from_clients:
+            client, data = self._from_clients.popleft()
+            if client.recipient is not None and client.recipient.transport is client:
+                self.receive_data(client.recipient, data)
+        return moved
+
+    def deadline(self) -> float | None:
+        """When something is due; None if never."""
+        interval = settings.WS4REDIS_RECHECK
+        recheck = self._rechecked + interval if interval is not None and self.exchange.recipients else None
+        return min((time for time in (self.exchange.deadline(), recheck) if time is not None), default=None)
+
+    def _tick(self) -> bool:
+        deadline = self.deadline()
+        if deadline is None or deadline > self.now():
+            return False
+        self.tick()
+        self._recheck()
+        return True
+
+    def _recheck(self) -> None:
+        interval = settings.WS4REDIS_RECHECK
+        if interval is None or self.now() < self._rechecked + interval:
+            return
+        self._rechecked = self.now()
+        who = {recipient.access for recipient in self.exchange.recipients if recipient.access is not None}
+        lost = access.no_longer_allowed(who)
+        if lost:
+            self.withdraw(lost.__contains__)
+
+    def _session_ended(self, sender: Any, session_key: str, **kwargs: Any) -> None:
+        self.withdraw(lambda who: who.session_key == session_key)
+
+    def read_feed(self) -> bool:
+        """Read until a PING sent now is answered; whether anything else has come before."""
+        if self._feed is None or self.exchange.feed.state is not FeedState.UP:
+            return False
+        barrier = self.exchange.feed.ping()
+        self.send_commands(self.exchange.feed.take_commands())
+        replies = []
+        try:
+            while self._feed is not None:
+                reply = self._feed.read_response(disable_decoding=True)
+                replies.append(reply)
+                if (reply[1] if isinstance(reply, list) else reply) == b'ws4redis:%d' % barrier:
+                    break
+        except redis.RedisError as exc:
+            self.feed_lost(exc)
+            return True
+        self.receive_replies(replies)
+        return len(replies) > 1
+
+    def _serve_own(self) -> bool:
+        moved = False
+        for recipient in list(self._own):
+            connection = getattr(getattr(recipient.subscriber, '_subscription', None), 'connection', None)
+            if recipient.phase is Phase.OPEN and connection is not None and connection.can_read(timeout=0):
+                recipient.serve()
+                self.work_off()
+                moved = True
+        return moved
+
+    def stop(self) -> None:
+        """Close every websocket and let go of the feed."""
+        rights_withdrawn.disconnect(self._session_ended)
+        self.close_all()
+        self.settle()
+        for recipient in list(self.exchange.recipients):
+            recipient.abort()
+        self.work_off()
+        self.drop_feed()
+        self.exchange.feed_lost(self.now())
+
+
+def thread_ids() -> set[int | None]:
+    """The threads that run now."""
+    return {thread.ident for thread in threading.enumerate()}

@@ -1,0 +1,216 @@
+"""The site's code, off the hub: what a job calls, and who runs it.
+
+One job at a time and in order for each websocket is the core's doing; here jobs of different websockets run side by side.
+"""
+
+import contextlib
+import gc
+import logging
+import queue
+import sys
+import threading
+from collections.abc import Callable
+from typing import Any, Final
+
+import redis
+from django.db import connections
+
+from ws4redis.core.agenda import Job, JobKind, Outcome, Result
+from ws4redis.core.feed import Published
+from ws4redis.core.handle import Handle
+from ws4redis.exceptions import NothingToRead
+from ws4redis.redis_store import RedisMessage
+from ws4redis.subscriber import RedisSubscriber
+from ws4redis.subscription import ExchangeRedis, Subscription
+
+__all__ = ['ThreadWorkers', 'close_database_connections', 'method', 'needs_persisted', 'overrides_parse_response', 'perform']
+
+logger = logging.getLogger('ws4redis.workers')
+
+SPAWNED_TIME: Final = 30.0
+"""Seconds that greenlets which a job spawned may take in an unpatched process, as long as a slow view."""
+
+_PERSISTED = ('send_persisted_messages', 'send_persited_messages')
+
+
+def method(subscriber: Any, name: str) -> Callable[..., Any]:
+    """The subscriber's method of this name; RedisSubscriber's, bound to it, if the site's class has none."""
+    found = getattr(subscriber, name, None)
+    if found is None:
+        found = getattr(RedisSubscriber, name).__get__(subscriber)
+    result: Callable[..., Any] = found
+    return result
+
+
+def _persisted_name(subscriber: Any) -> str:
+    """Of the two spellings the one in the first class that defines either; an attribute of the object itself beats both."""
+    for namespace in (getattr(subscriber, '__dict__', {}), *(vars(base) for base in type(subscriber).__mro__)):
+        for name in _PERSISTED:
+            if name in namespace:
+                return name
+    return _PERSISTED[0]
+
+
+def needs_persisted(subscriber: Any) -> bool:
+    """Whether send_persisted_messages() has to be called: not if ours would only read what the exchange can read for many."""
+    found = method(subscriber, _persisted_name(subscriber))
+    if getattr(found, '__func__', None) is not RedisSubscriber.send_persisted_messages:
+        return True
+    subscription = getattr(subscriber, '_subscription', None)
+    if isinstance(subscription, Subscription):
+        return not isinstance(getattr(subscriber, '_connection', None), ExchangeRedis)
+    return bool(getattr(subscription, 'channels', None))
+
+
+def overrides_parse_response(subscriber: Any) -> bool:
+    """Whether each message has to go through the site's parse_response()."""
+    return getattr(method(subscriber, 'parse_response'), '__func__', None) is not RedisSubscriber.parse_response
+
+
+def perform(subscriber: Any, job: Job, handle: Handle, *, keep_connections: bool = False) -> Result:
+    """Run one job; whatever the site's code raises becomes a result, logged once.
+
+    Args:
+        keep_connections: whether the database connections are a test's own, which closes them by itself.
+    """
+    result = Result()
+    try:
+        with contextlib.suppress(NothingToRead):
+            _call(subscriber, job, handle, result)
+    except BaseException as exc:
+        result.exception = exc
+        result.outcome = _outcome(job, exc)
+        if result.outcome is not Outcome.UNAVAILABLE:
+            logger.error('%s.%s() failed', type(subscriber).__name__, job.kind.value, exc_info=exc)
+    finally:
+        if not keep_connections:
+            close_database_connections()
+    return result
+
+
+def _outcome(job: Job, exc: BaseException) -> Outcome:
+    if job.kind is JobKind.RELEASE:
+        return Outcome.DONE
+    away = isinstance(exc, (redis.ConnectionError, redis.TimeoutError))
+    return Outcome.UNAVAILABLE if away else Outcome.FAILED
+
+
+def _call(subscriber: Any, job: Job, handle: Handle, result: Result) -> None:
+    if job.kind is JobKind.PERSISTED:
+        method(subscriber, _persisted_name(subscriber))(handle)
+    elif job.kind is JobKind.PUBLISH:
+        assert isinstance(job.message, bytes)
+        message = RedisMessage(job.message)
+        if message is not None:
+            method(subscriber, 'publish_message')(message)
+    elif job.kind is JobKind.PARSE:
+        assert isinstance(job.message, Published)
+        _parse(subscriber, job.message, result)
+    elif job.kind is JobKind.SERVE:
+        _serve(subscriber, result)
+    else:
+        method(subscriber, 'release')()
+
+
+def _parse(subscriber: Any, message: Published, result: Result) -> None:
+    subscription = subscriber._subscription
+    if isinstance(subscription, Subscription):
+        subscription.offer(message.as_reply())
+    try:
+        _add_reply(method(subscriber, 'parse_response')(), result)
+    finally:
+        if isinstance(subscription, Subscription):
+            subscription.offer(None)
+
+
+def _add_reply(reply: Any, result: Result) -> None:
+    if isinstance(reply, (list, tuple)):
+        message = RedisMessage(reply)
+        if message is not None:
+            result.replies.append((bytes(message), None))
+    elif reply is None or (not reply and not isinstance(reply, (bool, int, float))):
+        return
+    elif isinstance(reply, str):
+        result.replies.append((reply.encode('utf-8'), None))
+    elif isinstance(reply, (bytes, bytearray)):
+        result.replies.append((bytes(reply), None))
+    else:
+        raise TypeError(f'parse_response() returned {type(reply).__name__}: it returns None, str, bytes or the list that it got')
+
+
+def _serve(subscriber: Any, result: Result) -> None:
+    parse_response = method(subscriber, 'parse_response')
+    while True:
+        with contextlib.suppress(NothingToRead):
+            _add_reply(parse_response(), result)
+        connection = getattr(getattr(subscriber, '_subscription', None), 'connection', None)
+        if connection is None or not connection.can_read(timeout=0):
+            break
+    result.descriptor = method(subscriber, 'get_file_descriptor')()
+
+
+def close_database_connections() -> None:
+    """As Django does at the end of a request, but never inside a transaction: that would lose it."""
+    for connection in connections.all(initialized_only=True):
+        if not connection.in_atomic_block:
+            connection.close_if_unusable_or_obsolete()
+
+
+class ThreadWorkers:
+    """Native threads that run calls, for a process that gevent has not patched.
+
+    Args:
+        most: threads at the most; each is made when a call finds none idle.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._calls: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
+        self._lock = threading.Lock()
+        self._unfinished = 0
+        self._threads: list[threading.Thread] = []
+
+    def submit(self, call: Callable[[], None]) -> None:
+        """Run the call as soon as a thread is free."""
+        with self._lock:
+            self._calls.put(call)
+            self._unfinished += 1
+            if len(self._threads) < min(self._unfinished, self._most):
+                thread = threading.Thread(target=self._run, name=f'ws4redis-worker-{len(self._threads) + 1}', daemon=True)
+                self._threads.append(thread)
+                thread.start()
+
+    @property
+    def waiting(self) -> int:
+        """Calls that no thread has taken yet."""
+        return self._calls.qsize()
+
+    def stop(self) -> None:
+        """Let the threads end after what they are at."""
+        for _ in self._threads:
+            self._calls.put(None)
+
+    def _run(self) -> None:
+        while (call := self._calls.get()) is not None:
+            try:
+                call()
+                finish_spawned()
+            except BaseException:
+                logger.exception('a worker failed')
+            finally:
+                with self._lock:
+                    self._unfinished -= 1
+
+
+def finish_spawned() -> None:
+    """Run the greenlets that a job of this thread has spawned, until they are done or their time is over."""
+    gevent_hub = sys.modules.get('gevent._hub_local')
+    hub = gevent_hub.get_hub_if_exists() if gevent_hub is not None else None
+    if hub is None or hub.join(timeout=SPAWNED_TIME):
+        return
+    import gevent
+
+    left = [item for item in gc.get_objects() if isinstance(item, gevent.Greenlet) and item.parent is hub and not item.dead]
+    for greenlet in left:
+        logger.error('%r was spawned by a subscriber and is not done after %s s: killed', greenlet, SPAWNED_TIME)
+    gevent.killall(left, block=True, timeout=1)

@@ -1,0 +1,268 @@
+"""WebsocketWSGIServer: a request becomes a websocket: handshake, access, takeover, loop; nothing else happens here."""
+
+import errno
+import logging
+from collections.abc import Callable, Iterable
+from typing import Any, Protocol
+
+import redis
+from django.core.exceptions import SuspiciousOperation
+from django.core.handlers.wsgi import WSGIRequest
+from django.utils.module_loading import import_string
+
+from ws4redis import access, settings
+from ws4redis.core import handshake
+from ws4redis.core.limits import Limits
+from ws4redis.core.recipient import Recipient
+from ws4redis.exceptions import HandshakeError
+from ws4redis.redis_client import serve_websockets
+from ws4redis.subscriber import facility_of
+from ws4redis.subscription import Subscription
+from ws4redis.takeover import start_closing
+from ws4redis.workers import close_database_connections, method, needs_persisted, overrides_parse_response
+
+__all__ = ['Host', 'WebsocketWSGIServer', 'Wire']
+
+logger = logging.getLogger('ws4redis.wsgi_server')
+
+
+class Wire(Protocol):
+    """The way to the client, as long as the WSGI server still has it."""
+
+    def take(self) -> tuple[Any, bytes]:
+        """Take it away from the server.
+
+        Returns:
+            What open() gets as transport, and the bytes that the server has read behind the request's head.
+        """
+
+
+class Host(Protocol):
+    """What drives websockets: the loop of this process, or the broker of a test. Called in the server's own thread."""
+
+    @property
+    def connection(self) -> 'redis.Redis':
+        """What subscribers get."""
+
+    def find_wire(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Wire:
+        """The way to the client; UnavailableError if this server gives it to nobody."""
+
+    def admit(self) -> None:
+        """UnavailableError if this process takes no more websockets."""
+
+    def new_recipient(self, limits: Limits, name: str, echo: bool) -> Recipient:
+        """A recipient for a handshake."""
+
+    def join(self, recipient: Recipient, channels: list[bytes], patterns: list[bytes]) -> None:
+        """Let it listen, and wait for the acknowledgement; redis.ConnectionError if none comes."""
+
+    def open(
+        self, recipient: Recipient, transport: Any, head: bytes, rest: bytes, persisted: bool, descriptor: int | None
+    ) -> None:
+        """The handshake has succeeded; descriptor is that of a subscriber that serves itself."""
+
+    def forget(self, recipient: Recipient) -> None:
+        """The handshake has failed after all."""
+
+    def refused(self) -> None:
+        """Count a refusal."""
+
+    def raise_in_test(self, refusal: HandshakeError) -> None:
+        """What refused the handshake, with its cause: a test's broker raises what the site's code raised."""
+
+    @property
+    def websockets(self) -> Iterable[Any]:
+        """The open ones."""
+
+
+class WebsocketWSGIServer:
+    """A WSGI application that makes websockets of upgrade requests.
+
+    Nothing is made, and Redis is not asked, before the first handshake.
+
+    Args:
+        redis_connection: a redis.Redis for the subscribers; None takes the one of WS4REDIS_CONNECTION.
+        host: what drives the websockets; None takes the loop of this process.
+    """
+
+    def __init__(self, redis_connection: 'redis.Redis | None' = None, host: Host | None = None) -> None:
+        self._redis_connection = redis_connection
+        self._host = host
+        serve_websockets()
+
+    @property
+    def host(self) -> Host:
+        """What drives the websockets."""
+        if self._host is not None:
+            return self._host
+        from ws4redis.loop import current_loop
+
+        # A preloading server has made this object before it forked.
+        serve_websockets()
+        return current_loop()
+
+    @property
+    def Subscriber(self) -> Any:
+        """The class of WS4REDIS_SUBSCRIBER; assignable for one server."""
+        if '_subscriber_class' in self.__dict__:
+            return self._subscriber_class
+        value = settings.WS4REDIS_SUBSCRIBER
+        return import_string(value) if isinstance(value, str) else value
+
+    @Subscriber.setter
+    def Subscriber(self, subscriber_class: Any) -> None:
+        self._subscriber_class = subscriber_class
+
+    @property
+    def possible_channels(self) -> list[str]:
+        """The names that a query string may have."""
+        return [*self.Subscriber.subscription_channels, *self.Subscriber.publish_channels]
+
+    @property
+    def websockets(self) -> list[Any]:
+        """The open websockets of this process."""
+        return list(self.host.websockets)
+
+    # Steps that a site may override
+
+    def assure_protocol_requirements(self, environ: dict[str, Any]) -> None:
+        """Refuse what is no upgrade to a websocket.
+
+        Raises:
+            HandshakeError, UpgradeRequiredError: it is none.
+        """
+        handshake.accept(environ)
+
+    def process_request(self, request: Any) -> None:
+        """Put session and user on the request."""
+        access.process_request(request)
+
+    def process_subscriptions(self, request: Any) -> tuple[list[str], bool]:
+        """The channels that the query string asks for, and whether it asks for the echo of own messages."""
+        channels, echo, unknown = access.requested_channels(request.GET, self.possible_channels)
+        if unknown:
+            logger.warning('%r asks for unknown names, which are ignored: %s', request.path_info, ', '.join(map(repr, unknown)))
+        return channels, echo
+
+    def upgrade_websocket(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> handshake.Accepted:
+        """The 101 that this request gets; it leaves once the connection is ours."""
+        return handshake.accept(environ)
+
+    # The whole way
+
+    def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        host = self.host
+        try:
+            self._serve(host, environ, start_response)
+        except Exception as exc:
+            refusal = access.refused(exc, type(self).__name__)
+            if refusal is not exc:
+                refusal.__cause__ = exc
+            host.refused()
+            logger.warning('refused %r with %s: %s', environ.get('PATH_INFO', ''), refusal.status, refusal.reason)
+            host.raise_in_test(refusal)
+            status, headers, body = handshake.refusal(refusal)
+            start_closing(environ, start_response, status, headers)
+            return [body]
+        finally:
+            self._close_connections()
+        # What the server writes from here on goes nowhere; with this its access log has an honest line.
+        start_response('101 Switching Protocols', [])
+        # Servers pass over a client that is gone without a word, and write nothing more; see ws4redis.takeover.
+        raise BrokenPipeError(errno.EPIPE, 'the connection is a websocket now')
+
+    def _close_connections(self) -> None:
+        close_database_connections()
+
+    def _serve(self, host: Host, environ: dict[str, Any], start_response: Callable[..., Any]) -> None:
+        self.assure_protocol_requirements(environ)
+        wire = host.find_wire(environ, start_response)
+        host.admit()
+        request = WSGIRequest(environ)
+        self._check_facility(request)
+        access.check_origin(request)
+        self.process_request(request)
+        channels, echo = self._channels(request)
+        who, limits, name = access.describe(request, channels), current_limits(), repr(facility_of(request))
+        # Made before the recipient, which would stay for ever if this failed.
+        subscriber = self._make_subscriber(host)
+        recipient = host.new_recipient(limits, name, echo)
+        recipient.access, recipient.subscriber = who, subscriber
+        try:
+            self._subscribe(host, recipient, request, channels)
+            accepted = self.upgrade_websocket(environ, start_response)
+            descriptor = method(subscriber, 'get_file_descriptor')()
+            if descriptor is None:
+                self._join(host, recipient)
+            persisted = needs_persisted(subscriber)
+            transport, rest = wire.take()
+        except BaseException as exc:
+            host.forget(recipient)
+            self._release(subscriber)
+            raise access.refused(exc, type(subscriber).__name__) from exc
+        logger.info('%s: open, %s', recipient, ', '.join(channels) or 'no channels')
+        host.open(recipient, transport, accepted.head, rest, persisted, descriptor)
+
+    def _check_facility(self, request: Any) -> None:
+        if not request.path_info.startswith(settings.WEBSOCKET_URL):
+            raise HandshakeError('Not found', reason=f'the path is not below {settings.WEBSOCKET_URL!r}', status=404)
+        size = len(facility_of(request).encode('utf-8', 'surrogateescape'))
+        limit = settings.WS4REDIS_MAX_FACILITY
+        if size > limit:
+            raise HandshakeError('Facility too long', reason=f'facility has {size} bytes, limit is {limit}')
+
+    def _channels(self, request: Any) -> tuple[list[str], bool]:
+        try:
+            asked, echo = self.process_subscriptions(request)
+        except SuspiciousOperation as exc:
+            raise HandshakeError('Bad query string', reason=str(exc)) from exc
+        except Exception as exc:
+            raise access.refused(exc, 'process_subscriptions') from exc
+        channels = access.allowed_channels(request, list(asked), self.possible_channels)
+        access.drop_lost_groups(request, channels)
+        return channels, echo
+
+    def _make_subscriber(self, host: Host) -> Any:
+        try:
+            return self.Subscriber(self._redis_connection or host.connection)
+        except Exception as exc:
+            raise access.refused(exc, 'WS4REDIS_SUBSCRIBER') from exc
+
+    def _subscribe(self, host: Host, recipient: Recipient, request: Any, channels: list[str]) -> None:
+        subscriber = recipient.subscriber
+        subscriber._origin = recipient.origin
+        method(subscriber, 'set_pubsub_channels')(request, channels)
+        recipient.parses = overrides_parse_response(subscriber)
+
+    def _join(self, host: Host, recipient: Recipient) -> None:
+        subscription = getattr(recipient.subscriber, '_subscription', None)
+        if isinstance(subscription, Subscription):
+            host.join(recipient, *subscription.attach(recipient))
+
+    def _release(self, subscriber: Any) -> None:
+        try:
+            method(subscriber, 'release')()
+        except Exception:
+            logger.exception('%s.release() failed', type(subscriber).__name__)
+
+
+_limits = Limits()
+
+
+def current_limits() -> Limits:
+    """The limits as the settings have them now; one object as long as they do not change."""
+    global _limits
+    rate = settings.WS4REDIS_MESSAGE_RATE
+    heartbeat = settings.WS4REDIS_HEARTBEAT
+    limits = Limits(
+        max_message_size=settings.WS4REDIS_MAX_MESSAGE_SIZE,
+        max_pending=settings.WS4REDIS_MAX_PENDING,
+        message_rate=rate,
+        message_burst=2 * rate if rate is not None else 0,
+        heartbeat=heartbeat.encode('utf-8') if heartbeat else None,
+        ping_interval=settings.WS4REDIS_PING_INTERVAL,
+        ping_timeout=settings.WS4REDIS_PING_TIMEOUT,
+    )
+    if limits != _limits:
+        _limits = limits
+    return _limits
