@@ -652,6 +652,16 @@ def test_c7_base_sends_a_persisted_message_that_is_live_too_once(broker: Broker)
     assert connect(broker, Racing).receive_all() == ['new']
 
 
+def test_c7_base_takes_only_messages_of_the_same_channel_for_the_same(broker: Broker) -> None:
+    class Racing(overrides.ExtraChannel):
+        def send_persisted_messages(self, websocket: Any) -> None:
+            self._connection.publish('extra', 'equal by chance')
+            super().send_persisted_messages(websocket)
+
+    broker.redis.set('broadcast:news', 'equal by chance')
+    assert connect(broker, Racing).receive_all() == ['equal by chance'] * 2
+
+
 def test_c8_message_is_a_redis_message_and_its_result_is_ignored(broker: Broker, settings: Settings) -> None:
     settings.WS4REDIS_HEARTBEAT = 'beat'
     got: list[Any] = []

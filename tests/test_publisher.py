@@ -260,8 +260,12 @@ def test_prefix_and_expire_are_read_when_a_message_is_published(broker: Broker, 
     settings.WS4REDIS_PREFIX = 'shop'
     settings.WS4REDIS_EXPIRE = 7
     publisher.publish_message('hello')
-    [publication] = broker.published
-    assert (publication.channel, publication.facility, publication.expire) == ('shop:broadcast:news', 'news', 7)
+    settings.WS4REDIS_PREFIX = 'other'
+    publisher.publish_message('again')
+    assert [(publication.channel, publication.expire) for publication in broker.published] == [
+        ('shop:broadcast:news', 7),
+        ('other:broadcast:news', 7),
+    ]
 
 
 def test_publishers_can_be_read_and_assigned(broker: Broker) -> None:

@@ -176,6 +176,10 @@ def test_channels_and_patterns_of_an_open_websocket_can_be_read(broker: Broker) 
     subscription = subscription_of(broker.connect('news', subscribe='broadcast', subscriber=Raw))
     assert list(subscription.channels) == [b'broadcast:news', b'raw']
     assert list(subscription.patterns) == [b'many:*']
+    subscription.subscribe('later')
+    assert list(subscription.channels) == [b'broadcast:news', b'raw', b'later']
+    subscription.unsubscribe('raw')
+    assert list(subscription.channels) == [b'broadcast:news', b'later']
 
 
 def test_later_subscription_counts_when_the_call_has_returned(broker: Broker) -> None:

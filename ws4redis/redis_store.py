@@ -172,7 +172,8 @@ def publish(store: Any, message: Any, expire: float | None, *, atomic: bool) -> 
 
 def in_thread(function: Callable[..., Any]) -> Callable[..., Any]:
     """The function as a coroutine function, run in a thread."""
-    # Under a test's broker the test's own thread runs it, on the test's database connection.
+    # Under a test's broker thread-sensitive: below async_to_sync, as in Django's test client, that is the test's own thread and
+    # database connection; below a bare asyncio.run() it is another.
     return sync_to_async(function, thread_sensitive=runs_in_test())
 
 

@@ -266,6 +266,14 @@ def test_t6_client_that_went_silent_is_dropped_within_the_fifteen_days(broker: B
     assert broker.clients == []
 
 
+def test_t6_client_that_went_silent_is_dropped_among_many_that_did_not(broker: Broker) -> None:
+    """They have timers of their own, more than are run one by one."""
+    others = [broker.connect('news') for _ in range(100)]
+    broker.connect('news').stop_reading()
+    broker.advance(15 * DAY)
+    assert broker.clients == others
+
+
 def test_t6_time_passes_during_an_outage(broker: Broker) -> None:
     client = broker.connect('news', subscribe='broadcast')
     tell(broker, 'expires', expire=60)
