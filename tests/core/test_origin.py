@@ -1,13 +1,15 @@
 """Own copies and equal messages of others: by origin."""
 
-
 import pytest
 from websockets.frames import Opcode
 
 from tests.core.world import World, masked
+from ws4redis.core.recipient import Recipient
 
 NEWS = b'broadcast:news'
 CHAT = b'broadcast:chat'
+
+
 @pytest.fixture
 def world() -> World:
     return World()
@@ -24,6 +26,28 @@ def test_three_quick_sends_give_three_suppressed_copies(world: World) -> None:
     assert other.received == [b'hi'] * 3
     assert world.exchange.agenda.counters.own_copies == 3
     assert sender.recipient.direct
+
+
+class Interrupted(list[tuple[int, bytes, bytes]]):
+    """What a worker adds; the hub has its turn just before."""
+
+    def __init__(self, recipient: Recipient) -> None:
+        self.recipient = recipient
+
+    def append(self, item: tuple[int, bytes, bytes]) -> None:
+        self.recipient.update_direct()
+        super().append(item)
+
+
+def test_hub_that_looks_while_a_worker_counts_does_not_miss_the_own_copy(world: World) -> None:
+    """The hub delivers somebody's message to a websocket whose own one is being counted in another thread."""
+    client = world.open([CHAT], publishes=[CHAT])
+    client.recipient.origin._added = Interrupted(client.recipient)
+    client.recipient.origin.publishing([CHAT], b'mine')
+    assert not client.recipient.direct
+    world.redis.publish(CHAT, b'mine')
+    world.settle()
+    assert client.received == []
 
 
 def test_equal_text_of_somebody_else_arrives(world: World) -> None:

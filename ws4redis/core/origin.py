@@ -42,9 +42,10 @@ class Origin:
             return
         for channel in channels:
             if self._recipient.listens_on(channel):
-                # Set first: the copy cannot arrive before PUBLISH is sent, and that comes after both.
-                self._recipient.direct = False
+                # Counted first: the hub may look anew in between, and would find nothing to expect. The copy cannot arrive
+                # before PUBLISH is sent, and that comes after both.
                 self._added.append((step, channel, payload))
+                self._recipient.direct = False
 
     def published_nowhere(self) -> None:
         """A message of the client had no channel to go to."""
