@@ -20,7 +20,7 @@ from websockets.uri import parse_uri
 
 from tests import loop_inside
 
-__all__ = ['GUARD', 'Browser', 'Closed', 'LoopProcess', 'Refused', 'eventually', 'frame', 'request_head']
+__all__ = ['GUARD', 'Browser', 'Closed', 'LoopProcess', 'Refused', 'eventually', 'frame', 'request_head', 'steady']
 
 GUARD = 20.0
 """Seconds after which a test that waits for something fails; no test waits that long unless it fails."""
@@ -37,6 +37,18 @@ def eventually(look: Callable[[], T | None], what: str = 'it') -> T:
     while not (found := look()):
         assert time.monotonic() < deadline, f'{what} has not happened within {GUARD} s'
     return found
+
+
+def steady(look: Callable[[], T]) -> T:
+    """Look until the answer has stayed the same ten times, and return it: what a handshake still had in its hands is let go."""
+    answers: list[T] = []
+
+    def stays() -> bool:
+        answers.append(look())
+        return len(answers) >= 10 and all(answer == answers[-1] for answer in answers[-10:])
+
+    eventually(stays, 'an answer that stays')
+    return answers[-1]
 
 
 class Refused(Exception):

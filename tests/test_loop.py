@@ -16,7 +16,7 @@ import redis
 from websockets.frames import Opcode
 
 from tests import loop_inside
-from tests.loop_process import GUARD, Closed, LoopProcess, Refused, eventually, frame, request_head
+from tests.loop_process import GUARD, Closed, LoopProcess, Refused, eventually, frame, request_head, steady
 from tests.redis_server import RedisProcess
 
 FEED = 'ws4redis.core.feed'
@@ -567,18 +567,19 @@ def test_websockets_that_have_come_and_gone_leave_nothing(site: LoopProcess) -> 
 
 
 def test_websocket_costs_a_descriptor_and_neither_thread_nor_greenlet_nor_connection(site: LoopProcess) -> None:
+    def usage() -> dict[str, int]:
+        figures: dict[str, int] = site.run(loop_inside.usage)
+        return {name: figures[name] for name in ('descriptors', 'greenlets', 'threads', 'wishes')}
+
     for _ in range(2):
         site.browser(NEWS)
-    before = site.run(loop_inside.usage)
+    before = steady(usage)
     for _ in range(50):
         site.browser(NEWS)
 
-    def as_expected() -> bool:
-        after = site.run(loop_inside.usage)
-        more = {name: after[name] - before[name] for name in ('descriptors', 'greenlets', 'wishes')}
-        return more == {'descriptors': 50, 'greenlets': 0, 'wishes': 0} and after['threads'] <= before['threads']
-
-    eventually(as_expected, f'50 descriptors more than {before}')
+    after = steady(usage)
+    assert after.pop('threads') <= before.pop('threads')
+    assert after == before | {'descriptors': before['descriptors'] + 50}
     if site.redis != MEMORY:
         assert site.run(loop_inside.pubsub_connections) == 1
         assert site.run(loop_inside.listeners, 'broadcast:news') == 1
