@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ from django.contrib.sessions.backends.db import SessionStore
 from django.contrib.sessions.backends.signed_cookies import SessionStore as CookieSessionStore
 from django.http import HttpRequest
 
+from ws4redis import redis_store
 from ws4redis.exceptions import ChannelNameError
 from ws4redis.redis_store import SELF, RedisMessage, RedisStore
 from ws4redis.testing import Broker
@@ -367,6 +369,15 @@ def test_expire_of_another_type_is_refused(broker: Broker, expire: Any) -> None:
     assert broker.published == []
 
 
+@pytest.mark.parametrize('expire', [10**12 + 1, 1e17])
+def test_expire_that_redis_cannot_keep_is_refused_before_anything_is_published(broker: Broker, expire: float) -> None:
+    with pytest.raises(ValueError, match='longer than 1000000000000 seconds'):
+        Store('channel').publish_message('hello', expire)
+    assert broker.published == []
+    Store('channel').publish_message('kept', 10**12)
+    assert broker.persisted(channel='channel') == b'kept'
+
+
 @pytest.mark.parametrize('expire', [float('nan'), float('inf'), float('-inf')])
 def test_expire_that_is_no_finite_number_is_refused(broker: Broker, expire: float) -> None:
     with pytest.raises(ValueError, match='finite'):
@@ -422,6 +433,12 @@ TOO_LONG = 1e17
 """Seconds that Redis cannot store as milliseconds: SET is queued and fails inside EXEC."""
 
 
+@pytest.fixture
+def nothing_too_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(redis_store, 'LONGEST', math.inf)
+
+
+@pytest.mark.usefixtures('nothing_too_long')
 def test_error_inside_exec_is_raised() -> None:
     """EXEC gives it in its list, which redis-py does not look into."""
     counting = CountingRedis()
@@ -430,6 +447,7 @@ def test_error_inside_exec_is_raised() -> None:
     assert counting.commands == [['MULTI', 'SET', 'PUBLISH', 'EXEC']]
 
 
+@pytest.mark.usefixtures('nothing_too_long')
 def test_error_inside_exec_of_a_real_redis_is_raised(redis_url: str) -> None:
     with redis.Redis.from_url(redis_url, protocol=2) as client, pytest.raises(redis.ResponseError):
         Store('one', connection=client).publish_message('hello', TOO_LONG)

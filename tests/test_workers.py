@@ -31,6 +31,8 @@ from ws4redis.workers import (
     needs_persisted,
     overrides_parse_response,
     perform,
+    run_spawned,
+    spawned_greenlets,
 )
 
 if TYPE_CHECKING:
@@ -546,3 +548,45 @@ def test_greenlet_that_does_not_end_is_named_and_killed(
 
 def test_nothing_spawned_is_nothing_to_wait_for() -> None:
     finish_spawned()
+
+
+def test_greenlets_that_hand_on_to_each_other_are_run_without_waiting() -> None:
+    order: list[int] = []
+
+    def step(number: int) -> None:
+        order.append(number)
+        gevent.sleep(0)
+        if number < 2000:
+            gevent.spawn(step, number + 1)
+
+    gevent.spawn(step, 1)
+    assert run_spawned() == []
+    assert order == list(range(1, 2001))
+
+
+def test_greenlet_that_waits_for_time_is_killed_at_once_and_named_with_its_line() -> None:
+    killed: list[str] = []
+
+    def sleeps() -> None:
+        try:
+            gevent.sleep(PATIENCE)
+        except gevent.GreenletExit:
+            killed.append('killed')
+            raise
+
+    gevent.spawn(sleeps)
+    line = sleeps.__code__.co_firstlineno + 2
+    (name,) = run_spawned()
+    assert killed == ['killed']
+    assert 'sleeps' in name
+    assert name.endswith(f'{__file__}:{line}')
+    assert spawned_greenlets() == []
+
+
+def test_greenlet_that_was_there_before_stays() -> None:
+    before = gevent.spawn(gevent.sleep, PATIENCE)
+    try:
+        assert run_spawned(others=spawned_greenlets()) == []
+        assert not before.dead
+    finally:
+        before.kill()

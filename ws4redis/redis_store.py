@@ -18,6 +18,9 @@ __all__ = ['SELF', 'RedisMessage', 'RedisStore']
 
 logger = logging.getLogger('ws4redis.redis_store')
 
+LONGEST = 10**12
+"""Seconds that a message may be kept: beyond its clock's range Redis refuses SET only in EXEC, and the PUBLISH still goes out."""
+
 
 class RedisMessage(bytes):
     """A message, as bytes.
@@ -132,7 +135,7 @@ class RedisStore:
 
         Raises:
             TypeError: the message or expire is of another type.
-            ValueError: expire is no finite number.
+            ValueError: expire is no finite number, or more than 10**12 seconds.
             redis.ConnectionError, redis.TimeoutError: Redis is away; the message was published at most once.
         """
         publish(self, message, expire, atomic=True)
@@ -196,6 +199,8 @@ def _seconds(expire: Any) -> float:
         raise TypeError(f'expire is {type(expire).__name__}: it takes a number of seconds, 0 to store nothing')
     if not math.isfinite(expire):
         raise ValueError(f'expire is {expire}: it takes a finite number of seconds')
+    if expire > LONGEST:
+        raise ValueError(f'expire is {expire}: Redis keeps nothing longer than {LONGEST} seconds')
     return expire
 
 

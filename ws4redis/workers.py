@@ -6,10 +6,11 @@ One job at a time and in order for each websocket is the core's doing; here jobs
 import contextlib
 import gc
 import logging
+import os
 import queue
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any, Final
 
 import redis
@@ -23,12 +24,25 @@ from ws4redis.redis_store import RedisMessage
 from ws4redis.subscriber import RedisSubscriber
 from ws4redis.subscription import ExchangeRedis, Subscription
 
-__all__ = ['ThreadWorkers', 'close_database_connections', 'method', 'needs_persisted', 'overrides_parse_response', 'perform']
+__all__ = [
+    'ThreadWorkers',
+    'close_database_connections',
+    'finish_spawned',
+    'method',
+    'needs_persisted',
+    'overrides_parse_response',
+    'perform',
+    'run_spawned',
+    'spawned_greenlets',
+]
 
 logger = logging.getLogger('ws4redis.workers')
 
 SPAWNED_TIME: Final = 30.0
 """Seconds that greenlets which a job spawned may take in an unpatched process, as long as a slow view."""
+
+READY_ROUNDS: Final = 1000
+"""Rounds of the hub that run_spawned() gives to greenlets that hand on to each other; one that waits for time uses them up."""
 
 _PERSISTED = ('send_persisted_messages', 'send_persited_messages')
 
@@ -204,13 +218,56 @@ class ThreadWorkers:
 
 def finish_spawned() -> None:
     """Run the greenlets that a job of this thread has spawned, until they are done or their time is over."""
-    gevent_hub = sys.modules.get('gevent._hub_local')
-    hub = gevent_hub.get_hub_if_exists() if gevent_hub is not None else None
+    hub = _hub()
     if hub is None or hub.join(timeout=SPAWNED_TIME):
         return
+    for name in _kill(spawned_greenlets()):
+        logger.error('%s was spawned by a subscriber and is not done after %s s: killed', name, SPAWNED_TIME)
+
+
+def run_spawned(others: Collection[Any] = ()) -> list[str]:
+    """Run the greenlets of this thread that are ready, and those that they make ready, without waiting.
+
+    Args:
+        others: greenlets that may stay, since they were there before.
+
+    Returns:
+        Name and place of each that waits for real time; these are killed.
+    """
+    hub = _hub()
+    if hub is None or any(hub.join(timeout=0) for _ in range(READY_ROUNDS)):
+        return []
+    return _kill([greenlet for greenlet in spawned_greenlets() if greenlet not in others])
+
+
+def spawned_greenlets() -> list[Any]:
+    """The greenlets of this thread that are not done."""
+    hub = _hub()
+    if hub is None:
+        return []
     import gevent
 
-    left = [item for item in gc.get_objects() if isinstance(item, gevent.Greenlet) and item.parent is hub and not item.dead]
-    for greenlet in left:
-        logger.error('%r was spawned by a subscriber and is not done after %s s: killed', greenlet, SPAWNED_TIME)
-    gevent.killall(left, block=True, timeout=1)
+    return [item for item in gc.get_objects() if isinstance(item, gevent.Greenlet) and item.parent is hub and not item.dead]
+
+
+def _hub() -> Any:
+    """gevent's hub of this thread; None if there is none."""
+    gevent_hub = sys.modules.get('gevent._hub_local')
+    return gevent_hub.get_hub_if_exists() if gevent_hub is not None else None
+
+
+def _kill(greenlets: list[Any]) -> list[str]:
+    names = [f'{greenlet!r}{_place(greenlet)}' for greenlet in greenlets]
+    if greenlets:
+        import gevent
+
+        gevent.killall(greenlets, block=True, timeout=1)
+    return names
+
+
+def _place(greenlet: Any) -> str:
+    """Where it waits: the innermost line outside gevent."""
+    frame = greenlet.gr_frame
+    while frame is not None and f'{os.sep}gevent{os.sep}' in frame.f_code.co_filename:
+        frame = frame.f_back
+    return f' at {frame.f_code.co_filename}:{frame.f_lineno}' if frame is not None else ''

@@ -645,6 +645,22 @@ def test_session_that_expires_ends_its_websockets_if_a_tool_moves_the_clock_of_d
         assert client.close_code == 1008
 
 
+def test_t6_time_beyond_a_session_needs_a_tool_that_moves_the_clock_of_django(broker: Broker, john: User) -> None:
+    client = broker.connect('news', subscribe='user', user=john)
+    broker.advance(timedelta(days=13))
+    with pytest.raises(RuntimeError, match=r"john's session ends in 86\d+ s, and Django's clock does not move"):
+        broker.advance(timedelta(days=2))
+    assert client.open
+    client.close()
+    broker.advance(timedelta(days=2))
+
+
+def test_t6_time_passes_for_clients_that_have_no_session(broker: Broker) -> None:
+    clients = [broker.connect('news'), broker.connect('news', force_user=AnonymousUser())]
+    broker.advance(timedelta(days=400))
+    assert broker.clients == clients
+
+
 # Faults
 
 

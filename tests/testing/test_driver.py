@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator
 from typing import Any
 
+import gevent
 import pytest
 import redis
 
@@ -129,6 +130,41 @@ def test_settle_works_off_what_follows_from_what_arrived(broker: Broker) -> None
     client = broker.connect('news', subscribe='broadcast', subscriber=Counting)
     broker.redis.publish('broadcast:news', '5')
     assert client.receive_all() == ['5', '4', '3', '2', '1', '0']
+
+
+class Spawning(RedisSubscriber):
+    """O4: hands the rest of its work to greenlets."""
+
+    rest: Any = None
+
+    def parse_response(self) -> Any:
+        reply = super().parse_response()
+        gevent.spawn(type(self).rest, self, int(reply[-1]))
+        return None
+
+
+def test_greenlets_of_a_hook_have_run_when_it_has_settled(broker: Broker) -> None:
+    def rest(self: RedisSubscriber, number: int) -> None:
+        gevent.sleep(0)
+        if number:
+            self._connection.publish('broadcast:news', str(number - 1))
+        else:
+            self._connection.set('done', 'yes')
+
+    broker.connect('news', subscribe='broadcast', subscriber=type('Chain', (Spawning,), {'rest': rest}))
+    broker.publish('3', facility='news', broadcast=True)
+    assert broker.redis.get('done') == b'yes'
+    assert [publication.text for publication in broker.published] == ['3', '2', '1', '0']
+
+
+def test_t4_greenlet_of_a_hook_that_waits_for_real_time_is_named_at_once(broker: Broker) -> None:
+    def rest(self: RedisSubscriber, number: int) -> None:
+        gevent.sleep(60)
+
+    broker.connect('news', subscribe='broadcast', subscriber=type('Waiting', (Spawning,), {'rest': rest}))
+    with pytest.raises(RuntimeError, match=f'waits for real time.*rest.*{__file__}:{rest.__code__.co_firstlineno + 1}'):
+        broker.publish('1', facility='news', broadcast=True)
+    broker.settle()
 
 
 def test_burst_arrives_whole_and_in_order(broker: Broker) -> None:

@@ -72,6 +72,28 @@ def test_what_the_sites_code_raised_fails_the_test_that_drove_it(project: pytest
     result.stdout.fnmatch_lines(['*ZeroDivisionError: in release*'])
 
 
+@pytest.mark.parametrize('arguments', ['ws4redis, db', 'db, ws4redis'])
+def test_t13_clients_are_closed_before_the_database_goes(project: pytest.Pytester, arguments: str) -> None:
+    project.makepyfile(
+        f"""
+        from django.contrib.auth.models import User
+        from ws4redis.subscriber import RedisSubscriber
+
+        class Counting(RedisSubscriber):
+            def release(self):
+                print('users at release:', User.objects.count())
+                super().release()
+
+        def test_that_leaves_a_websocket_open({arguments}):
+            User.objects.create_user('john')
+            ws4redis.connect('news', subscriber=Counting)
+        """
+    )
+    result = run(project, '--ds=tests.settings', '-s')
+    result.assert_outcomes(passed=1)
+    result.stdout.fnmatch_lines(['*users at release: 1'])
+
+
 def test_plugin_loads_pytest_alone() -> None:
     heavy = ('django', 'redis', 'gevent', 'fakeredis', 'websockets', 'asyncio')
     code = (

@@ -137,6 +137,11 @@ class Broker:
         self._server.close()
         self._clients.clear()
 
+    def close_clients(self) -> None:
+        """Close every websocket, as a server does that ends."""
+        self.driver.close_all()
+        self.settle()
+
     def reset(self) -> None:
         """Begin anew: no websockets, no keys, nothing published."""
         self._end()
@@ -375,12 +380,14 @@ class Broker:
 
         Raises:
             ValueError: the time is negative.
+            RuntimeError: an open client's session would end by then, and no clock tool is active that moves Django's clock.
         """
         left = seconds.total_seconds() if isinstance(seconds, timedelta) else float(seconds)
         if left < 0:
             raise ValueError(f'advance() takes seconds from 0 on, not {left}')
         self.settle()
         target = self.now + left
+        self._check_sessions(target)
         self._run_timers(target)
         if target - self.now > 2 * EXACT_STEPS:
             # Periodic timers do now what they would have done many times over.
@@ -389,6 +396,17 @@ class Broker:
             self._run_timers(target)
         self._move(target - self.now)
         self.settle()
+
+    def _check_sessions(self, target: float) -> None:
+        if self.clock.moves_django:
+            return
+        for client in self.clients:
+            expires = client.session_expires
+            if expires is not None and expires <= target:
+                raise RuntimeError(
+                    f"{client.name}'s session ends in {expires - self.now:.0f} s, and Django's clock does not move: "
+                    'advance inside time_machine.travel() or freezegun.freeze_time(), or close this client first'
+                )
 
     def _run_timers(self, target: float) -> None:
         for _ in range(EXACT_STEPS):
@@ -454,10 +472,10 @@ class _Application(WebsocketWSGIServer):
         forced = request.environ.get('ws4redis.testing.force')
         if forced is None:
             super().process_request(request)
-            return
-        user, groups = forced
-        request.user = user
-        request.session = _ForcedSession(groups)
+        else:
+            request.user, groups = forced
+            request.session = _ForcedSession(groups)
+        request.environ['ws4redis.testing.wire'].client.session = getattr(request, 'session', None)
 
     def _close_connections(self) -> None:
         """They are the test's own."""

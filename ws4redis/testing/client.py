@@ -45,13 +45,17 @@ class WebSocketClient:
         received: everything that has arrived, read or not: str for text, bytes for binary messages.
         heartbeats: how many heartbeat texts have arrived; they are in no list.
         name: what failures call it.
+        session: Django's session of its handshake.
     """
+
+    session: Any = None
 
     def __init__(self, broker: 'Broker', uri: str, name: str, subprotocols: tuple[str, ...], heartbeat: bytes | None) -> None:
         self.name = name
         self.heartbeats = 0
         self.recipient: Recipient | None = None
         self._broker = broker
+        self._opened_at = broker.now
         self._heartbeat = heartbeat
         self._protocol = ClientProtocol(parse_uri(uri), subprotocols=list(subprotocols) or None, max_size=None)  # type: ignore[arg-type]
         self._history: list[str | bytes] = []
@@ -178,6 +182,13 @@ class WebSocketClient:
         if not self._inbox:
             raise AssertionError(self._why_not())
         return self._inbox.popleft()
+
+    @property
+    def session_expires(self) -> float | None:
+        """When its session ends, seconds since the epoch on the broker's clock; None if it has none that is stored."""
+        if self.session is None or not self.session.session_key:
+            return None
+        return self._opened_at + float(self.session.get_expiry_age())
 
     def _why_not(self) -> str:
         if self.closed:

@@ -23,7 +23,7 @@ from ws4redis.signals import redis_gap, rights_withdrawn
 from ws4redis.subscription import ExchangeRedis, control_channel
 from ws4redis.testing.client import WebSocketClient
 from ws4redis.testing.clock import Clock
-from ws4redis.workers import finish_spawned, perform
+from ws4redis.workers import perform, run_spawned, spawned_greenlets
 
 __all__ = ['MemoryDriver', 'MemoryWire']
 
@@ -58,6 +58,7 @@ class MemoryDriver(Driver):
         self._from_clients: deque[tuple[WebSocketClient, bytes]] = deque()
         self._own: dict[Recipient, int] = {}
         self._rechecked = self.now()
+        self._greenlets_before = spawned_greenlets()
         rights_withdrawn.connect(self._session_ended)
 
     # What the core asks for
@@ -86,7 +87,6 @@ class MemoryDriver(Driver):
         if job.kind is JobKind.RELEASE:
             self._own.pop(recipient, None)
         self.job_done(recipient, job, result)
-        finish_spawned()
 
     def connect_feed(self) -> None:
         connection: Any = self.server.pubsub_connection()
@@ -195,10 +195,17 @@ class MemoryDriver(Driver):
         moved = True
         while moved:
             self.work_off()
+            self._run_spawned()
             moved = self._read_clients()
             moved |= self.read_feed()
             moved |= self._tick()
             moved |= self._serve_own()
+
+    def _run_spawned(self) -> None:
+        for name in run_spawned(self._greenlets_before):
+            self.errors.append(
+                RuntimeError(f'a greenlet waits for real time, for which a Broker never waits: {name}; let it wait for an event')
+            )
 
     def _read_clients(self) -> bool:
         moved = bool(self._from_clients)

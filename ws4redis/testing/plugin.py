@@ -11,13 +11,25 @@ if TYPE_CHECKING:
 
     from ws4redis.testing.broker import Broker
 
-__all__ = ['ws4redis']
+__all__ = ['pytest_runtest_teardown', 'ws4redis']
+
+_BROKER: pytest.StashKey[Broker] = pytest.StashKey()
 
 
 @pytest.fixture
-def ws4redis() -> Iterator[Broker]:
+def ws4redis(request: pytest.FixtureRequest) -> Iterator[Broker]:
     """A Broker: publish, connect and assert without a Redis server, a socket or a sleep."""
     from ws4redis.testing.broker import Broker
 
     with Broker() as broker:
+        request.node.stash[_BROKER] = broker
         yield broker
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_teardown(item: pytest.Item) -> None:
+    """Close the clients that are open while the other fixtures, the database among them, are still there."""
+    broker = item.stash.get(_BROKER, None)
+    if broker is not None:
+        del item.stash[_BROKER]
+        broker.close_clients()
