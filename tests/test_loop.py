@@ -17,7 +17,7 @@ from websockets.frames import Opcode
 
 from tests import loop_inside
 from tests.loop_process import GUARD, Closed, LoopProcess, Refused, eventually, frame, request_head, steady
-from tests.redis_server import RedisProcess
+from ws4redis.testing.redis_process import RedisProcess
 
 FEED = 'ws4redis.core.feed'
 MEMORY = 'memory://?allow=1'

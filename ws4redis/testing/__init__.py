@@ -3,16 +3,20 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ws4redis.testing.broker import Broker, Publication
+    from ws4redis.testing.broker import Broker
     from ws4redis.testing.client import HandshakeRejected, WebSocketClient
+    from ws4redis.testing.matching import ANY
+    from ws4redis.testing.publications import Publication, Publications
 
-__all__ = ['Broker', 'HandshakeRejected', 'Publication', 'WebSocketClient']
+__all__ = ['ANY', 'Broker', 'HandshakeRejected', 'Publication', 'Publications', 'WebSocketClient']
 
 if not TYPE_CHECKING:
     _HOMES = {
+        'ANY': 'matching',
         'Broker': 'broker',
-        'Publication': 'broker',
         'HandshakeRejected': 'client',
+        'Publication': 'publications',
+        'Publications': 'publications',
         'WebSocketClient': 'client',
     }
 

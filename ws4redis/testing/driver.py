@@ -1,6 +1,5 @@
 """MemoryDriver: drives the exchange in the test's thread; the wire is a client object, the feed a fakeredis connection."""
 
-import threading
 from collections import deque
 from collections.abc import Callable
 from typing import Any
@@ -11,7 +10,6 @@ from django.http import Http404
 
 from ws4redis import access, settings
 from ws4redis.core.agenda import Job, JobKind
-from ws4redis.core.driver import Driver
 from ws4redis.core.exchange import Exchange, Gap
 from ws4redis.core.feed import Feed, FeedState
 from ws4redis.core.handle import Handle
@@ -23,6 +21,7 @@ from ws4redis.signals import redis_gap, rights_withdrawn
 from ws4redis.subscription import ExchangeRedis, control_channel
 from ws4redis.testing.client import WebSocketClient
 from ws4redis.testing.clock import Clock
+from ws4redis.testing.faults import Faults
 from ws4redis.workers import perform, run_spawned, spawned_greenlets
 
 __all__ = ['MemoryDriver', 'MemoryWire']
@@ -39,12 +38,16 @@ class MemoryWire:
         return self.client, b''
 
 
-class MemoryDriver(Driver):
+class MemoryDriver(Faults):
     """Everything that the loop does, without a loop: each call returns when all that follows from it is done.
 
     Args:
         server: the Redis to use.
         clock: the time.
+
+    Attributes:
+        errors: what the site's code has raised, for the test.
+        subscribed: told of the raw names that are subscribed to on a server that others use.
     """
 
     def __init__(self, server: RedisServer, clock: Clock) -> None:
@@ -57,6 +60,7 @@ class MemoryDriver(Driver):
         self._feed: Any = None
         self._from_clients: deque[tuple[WebSocketClient, bytes]] = deque()
         self._own: dict[Recipient, int] = {}
+        self.subscribed: Callable[[bytes], None] | None = None
         self._rechecked = self.now()
         self._greenlets_before = spawned_greenlets()
         rights_withdrawn.connect(self._session_ended)
@@ -143,6 +147,10 @@ class MemoryDriver(Driver):
         self.subscribe(recipient, channels, patterns)
 
     def subscribe(self, recipient: Recipient, channels: list[bytes], patterns: list[bytes]) -> None:
+        if self.subscribed is not None:
+            for name in channels:
+                if not name.startswith(self.server.namespace.encode()):
+                    self.subscribed(name)
         answers: list[bool] = []
         self.exchange.subscribe(recipient, channels, patterns, answers.append)
         self.work_off()
@@ -281,8 +289,3 @@ class MemoryDriver(Driver):
         self.work_off()
         self.drop_feed()
         self.exchange.feed_lost(self.now())
-
-
-def thread_ids() -> set[int | None]:
-    """The threads that run now."""
-    return {thread.ident for thread in threading.enumerate()}
