@@ -487,7 +487,7 @@ class WebsocketLoop(Driver):
     def _arm(self, deadline: float) -> None:
         self._armed = deadline
         self._timer.close()
-        self._timer = self._hub.loop.timer(max(0.0, deadline - time.monotonic()))
+        self._timer = self._hub.loop.timer(max(0.0, deadline - self.now()))
         # update: the hub's own idea of now is as old as this iteration.
         self._timer.start(self._due, update=True)
 
