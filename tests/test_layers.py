@@ -56,6 +56,7 @@ LAYERS = (
     'testing/__init__.py',
     'testing/clock.py',
     'testing/client.py',
+    'testing/faults.py',
     'testing/driver.py',
     'testing/broker.py',
     'testing/plugin.py',
