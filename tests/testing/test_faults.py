@@ -45,10 +45,12 @@ def test_losing_adds_up_and_can_be_taken_back(broker: Broker, driver: MemoryDriv
     client = broker.connect('news', subscribe='broadcast')
     driver.lose()
     driver.lose(2)
-    tell(broker, 'one', 'two')
+    tell(broker, 'one', 'two', 'three', 'four')
+    driver.lose(2)
+    tell(broker, 'five')
     driver.lose_nothing()
-    tell(broker, 'three')
-    assert client.receive_all() == ['three']
+    tell(broker, 'six')
+    assert client.receive_all() == ['four', 'six']
 
 
 @pytest.mark.parametrize('count', [0, -1])

@@ -20,7 +20,7 @@ class Faults(Driver):
         super().__init__(*args)
         self.lost: list[Published] = []
         self._to_lose = 0
-        self._ways: set[bytes | None] = set()
+        self._copied: Published | None = None
 
     def lose(self, count: int = 1) -> None:
         """Swallow so many of the messages that Redis sends from now on.
@@ -47,13 +47,13 @@ class Faults(Driver):
         self.work_off()
 
     def receive_replies(self, replies: Iterable[Reply]) -> None:
-        super().receive_replies(list(self._left(replies)) if self._to_lose or self._ways else replies)
+        super().receive_replies(list(self._left(replies)) if self._to_lose or self._copied else replies)
 
     def _left(self, replies: Iterable[Reply]) -> Iterator[Reply]:
         for reply in replies:
             message = _message(reply)
             if message is None:
-                self._ways.clear()
+                self._copied = None
             if message is None or not self._is_lost(message):
                 yield reply
 
@@ -62,20 +62,19 @@ class Faults(Driver):
 
         Redis sends one PUBLISH by name first, then by each pattern, and nothing between them.
         """
-        if self._ways and message.pattern is not None and message.pattern not in self._ways and self._is_last(message):
-            self._ways.add(message.pattern)
+        first = self._copied
+        if first is not None and _is_copy(message, first):
             return True
-        self._ways.clear()
-        if not self._to_lose:
+        self._copied = message if self._to_lose else None
+        if self._copied is None:
             return False
         self._to_lose -= 1
-        self._ways.add(message.pattern)
         self.lost.append(message)
         return True
 
-    def _is_last(self, message: Published) -> bool:
-        last = self.lost[-1]
-        return (last.channel, last.payload) == (message.channel, message.payload)
+
+def _is_copy(message: Published, first: Published) -> bool:
+    return message.pattern not in (None, first.pattern) and (message.channel, message.payload) == (first.channel, first.payload)
 
 
 def _message(reply: Reply) -> Published | None:
