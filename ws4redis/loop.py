@@ -319,7 +319,7 @@ class WebsocketLoop(Driver):
                 done.set(True)
 
         # Not among the other calls, of which what follows is worked off only when all of them are done.
-        self.call(partial(self._hub.loop.run_callback, step))
+        self.call(partial(self._hub.loop.run_callback, self._guard(step)))
         done.wait(None)
 
     def _cut(self) -> None:
