@@ -453,7 +453,8 @@ class Broker:
         finally:
             gate.closed = False
             self.trace.note('outage() ends')
-            self._back_at_once()
+            self.driver.reconnect()
+            self.settle()
 
     def drop_subscribers(self) -> None:
         """Cut the pub/sub connection, as CLIENT KILL TYPE pubsub does; it is back when this returns.
@@ -462,11 +463,7 @@ class Broker:
         """
         self.settle()
         self.trace.note('drop_subscribers()')
-        self.driver.feed_lost('drop_subscribers()')
-        self._back_at_once()
-
-    def _back_at_once(self) -> None:
-        self.driver.exchange.feed.retry_now()
+        self.driver.cut('drop_subscribers()')
         self.settle()
 
     def lose_publishes(self, n: int = 1) -> None:
@@ -475,24 +472,21 @@ class Broker:
         Raises:
             ValueError: n is less than one.
         """
-        if n < 1:
-            raise ValueError(f'lose_publishes() takes a number from 1 on, not {n}')
         self.settle()
+        self.driver.lose(n)
         self.trace.note(f'lose_publishes({n})')
         self._losing = n, len(self.published)
-        self.driver.lose(n)
 
     def _find_lost(self) -> None:
         """Which Publications the fault has taken: the driver knows channel and payload, in order."""
         asked, begin = self._losing
-        for channel, payload in self.driver.lost:
+        for message in self.driver.lost[len(self.lost) :]:
             for publication in self._record.publications[begin:]:
-                taken = publication.number not in self.lost and publication.message == payload
-                if taken and publication.channel == self.shown(channel):
+                taken = publication.number not in self.lost and publication.message == message.payload
+                if taken and publication.channel == self.shown(message.channel):
                     self.lost[publication.number] = asked
                     self.trace.note(f'lose_publishes({asked}) took {publication}')
                     break
-        self.driver.lost.clear()
 
     def _raise_errors(self) -> None:
         errors, self.driver.errors = self.driver.errors, []

@@ -24,7 +24,10 @@ from ws4redis.testing.clock import Clock
 from ws4redis.testing.faults import Faults
 from ws4redis.workers import perform, run_spawned, spawned_greenlets
 
-__all__ = ['MemoryDriver', 'MemoryWire']
+__all__ = ['MemoryDriver', 'MemoryWire', 'error_of_the_site']
+
+REDIS_AWAY = (redis.ConnectionError, redis.TimeoutError)
+"""What a publisher in the site's code raises in an outage: no fault of the site."""
 
 
 class MemoryWire:
@@ -86,7 +89,7 @@ class MemoryDriver(Faults):
 
     def run_job(self, recipient: Recipient, job: Job) -> None:
         result = perform(recipient.subscriber, job, Handle(recipient, self.take_entry), keep_connections=True)
-        if result.exception is not None and not isinstance(result.exception, (redis.ConnectionError, redis.TimeoutError)):
+        if result.exception is not None and not isinstance(result.exception, REDIS_AWAY):
             self.errors.append(result.exception)
         if job.kind is JobKind.RELEASE:
             self._own.pop(recipient, None)
@@ -183,10 +186,9 @@ class MemoryDriver(Faults):
 
     def raise_in_test(self, refusal: HandshakeError) -> None:
         self.refusal = refusal
-        cause = refusal.__cause__
-        expected = (PermissionDenied, Http404, HandshakeError, redis.ConnectionError, redis.TimeoutError)
-        if cause is not None and not isinstance(cause, expected) and refusal.status in (500, 503):
-            self.errors.append(cause)
+        error = error_of_the_site(refusal)
+        if error is not None:
+            self.errors.append(error)
 
     @property
     def websockets(self) -> list[WebSocketClient]:
@@ -289,3 +291,10 @@ class MemoryDriver(Faults):
         self.work_off()
         self.drop_feed()
         self.exchange.feed_lost(self.now())
+
+
+def error_of_the_site(refusal: HandshakeError) -> BaseException | None:
+    """What the site's code raised that led to this refusal; None if it is one that the site meant, or Redis is away."""
+    cause = refusal.__cause__
+    expected = (PermissionDenied, Http404, HandshakeError, *REDIS_AWAY)
+    return None if cause is None or isinstance(cause, expected) or refusal.status not in (500, 503) else cause
