@@ -57,6 +57,7 @@ LAYERS = (
     'testing/clock.py',
     'testing/client.py',
     'testing/driver.py',
+    'testing/websocket.py',
     'testing/broker.py',
     'testing/plugin.py',
 )

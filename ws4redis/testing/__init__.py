@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ws4redis.testing.broker import Broker, Publication
     from ws4redis.testing.client import HandshakeRejected, WebSocketClient
+    from ws4redis.testing.websocket import FakeWebSocket
 
-__all__ = ['Broker', 'HandshakeRejected', 'Publication', 'WebSocketClient']
+__all__ = ['Broker', 'FakeWebSocket', 'HandshakeRejected', 'Publication', 'WebSocketClient']
 
 if not TYPE_CHECKING:
     _HOMES = {
@@ -14,6 +15,7 @@ if not TYPE_CHECKING:
         'Publication': 'broker',
         'HandshakeRejected': 'client',
         'WebSocketClient': 'client',
+        'FakeWebSocket': 'websocket',
     }
 
     def __getattr__(name: str) -> Any:
