@@ -67,6 +67,7 @@ LAYERS = (
     'testing/faults.py',
     'testing/driver.py',
     'testing/connecting.py',
+    'testing/websocket.py',
     'testing/broker.py',
     'testing/plugin.py',
 )

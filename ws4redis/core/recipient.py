@@ -240,16 +240,25 @@ class Recipient:
 
     def take_entry(self, entry: Entry) -> None:
         """A subscriber sent something by itself: before the live messages while joining, else at once."""
-        if isinstance(entry, Closing):
-            self.close(entry.code, entry.frame)
-        elif self.phase is not Phase.OPEN:
+        if self.phase is not Phase.OPEN:
             return
+        if isinstance(entry, Closing):
+            self._send_preamble()
+            self.close(entry.code, entry.frame)
         elif self.held is not None:
             self.preamble = self.preamble or []
             self.preamble.append(entry)
         else:
             self._send(message_frame(entry.payload, getattr(entry, 'binary', None)))
             self.check_pending()
+
+    def _send_preamble(self) -> None:
+        """Send what the subscriber sent while joining, without waiting for the barrier: a close frame follows."""
+        for entry in self.preamble or ():
+            if isinstance(entry, Sent) or entry.payload != self.limits.heartbeat:
+                self._send(message_frame(entry.payload, getattr(entry, 'binary', None)))
+                self.agenda.counters.messages_sent += 1
+        self.preamble = None
 
     def drop_held(self, channels: Iterable[bytes], patterns: Iterable[bytes]) -> None:
         """These are acknowledged only now: what came by them before is of a subscription that had been given up.

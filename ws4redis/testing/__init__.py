@@ -7,8 +7,17 @@ if TYPE_CHECKING:
     from ws4redis.testing.client import HandshakeRejected, WebSocketClient
     from ws4redis.testing.matching import ANY
     from ws4redis.testing.publications import Publication, Publications
+    from ws4redis.testing.websocket import FakeWebSocket
 
-__all__ = ['ANY', 'Broker', 'HandshakeRejected', 'Publication', 'Publications', 'WebSocketClient']
+__all__ = [
+    'ANY',
+    'Broker',
+    'FakeWebSocket',
+    'HandshakeRejected',
+    'Publication',
+    'Publications',
+    'WebSocketClient',
+]
 
 if not TYPE_CHECKING:
     _HOMES = {
@@ -18,6 +27,7 @@ if not TYPE_CHECKING:
         'Publication': 'publications',
         'Publications': 'publications',
         'WebSocketClient': 'client',
+        'FakeWebSocket': 'websocket',
     }
 
     def __getattr__(name: str) -> Any:
