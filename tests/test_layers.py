@@ -58,6 +58,7 @@ LAYERS = (
     'testing/client.py',
     'testing/driver.py',
     'testing/broker.py',
+    'testing/contract.py',
     'testing/plugin.py',
 )
 """Every source file; each imports only from those above it."""
