@@ -1,10 +1,14 @@
-"""WebSocketClient: the browser's side in a test, a real protocol object joined in memory to our server's end."""
+"""WebSocketClient: the browser's side in a test, a real protocol object joined in memory to our server's end.
+
+ProtocolClient is what it has in common with a client over TCP: messages out of frames, and what a test reads and asserts.
+"""
 
 import json as json_module
 import threading
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from websockets.client import ClientProtocol
 from websockets.frames import Frame, Opcode
@@ -18,7 +22,7 @@ if TYPE_CHECKING:
     from ws4redis.core.recipient import Recipient
     from ws4redis.testing.broker import Broker
 
-__all__ = ['HandshakeRejected', 'WebSocketClient']
+__all__ = ['HandshakeRejected', 'ProtocolClient', 'WebSocketClient']
 
 
 class HandshakeRejected(Exception):
@@ -38,11 +42,10 @@ class HandshakeRejected(Exception):
         self.reason = reason
 
 
-class WebSocketClient:
-    """A browser's websocket in a test; made by Broker.connect(). Every read settles first.
+class ProtocolClient(ABC):
+    """A browser's websocket in a test: what it has sent and received, whatever carries the bytes. Every read settles first.
 
     Attributes:
-        received: everything that has arrived, read or not: str for text, bytes for binary messages.
         heartbeats: how many heartbeat texts have arrived; they are in no list.
         name: what failures call it.
         session: Django's session of its handshake.
@@ -61,30 +64,36 @@ class WebSocketClient:
         self._history: list[str | bytes] = []
         self._inbox: deque[str | bytes] = deque()
         self._fragments: list[Frame] = []
-        self._reading = True
-        self._unread_bytes = bytearray()
 
-    # For the broker
+    # What a kind of client adds
 
-    def request(self) -> Request:
-        """The handshake request; its bytes count as sent."""
-        request = self._protocol.connect()
-        self._protocol.send_request(request)
-        self._protocol.data_to_send()
-        return request
+    @abstractmethod
+    def _settle(self) -> None:
+        """Until everything that was published or sent has arrived."""
 
-    def take_bytes(self, data: bytes) -> int:
-        """What the server writes; gives how much of it there is room for."""
-        if not self._reading:
-            room = max(0, self._broker.kernel_buffer - len(self._unread_bytes))
-            self._unread_bytes += data[:room]
-            return min(room, len(data))
+    @abstractmethod
+    def _put(self, data: bytes) -> None:
+        """Bytes for the server; b'' ends this side."""
+
+    @abstractmethod
+    def drop(self) -> None:
+        """Vanish without a close frame."""
+
+    @abstractmethod
+    def stop_reading(self) -> None:
+        """Read nothing more, as a client does whose machine is busy."""
+
+    @abstractmethod
+    def resume_reading(self) -> None:
+        """Read on, what has gathered first."""
+
+    # Frames into messages
+
+    def _take(self, data: bytes) -> None:
         self._protocol.receive_data(data)
         self._work_off()
-        return len(data)
 
-    def take_eof(self) -> None:
-        """The server has closed its half."""
+    def _take_eof(self) -> None:
         if self._protocol.state is not State.CLOSED and not self._protocol.reader.eof:
             self._protocol.receive_eof()
             self._work_off()
@@ -113,7 +122,7 @@ class WebSocketClient:
 
     def _flush(self) -> None:
         for data in self._protocol.data_to_send():
-            self._broker.take_from_client(self, data)
+            self._put(data)
 
     # What a test says
 
@@ -126,7 +135,7 @@ class WebSocketClient:
         else:
             raise TypeError(f'message is {type(message).__name__}: send() takes str or bytes, send_json() anything else')
         self._flush()
-        self._broker.settle()
+        self._settle()
 
     def send_json(self, obj: Any) -> None:
         """Send an object as JSON text."""
@@ -136,41 +145,21 @@ class WebSocketClient:
 
     def send_raw(self, data: bytes) -> None:
         """Send bytes as they are, whatever they mean."""
-        self._broker.take_from_client(self, data)
-        self._broker.settle()
+        self._put(data)
+        self._settle()
 
     def ping(self, data: bytes = b'') -> None:
         """Send a ping."""
         self._protocol.send_ping(data)
         self._flush()
-        self._broker.settle()
+        self._settle()
 
     def close(self, code: int = CloseCode.NORMAL, reason: str = '') -> None:
         """Close as a browser does: the close frame, the server's answer, the end."""
         if self._protocol.state is State.OPEN:
             self._protocol.send_close(code, reason)
             self._flush()
-        self._broker.settle()
-
-    def drop(self) -> None:
-        """Vanish without a close frame."""
-        self._broker.take_from_client(self, b'')
-        self._broker.settle()
-
-    def stop_reading(self) -> None:
-        """Read nothing more, as a client does whose machine is busy."""
-        self._reading = False
-
-    def resume_reading(self) -> None:
-        """Read on, what has gathered first."""
-        self._reading = True
-        data, self._unread_bytes = bytes(self._unread_bytes), bytearray()
-        if data:
-            self._protocol.receive_data(data)
-            self._work_off()
-        if self.recipient is not None and self.recipient.transport is self:
-            self._broker.writable(self.recipient)
-        self._broker.settle()
+        self._settle()
 
     def receive(self) -> str | bytes:
         """The next message that was not read yet.
@@ -178,7 +167,7 @@ class WebSocketClient:
         Raises:
             AssertionError: there is none.
         """
-        self._broker.settle()
+        self._settle()
         if not self._inbox:
             raise AssertionError(self._why_not())
         return self._inbox.popleft()
@@ -198,10 +187,13 @@ class WebSocketClient:
         else:
             channels = ', '.join(self.channels) or 'no channel'
             text = f'{self.name} got nothing: joined {channels}'
-        threads = [thread.name for thread in threading.enumerate() if thread.ident not in self._broker.threads_before]
+        threads = [thread.name for thread in threading.enumerate() if self._is_of_the_test(thread)]
         if threads:
             text += f'\n{len(threads)} thread started by this test still runs: {", ".join(threads)}: join it before asserting'
         return text
+
+    def _is_of_the_test(self, thread: threading.Thread) -> bool:
+        return thread.ident not in self._broker.threads_before and not thread.name.startswith('ws4redis-')
 
     def receive_text(self) -> str:
         """The next message, which is a text message."""
@@ -221,7 +213,7 @@ class WebSocketClient:
 
     def receive_all(self) -> list[str | bytes]:
         """All messages that were not read yet."""
-        self._broker.settle()
+        self._settle()
         messages = list(self._inbox)
         self._inbox.clear()
         return messages
@@ -229,18 +221,18 @@ class WebSocketClient:
     @property
     def received(self) -> list[str | bytes]:
         """All messages so far."""
-        self._broker.settle()
+        self._settle()
         return list(self._history)
 
     @property
     def unread(self) -> int:
         """How many messages were not read yet."""
-        self._broker.settle()
+        self._settle()
         return len(self._inbox)
 
     def assert_nothing_received(self) -> None:
         """Nothing is unread: a fact, since everything that was published has been read."""
-        self._broker.settle()
+        self._settle()
         assert not self._inbox, f'{self.name} has {len(self._inbox)} unread messages: {list(self._inbox)!r}'
 
     # How it stands
@@ -284,17 +276,72 @@ class WebSocketClient:
         """The site's subscriber."""
         return self.recipient.subscriber if self.recipient is not None else None
 
-    def __enter__(self) -> 'WebSocketClient':
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *exc_info: object) -> None:
         self.close()
 
     def __repr__(self) -> str:
-        return f'<WebSocketClient {self.name}>'
+        return f'<{type(self).__name__} {self.name}>'
 
 
-def check_response(client: WebSocketClient) -> None:
+class WebSocketClient(ProtocolClient):
+    """A browser's websocket in a test, in memory; made by Broker.connect()."""
+
+    def __init__(self, broker: 'Broker', uri: str, name: str, subprotocols: tuple[str, ...], heartbeat: bytes | None) -> None:
+        super().__init__(broker, uri, name, subprotocols, heartbeat)
+        self._reading = True
+        self._unread_bytes = bytearray()
+
+    def _settle(self) -> None:
+        self._broker.settle()
+
+    def _put(self, data: bytes) -> None:
+        self._broker.take_from_client(self, data)
+
+    # For the broker
+
+    def request(self) -> Request:
+        """The handshake request; its bytes count as sent."""
+        request = self._protocol.connect()
+        self._protocol.send_request(request)
+        self._protocol.data_to_send()
+        return request
+
+    def take_bytes(self, data: bytes) -> int:
+        """What the server writes; gives how much of it there is room for."""
+        if not self._reading:
+            room = max(0, self._broker.kernel_buffer - len(self._unread_bytes))
+            self._unread_bytes += data[:room]
+            return min(room, len(data))
+        self._take(data)
+        return len(data)
+
+    def take_eof(self) -> None:
+        """The server has closed its half."""
+        self._take_eof()
+
+    # What a test says
+
+    def drop(self) -> None:
+        self._put(b'')
+        self._settle()
+
+    def stop_reading(self) -> None:
+        self._reading = False
+
+    def resume_reading(self) -> None:
+        self._reading = True
+        data, self._unread_bytes = bytes(self._unread_bytes), bytearray()
+        if data:
+            self._take(data)
+        if self.recipient is not None and self.recipient.transport is self:
+            self._broker.writable(self.recipient)
+        self._settle()
+
+
+def check_response(client: ProtocolClient) -> None:
     """Raise what the client thinks is wrong with the 101."""
     for event in client._protocol.events_received():
         assert isinstance(event, Response)
