@@ -241,6 +241,7 @@ class Recipient:
     def take_entry(self, entry: Entry) -> None:
         """A subscriber sent something by itself: before the live messages while joining, else at once."""
         if isinstance(entry, Closing):
+            self._send_preamble()
             self.close(entry.code, entry.frame)
         elif self.phase is not Phase.OPEN:
             return
@@ -250,6 +251,14 @@ class Recipient:
         else:
             self._send(message_frame(entry.payload, getattr(entry, 'binary', None)))
             self.check_pending()
+
+    def _send_preamble(self) -> None:
+        """What a subscriber has said before it closes, though the websocket has not joined."""
+        if self.phase is Phase.OPEN:
+            for entry in self.preamble or ():
+                self.agenda.counters.messages_sent += 1
+                self._send(message_frame(entry.payload, getattr(entry, 'binary', None)))
+        self.preamble = None
 
     def drop_held(self, channels: Iterable[bytes], patterns: Iterable[bytes]) -> None:
         """These are acknowledged only now: what came by them before is of a subscription that had been given up.
