@@ -91,6 +91,10 @@ class Client(Protocol):
         """How many heartbeat texts have arrived."""
 
     @property
+    def pongs(self) -> list[bytes]:
+        """The data of the pongs that have arrived."""
+
+    @property
     def open(self) -> bool:
         """Whether neither side has closed it."""
 
@@ -851,6 +855,7 @@ def check_message_in_fragments_with_control_frames_between(site: Site) -> None:
     assert client.receive_all() == other.receive_all() == ['meanwhile']
     client.send_raw(frame(Opcode.PONG, b'unasked') + frame(Opcode.CONT, data[3:]))
     assert other.receive_all() == ['größer']
+    assert client.pongs == [b'now?']
     assert client.open
 
 
@@ -866,11 +871,13 @@ def check_message_may_come_byte_by_byte(site: Site) -> None:
 
 
 def check_ping_is_answered_and_is_no_message(site: Site) -> None:
-    """A ping, empty or not, disturbs nothing, and nobody else hears of it."""
+    """A ping comes back with its data, behind what was sent before it, and nobody else hears of it."""
     client, other = talk(site), hear(site)
     client.ping()
-    client.ping(b'x' * 125)
     client.send('hello')
+    client.ping(b'x' * 125)
+    site.settle()
+    assert client.pongs == [b'', b'x' * 125]
     assert other.receive_all() == ['hello']
     assert client.open
     client.assert_nothing_received()
