@@ -69,6 +69,7 @@ LAYERS = (
     'testing/connecting.py',
     'testing/websocket.py',
     'testing/broker.py',
+    'testing/contract.py',
     'testing/plugin.py',
 )
 """Every source file; each imports only from those above it."""

@@ -64,6 +64,8 @@ def test_json_is_sent_as_django_encodes_it(broker: Broker, client: WebSocketClie
 
 def test_ping_is_answered_and_is_no_message(broker: Broker, client: WebSocketClient) -> None:
     client.ping(b'are you there')
+    client.ping()
+    assert client.pongs == [b'are you there', b'']
     tell(broker, 'yes')
     assert client.receive_all() == ['yes']
     assert client.open
@@ -297,6 +299,15 @@ def test_client_that_does_not_read_answers_no_ping(broker: Broker, client: WebSo
     assert reading.open
     assert broker.clients == [reading]
     assert broker.driver.exchange.agenda.counters.no_answer == 1
+
+
+def test_client_that_does_not_read_reads_to_the_end_when_it_does(broker: Broker, client: WebSocketClient) -> None:
+    client.stop_reading()
+    tell(broker, 'before')
+    broker.advance(41)
+    client.resume_reading()
+    assert client.received == ['before']
+    assert client.close_code == 1006
 
 
 # What is known of it

@@ -82,6 +82,7 @@ class ProtocolClient(ABC):
 
     Attributes:
         heartbeats: how many heartbeat texts have arrived; they are in no list.
+        pongs: the data of the pongs that have arrived.
         name: what failures call it.
         session: Django's session of its handshake.
         joined: what it asked for, and what it got.
@@ -95,6 +96,7 @@ class ProtocolClient(ABC):
     def __init__(self, broker: 'Broker', uri: str, name: str, subprotocols: tuple[str, ...], heartbeat: bytes | None) -> None:
         self.name = name
         self.heartbeats = 0
+        self.pongs: list[bytes] = []
         self.recipient: Recipient | None = None
         self._broker = broker
         self._opened_at = broker.now
@@ -144,6 +146,8 @@ class ProtocolClient(ABC):
         self._flush()
 
     def _take_frame(self, frame: Frame) -> None:
+        if frame.opcode is Opcode.PONG:
+            self.pongs.append(bytes(frame.data))
         if frame.opcode not in (Opcode.TEXT, Opcode.BINARY, Opcode.CONT):
             return
         self._fragments.append(frame)
@@ -391,6 +395,7 @@ class WebSocketClient(ProtocolClient):
     def __init__(self, broker: 'Broker', uri: str, name: str, subprotocols: tuple[str, ...], heartbeat: bytes | None) -> None:
         super().__init__(broker, uri, name, subprotocols, heartbeat)
         self.reads = True
+        self._ended = False
         self._unread_bytes = bytearray()
 
     def _settle(self) -> None:
@@ -418,8 +423,10 @@ class WebSocketClient(ProtocolClient):
         return len(data)
 
     def take_eof(self) -> None:
-        """The server has closed its half."""
-        self._take_eof()
+        """The server has closed its half: what came before is read first."""
+        self._ended = True
+        if self.reads:
+            self._take_eof()
 
     # What a test says
 
@@ -435,6 +442,8 @@ class WebSocketClient(ProtocolClient):
         data, self._unread_bytes = bytes(self._unread_bytes), bytearray()
         if data:
             self._take(data)
+        if self._ended:
+            self._take_eof()
         if self.recipient is not None and self.recipient.transport is self:
             self._broker.writable(self.recipient)
         self._settle()
