@@ -54,6 +54,7 @@ LAYERS = (
     'management/commands/__init__.py',
     'management/commands/runserver.py',
     'testing/__init__.py',
+    'testing/guard.py',
     'testing/redis_process.py',
     'testing/servers.py',
     'testing/clock.py',
@@ -65,11 +66,13 @@ LAYERS = (
     'testing/reasons.py',
     'testing/client.py',
     'testing/faults.py',
+    'testing/comparing.py',
     'testing/driver.py',
     'testing/connecting.py',
     'testing/websocket.py',
     'testing/broker.py',
     'testing/contract.py',
+    'testing/runner.py',
     'testing/plugin.py',
 )
 """Every source file; each imports only from those above it."""

@@ -7,12 +7,15 @@ if TYPE_CHECKING:
     from ws4redis.testing.client import HandshakeRejected, WebSocketClient
     from ws4redis.testing.matching import ANY
     from ws4redis.testing.publications import Publication, Publications
+    from ws4redis.testing.runner import DiscoverRunner, GuardMixin
     from ws4redis.testing.websocket import FakeWebSocket
 
 __all__ = [
     'ANY',
     'Broker',
+    'DiscoverRunner',
     'FakeWebSocket',
+    'GuardMixin',
     'HandshakeRejected',
     'Publication',
     'Publications',
@@ -23,6 +26,8 @@ if not TYPE_CHECKING:
     _HOMES = {
         'ANY': 'matching',
         'Broker': 'broker',
+        'DiscoverRunner': 'runner',
+        'GuardMixin': 'runner',
         'HandshakeRejected': 'client',
         'Publication': 'publications',
         'Publications': 'publications',
