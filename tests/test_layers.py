@@ -58,6 +58,7 @@ LAYERS = (
     'testing/client.py',
     'testing/driver.py',
     'testing/websocket.py',
+    'testing/alone.py',
     'testing/broker.py',
     'testing/plugin.py',
 )
