@@ -630,6 +630,7 @@ def test_c7_websocket_may_be_closed_at_once(broker: Broker) -> None:
     client = connect(broker, overrides.Refuses)
     assert client.close_code == 4001
     assert client.close_reason == 'closed for holidays'
+    assert client.receive_all() == ['not today'], 'what it sent before is not lost'
 
 
 def test_c7_each_payload_that_an_override_sent_removes_one_equal_live_message(broker: Broker) -> None:

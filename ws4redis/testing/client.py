@@ -1,10 +1,14 @@
-"""WebSocketClient: the browser's side in a test, a real protocol object joined in memory to our server's end."""
+"""WebSocketClient: the browser's side in a test, a real protocol object joined in memory to our server's end.
+
+ProtocolClient is what it has in common with a client over TCP: messages out of frames, and what a test reads and asserts.
+"""
 
 import json as json_module
-import threading
+from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Self
 
 from websockets.client import ClientProtocol
 from websockets.frames import Frame, Opcode
@@ -13,12 +17,17 @@ from websockets.protocol import State
 from websockets.uri import parse_uri
 
 from ws4redis.core.frames import CloseCode
+from ws4redis.testing import reasons
+from ws4redis.testing.matching import ANY, Wanted, dumps
+from ws4redis.testing.publications import short
 
 if TYPE_CHECKING:
     from ws4redis.core.recipient import Recipient
     from ws4redis.testing.broker import Broker
 
-__all__ = ['HandshakeRejected', 'WebSocketClient']
+__all__ = ['HandshakeRejected', 'Joined', 'ProtocolClient', 'Received', 'WebSocketClient']
+
+__unittest = True
 
 
 class HandshakeRejected(Exception):
@@ -38,21 +47,56 @@ class HandshakeRejected(Exception):
         self.reason = reason
 
 
-class WebSocketClient:
-    """A browser's websocket in a test; made by Broker.connect(). Every read settles first.
+@dataclass(frozen=True)
+class Joined:
+    """What a client asked for, and what it got.
 
     Attributes:
-        received: everything that has arrived, read or not: str for text, bytes for binary messages.
+        asked, allowed: names such as 'subscribe-user'.
+        policy: the dotted path of WS4REDIS_ALLOWED_CHANNELS.
+        echo: whether it gets its own messages back.
+        channels: names and patterns that it listened on at first.
+        number: how many publications came before it.
+        at: when, seconds since the epoch on the broker's clock.
+    """
+
+    asked: list[str] = field(default_factory=list)
+    allowed: list[str] = field(default_factory=list)
+    policy: str = ''
+    echo: bool = False
+    channels: list[str] = field(default_factory=list)
+    number: int = 0
+    at: float = 0.0
+
+
+class Received(list[str | bytes]):
+    """Messages in the order of their arrival, with whom they are of, for failures to explain themselves."""
+
+    def __init__(self, messages: Iterable[str | bytes], owner: 'ProtocolClient') -> None:
+        super().__init__(messages)
+        self.owner = owner
+
+
+class ProtocolClient(ABC):
+    """A browser's websocket in a test: what it has sent and received, whatever carries the bytes. Every read settles first.
+
+    Attributes:
         heartbeats: how many heartbeat texts have arrived; they are in no list.
+        pongs: the data of the pongs that have arrived.
         name: what failures call it.
         session: Django's session of its handshake.
+        joined: what it asked for, and what it got.
+        reads: whether it takes what the server writes.
     """
 
     session: Any = None
+    joined = Joined()
+    reads = True
 
     def __init__(self, broker: 'Broker', uri: str, name: str, subprotocols: tuple[str, ...], heartbeat: bytes | None) -> None:
         self.name = name
         self.heartbeats = 0
+        self.pongs: list[bytes] = []
         self.recipient: Recipient | None = None
         self._broker = broker
         self._opened_at = broker.now
@@ -61,30 +105,36 @@ class WebSocketClient:
         self._history: list[str | bytes] = []
         self._inbox: deque[str | bytes] = deque()
         self._fragments: list[Frame] = []
-        self._reading = True
-        self._unread_bytes = bytearray()
 
-    # For the broker
+    # What a kind of client adds
 
-    def request(self) -> Request:
-        """The handshake request; its bytes count as sent."""
-        request = self._protocol.connect()
-        self._protocol.send_request(request)
-        self._protocol.data_to_send()
-        return request
+    @abstractmethod
+    def _settle(self) -> None:
+        """Until everything that was published or sent has arrived."""
 
-    def take_bytes(self, data: bytes) -> int:
-        """What the server writes; gives how much of it there is room for."""
-        if not self._reading:
-            room = max(0, self._broker.kernel_buffer - len(self._unread_bytes))
-            self._unread_bytes += data[:room]
-            return min(room, len(data))
+    @abstractmethod
+    def _put(self, data: bytes) -> None:
+        """Bytes for the server; b'' ends this side."""
+
+    @abstractmethod
+    def drop(self) -> None:
+        """Vanish without a close frame."""
+
+    @abstractmethod
+    def stop_reading(self) -> None:
+        """Read nothing more, as a client does whose machine is busy."""
+
+    @abstractmethod
+    def resume_reading(self) -> None:
+        """Read on, what has gathered first."""
+
+    # Frames into messages
+
+    def _take(self, data: bytes) -> None:
         self._protocol.receive_data(data)
         self._work_off()
-        return len(data)
 
-    def take_eof(self) -> None:
-        """The server has closed its half."""
+    def _take_eof(self) -> None:
         if self._protocol.state is not State.CLOSED and not self._protocol.reader.eof:
             self._protocol.receive_eof()
             self._work_off()
@@ -96,6 +146,8 @@ class WebSocketClient:
         self._flush()
 
     def _take_frame(self, frame: Frame) -> None:
+        if frame.opcode is Opcode.PONG:
+            self.pongs.append(bytes(frame.data))
         if frame.opcode not in (Opcode.TEXT, Opcode.BINARY, Opcode.CONT):
             return
         self._fragments.append(frame)
@@ -110,10 +162,11 @@ class WebSocketClient:
         message = payload if binary else payload.decode('utf-8')
         self._history.append(message)
         self._inbox.append(message)
+        self._broker.trace.note(f'{self.name} got {short(message)}')
 
     def _flush(self) -> None:
         for data in self._protocol.data_to_send():
-            self._broker.take_from_client(self, data)
+            self._put(data)
 
     # What a test says
 
@@ -126,61 +179,40 @@ class WebSocketClient:
         else:
             raise TypeError(f'message is {type(message).__name__}: send() takes str or bytes, send_json() anything else')
         self._flush()
-        self._broker.settle()
+        self._settle()
 
     def send_json(self, obj: Any) -> None:
         """Send an object as JSON text."""
-        from django.core.serializers.json import DjangoJSONEncoder
-
-        self.send(json_module.dumps(obj, cls=DjangoJSONEncoder))
+        self.send(dumps(obj))
 
     def send_raw(self, data: bytes) -> None:
         """Send bytes as they are, whatever they mean."""
-        self._broker.take_from_client(self, data)
-        self._broker.settle()
+        self._put(data)
+        self._settle()
 
     def ping(self, data: bytes = b'') -> None:
         """Send a ping."""
         self._protocol.send_ping(data)
         self._flush()
-        self._broker.settle()
+        self._settle()
 
     def close(self, code: int = CloseCode.NORMAL, reason: str = '') -> None:
         """Close as a browser does: the close frame, the server's answer, the end."""
         if self._protocol.state is State.OPEN:
             self._protocol.send_close(code, reason)
             self._flush()
-        self._broker.settle()
-
-    def drop(self) -> None:
-        """Vanish without a close frame."""
-        self._broker.take_from_client(self, b'')
-        self._broker.settle()
-
-    def stop_reading(self) -> None:
-        """Read nothing more, as a client does whose machine is busy."""
-        self._reading = False
-
-    def resume_reading(self) -> None:
-        """Read on, what has gathered first."""
-        self._reading = True
-        data, self._unread_bytes = bytes(self._unread_bytes), bytearray()
-        if data:
-            self._protocol.receive_data(data)
-            self._work_off()
-        if self.recipient is not None and self.recipient.transport is self:
-            self._broker.writable(self.recipient)
-        self._broker.settle()
+        self._settle()
 
     def receive(self) -> str | bytes:
         """The next message that was not read yet.
 
         Raises:
-            AssertionError: there is none.
+            AssertionError: there is none; it says why, and its `reasons` are the codes.
         """
-        self._broker.settle()
+        __tracebackhide__ = True
+        self._settle()
         if not self._inbox:
-            raise AssertionError(self._why_not())
+            raise self._nothing(Wanted())
         return self._inbox.popleft()
 
     @property
@@ -190,58 +222,111 @@ class WebSocketClient:
             return None
         return self._opened_at + float(self.session.get_expiry_age())
 
-    def _why_not(self) -> str:
-        if self.closed:
-            text = f'{self.name} got nothing: closed, {self.close_code}'
-        elif self._history:
-            text = f'{self.name} has nothing unread: {len(self._history)} messages already received'
-        else:
-            channels = ', '.join(self.channels) or 'no channel'
-            text = f'{self.name} got nothing: joined {channels}'
-        threads = [thread.name for thread in threading.enumerate() if thread.ident not in self._broker.threads_before]
-        if threads:
-            text += f'\n{len(threads)} thread started by this test still runs: {", ".join(threads)}: join it before asserting'
-        return text
+    def _nothing(self, wanted: Wanted) -> AssertionError:
+        return reasons.failure(reasons.why_not_received(self._broker, self, wanted))
 
     def receive_text(self) -> str:
         """The next message, which is a text message."""
+        __tracebackhide__ = True
         message = self.receive()
-        assert isinstance(message, str), f'{self.name} got a binary message: {message!r}'
+        if not isinstance(message, str):
+            raise AssertionError(f'{self.name} got a binary message: {short(message)}')
         return message
 
     def receive_bytes(self) -> bytes:
         """The next message, which is a binary message."""
+        __tracebackhide__ = True
         message = self.receive()
-        assert isinstance(message, bytes), f'{self.name} got a text message: {message!r}'
+        if not isinstance(message, bytes):
+            raise AssertionError(f'{self.name} got a text message: {short(message)}')
         return message
 
     def receive_json(self) -> Any:
         """The next message, from JSON."""
-        return json_module.loads(self.receive())
+        __tracebackhide__ = True
+        message = self.receive()
+        try:
+            return json_module.loads(message)
+        except ValueError as exc:
+            raise AssertionError(f'{self.name} got what is no JSON: {short(message)}: {exc}') from exc
 
     def receive_all(self) -> list[str | bytes]:
         """All messages that were not read yet."""
-        self._broker.settle()
+        self._settle()
         messages = list(self._inbox)
         self._inbox.clear()
         return messages
 
     @property
-    def received(self) -> list[str | bytes]:
-        """All messages so far."""
-        self._broker.settle()
-        return list(self._history)
+    def received(self) -> Received:
+        """All messages so far, read or not: str for text, bytes for binary messages."""
+        self._settle()
+        return Received(self._history, self)
+
+    @property
+    def history(self) -> list[str | bytes]:
+        """As received, without settling."""
+        return self._history
 
     @property
     def unread(self) -> int:
         """How many messages were not read yet."""
-        self._broker.settle()
+        self._settle()
         return len(self._inbox)
+
+    def assert_received(self, message: Any = ANY, *, json: Any = ANY, json_contains: Any = ANY) -> None:
+        """It is among the unread messages; the first such one counts as read from now on.
+
+        Args:
+            message: equal text or bytes, a compiled pattern, a callable, or any object that compares.
+            json: what the message is from JSON; json_contains: a part of it.
+        """
+        __tracebackhide__ = True
+        wanted = Wanted(message, json, json_contains)
+        self._settle()
+        for position, found in enumerate(self._inbox):
+            if wanted.matches(found):
+                del self._inbox[position]
+                return
+        raise self._nothing(wanted)
+
+    def assert_not_received(self, message: Any = ANY, *, json: Any = ANY, json_contains: Any = ANY) -> None:
+        """It never came, read or not; the arguments are those of assert_received()."""
+        __tracebackhide__ = True
+        wanted = Wanted(message, json, json_contains)
+        self._settle()
+        self._check_threads()
+        found = [arrived for arrived in self._history if wanted.matches(arrived)]
+        if found:
+            raise self._unexpected(f'{self.name} got {wanted!r}', found)
 
     def assert_nothing_received(self) -> None:
         """Nothing is unread: a fact, since everything that was published has been read."""
-        self._broker.settle()
-        assert not self._inbox, f'{self.name} has {len(self._inbox)} unread messages: {list(self._inbox)!r}'
+        __tracebackhide__ = True
+        self._settle()
+        self._check_threads()
+        if self._inbox:
+            count = f'{len(self._inbox)} unread message' + ('s' if len(self._inbox) > 1 else '')
+            raise self._unexpected(f'{self.name} has {count}', list(self._inbox))
+
+    def assert_closed(self, code: Any = ANY, reason: Any = ANY) -> None:
+        """It has ended, with this close code and this reason."""
+        __tracebackhide__ = True
+        self._settle()
+        if self.open:
+            raise AssertionError(f'{self.name} is open')
+        if code != self.close_code or reason != self.close_reason:
+            wanted = ', '.join(repr(value) for value in (code, reason) if value is not ANY)
+            raise AssertionError(f'{self.name} was closed with {self.close_code}, {self.close_reason!r}, not {wanted}')
+
+    def _check_threads(self) -> None:
+        __tracebackhide__ = True
+        found = reasons.running_threads(self._broker)
+        if found:
+            raise reasons.failure(found)
+
+    def _unexpected(self, first: str, messages: list[str | bytes]) -> AssertionError:
+        return reasons.failure([reasons.unexpected_messages(self._broker, first, messages)])
 
     # How it stands
 
@@ -268,6 +353,11 @@ class WebSocketClient:
         return self._protocol.close_rcvd.reason if self._protocol.close_rcvd is not None else None
 
     @property
+    def closed_by_server(self) -> bool:
+        """Whether the server closed it first, or ended it without a close frame."""
+        return self._protocol.close_rcvd_then_sent is not False
+
+    @property
     def subprotocol(self) -> str | None:
         """The subprotocol that the server took."""
         return self._protocol.subprotocol
@@ -277,24 +367,89 @@ class WebSocketClient:
         """The channels and patterns that it listens on."""
         if self.recipient is None:
             return []
-        return [name.decode() for name in (*self.recipient.channels, *self.recipient.patterns)]
+        return [self._broker.shown(name) for name in (*self.recipient.channels, *self.recipient.patterns)]
+
+    @property
+    def origin(self) -> Any:
+        """What its own publications have as origin."""
+        return self.recipient.origin if self.recipient is not None else None
 
     @property
     def subscriber(self) -> Any:
         """The site's subscriber."""
         return self.recipient.subscriber if self.recipient is not None else None
 
-    def __enter__(self) -> 'WebSocketClient':
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *exc_info: object) -> None:
         self.close()
 
     def __repr__(self) -> str:
-        return f'<WebSocketClient {self.name}>'
+        return f'<{type(self).__name__} {self.name}>'
 
 
-def check_response(client: WebSocketClient) -> None:
+class WebSocketClient(ProtocolClient):
+    """A browser's websocket in a test, in memory; made by Broker.connect()."""
+
+    def __init__(self, broker: 'Broker', uri: str, name: str, subprotocols: tuple[str, ...], heartbeat: bytes | None) -> None:
+        super().__init__(broker, uri, name, subprotocols, heartbeat)
+        self.reads = True
+        self._ended = False
+        self._unread_bytes = bytearray()
+
+    def _settle(self) -> None:
+        self._broker.settle()
+
+    def _put(self, data: bytes) -> None:
+        self._broker.take_from_client(self, data)
+
+    # For the broker
+
+    def request(self) -> Request:
+        """The handshake request; its bytes count as sent."""
+        request = self._protocol.connect()
+        self._protocol.send_request(request)
+        self._protocol.data_to_send()
+        return request
+
+    def take_bytes(self, data: bytes) -> int:
+        """What the server writes; gives how much of it there is room for."""
+        if not self.reads:
+            room = max(0, self._broker.kernel_buffer - len(self._unread_bytes))
+            self._unread_bytes += data[:room]
+            return min(room, len(data))
+        self._take(data)
+        return len(data)
+
+    def take_eof(self) -> None:
+        """The server has closed its half: what came before is read first."""
+        self._ended = True
+        if self.reads:
+            self._take_eof()
+
+    # What a test says
+
+    def drop(self) -> None:
+        self._put(b'')
+        self._settle()
+
+    def stop_reading(self) -> None:
+        self.reads = False
+
+    def resume_reading(self) -> None:
+        self.reads = True
+        data, self._unread_bytes = bytes(self._unread_bytes), bytearray()
+        if data:
+            self._take(data)
+        if self._ended:
+            self._take_eof()
+        if self.recipient is not None and self.recipient.transport is self:
+            self._broker.writable(self.recipient)
+        self._settle()
+
+
+def check_response(client: ProtocolClient) -> None:
     """Raise what the client thinks is wrong with the 101."""
     for event in client._protocol.events_received():
         assert isinstance(event, Response)
