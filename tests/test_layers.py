@@ -70,6 +70,7 @@ LAYERS = (
     'testing/driver.py',
     'testing/connecting.py',
     'testing/websocket.py',
+    'testing/alone.py',
     'testing/broker.py',
     'testing/contract.py',
     'testing/runner.py',

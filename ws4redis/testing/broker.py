@@ -13,6 +13,7 @@ from ws4redis import settings
 from ws4redis.publisher import RedisPublisher
 from ws4redis.redis_client import use_server
 from ws4redis.testing import reasons
+from ws4redis.testing.alone import make_subscriber
 from ws4redis.testing.client import HandshakeRejected, WebSocketClient, check_response
 from ws4redis.testing.clock import Clock
 from ws4redis.testing.connecting import SAME, Application, address, cookies_of, environ_of, name_of, uri_of
@@ -368,6 +369,26 @@ class Broker:
         self.trace.note(f'{websocket.name} refused, {answer[0]}: {reason}')
         self._raise_errors()
         raise HandshakeRejected(int(answer[0].split()[0]), dict(answer[1]), body, reason)
+
+    def make_subscriber(
+        self, cls: Any = None, *, request: Any = None, facility: str = '', channels: str | Sequence[str] = ()
+    ) -> Any:
+        """A subscriber alone, without a websocket: the test calls its methods, as the loop would.
+
+        It listens here: after publish() its parse_response() gives the messages one by one, then raises NothingToRead.
+        release() frees it; what is left at the broker's end is released there.
+
+        Args:
+            cls: its class; None takes WS4REDIS_SUBSCRIBER.
+            request: the handshake, with `echo` in its query string or not; None makes an anonymous visitor's.
+            facility: that of the request that is made here.
+            channels: what was asked for and allowed, 'subscribe-broadcast' for instance: one name or several.
+
+        Raises:
+            ValueError: an unknown channel name.
+            Exception: what set_pubsub_channels() raised; then it has been released.
+        """
+        return make_subscriber(self.driver, cls, request=request, facility=facility, channels=channels)
 
     @property
     def clients(self) -> list[WebSocketClient]:
