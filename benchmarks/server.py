@@ -16,7 +16,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
-from tests.redis_server import RedisProcess, find_redis_server
+from ws4redis.testing.redis_process import RedisProcess, find_redis_server
 
 __all__ = ['FORMS', 'Server', 'cpu_seconds', 'descriptors', 'machine', 'own_redis', 'pss', 'raise_descriptor_limit', 'threads']
 

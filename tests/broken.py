@@ -780,7 +780,7 @@ def first_one_who_leaves_unsubscribes() -> None:
 
     unsubscribe = Exchange.unsubscribe
 
-    def unsubscribe_all(exchange: Exchange, recipient: Any, channels: Iterable[bytes] = (), patterns: Iterable[bytes] = ()) -> None:
+    def unsubscribe_all(exchange: Exchange, recipient: Any, channels: Iterable[bytes] = (), patterns: Any = ()) -> None:
         given_up = list(channels)
         unsubscribe(exchange, recipient, given_up, patterns)
         exchange.feed.unsubscribe(Kind.CHANNEL, given_up)

@@ -6,7 +6,7 @@ from importlib.metadata import entry_points
 
 import pytest
 
-from tests.redis_server import RedisProcess, find_redis_server
+from ws4redis.testing.redis_process import RedisProcess, find_redis_server
 
 PLUGIN = 'ws4redis.testing.plugin'
 PLUGIN_INSTALLED = any(entry_point.value == PLUGIN for entry_point in entry_points(group='pytest11'))

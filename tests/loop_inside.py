@@ -557,3 +557,36 @@ def start_loop_at_once(count: int) -> int:
 
 def stop_loop(timeout: float | None = None) -> bool:
     return bool(the_loop().stop(timeout))
+
+
+def use_and_close_loop(rounds: int) -> list[dict[str, int]]:
+    """Begin a loop and close it again; what the process used after each round."""
+    import weakref
+
+    from ws4redis.loop import current_loop
+    from ws4redis.signals import rights_withdrawn
+
+    used = []
+    for _ in range(rounds):
+        loop = current_loop()
+        assert loop.close(GUARD) is True
+        assert loop.close(GUARD) is True
+        loop.server.close()
+        # Neither the exit nor a signal nor the process's own table keeps it.
+        kept = weakref.ref(loop)
+        del loop
+        gc.collect()
+        used.append(
+            {
+                'descriptors': len(os.listdir('/dev/fd')),
+                'threads': threads_named('ws4redis-'),
+                'loops': int(kept() is not None),
+                'receivers': len(rights_withdrawn.receivers),
+            }
+        )
+    return used
+
+
+def close_loop(timeout: float) -> bool:
+    """Close the loop that serves."""
+    return bool(the_loop().close(timeout))

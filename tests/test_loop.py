@@ -17,7 +17,7 @@ from websockets.frames import Opcode
 
 from tests import loop_inside
 from tests.loop_process import GUARD, Closed, LoopProcess, Refused, eventually, frame, request_head, steady
-from tests.redis_server import RedisProcess
+from ws4redis.testing.redis_process import RedisProcess
 
 FEED = 'ws4redis.core.feed'
 MEMORY = 'memory://?allow=1'
@@ -692,6 +692,31 @@ def test_process_that_ends_says_goodbye_to_everybody(make: Make, form: str, tmp_
     assert [browser.wait_until_closed() for browser in browsers] == [1001] * 5
     assert site.end() == 0
     assert released.read_bytes() == b'x' * 5
+
+
+@on_each_redis
+@in_each_form
+def test_closed_loop_leaves_nothing(make: Make, form: str, url: str) -> None:
+    site = make(form, url)
+    first, *others = site.run(loop_inside.use_and_close_loop, 4)
+    assert (first['threads'], first['loops'], first['receivers']) == (0, 0, 0)
+    assert others == [first] * 3
+
+
+@in_each_form
+def test_close_cuts_who_does_not_close_in_time_and_its_release_is_run(make: Make, form: str) -> None:
+    site = make(form, MEMORY, WS4REDIS_SUBSCRIBER='tests.loop_inside.Recording')
+    browser, silent = site.browser(NEWS), site.browser(NEWS, answers=False)
+    site.publish('opened')
+    assert [browser.receive(), silent.receive()] == ['opened'] * 2
+    codes: list[int] = []
+    reader = threading.Thread(target=lambda: codes.append(browser.wait_until_closed()))
+    reader.start()
+    assert site.run(loop_inside.close_loop, 0.5) is False
+    reader.join(GUARD)
+    assert codes == [1001]
+    assert site.run(loop_inside.take_seen) == ['release'] * 2
+    assert silent.wait_until_closed() == 1001
 
 
 # Redis away

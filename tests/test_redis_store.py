@@ -23,7 +23,7 @@ from ws4redis.testing import Broker
 if TYPE_CHECKING:
     from pytest_django import Settings
 
-    from tests.redis_server import RedisProcess
+    from ws4redis.testing.redis_process import RedisProcess
 
 
 @pytest.fixture

@@ -9,10 +9,10 @@ import fakeredis
 import pytest
 import redis
 
-from tests.redis_server import RedisProcess
 from ws4redis.redis_store import RedisMessage
 from ws4redis.subscriber import RedisSubscriber, facility_of
 from ws4redis.testing import Broker
+from ws4redis.testing.redis_process import RedisProcess
 
 if TYPE_CHECKING:
     from django.test import RequestFactory

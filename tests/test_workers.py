@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -448,6 +449,32 @@ def stop(threads: ThreadWorkers) -> None:
     for thread in threads._threads:
         thread.join(PATIENCE)
         assert not thread.is_alive()
+
+
+def test_join_waits_for_calls_and_gives_back_the_hubs_that_they_made() -> None:
+    descriptors = len(os.listdir('/dev/fd'))
+    threads = ThreadWorkers(4)
+    done: list[int] = []
+
+    def call() -> None:
+        gevent.sleep(0.05)
+        done.append(len(os.listdir('/dev/fd')))
+
+    for _ in range(4):
+        threads.submit(call)
+    assert threads.join(PATIENCE) is True
+    assert len(done) == 4
+    assert max(done) > descriptors, 'a hub has descriptors of its own'
+    assert len(os.listdir('/dev/fd')) == descriptors
+
+
+def test_join_does_not_wait_longer_than_it_may() -> None:
+    threads = ThreadWorkers(1)
+    release = threading.Event()
+    threads.submit(lambda: bool(release.wait(PATIENCE)))  # type: ignore[arg-type]
+    assert threads.join(0.01) is False
+    release.set()
+    assert threads.join(PATIENCE) is True
 
 
 def test_no_thread_is_made_before_there_is_a_call(four_threads: ThreadWorkers) -> None:

@@ -24,6 +24,7 @@ from typing import Any, Final
 import gevent
 import redis
 from gevent import monkey
+from gevent.exceptions import LoopExit
 
 from ws4redis import access, settings
 from ws4redis.core.agenda import Job, JobKind
@@ -100,7 +101,7 @@ class _Answer:
         self._value = value
         self._event.set()
 
-    def wait(self, seconds: float) -> bool:
+    def wait(self, seconds: float | None) -> bool:
         # In a busy hub the answer is there long before this greenlet's turn, which begins with a time-out then.
         self._event.wait(seconds)
         return self._value
@@ -123,11 +124,15 @@ class WebsocketLoop(Driver):
         self.draining = False
         self._lock = threading.Lock()
         self._started = False
+        self._closed = False
+        self._thread: threading.Thread | None = None
         self._connection: ExchangeRedis | None = None
         self._calls: deque[Callable[[], None]] = deque()
         self._hub: Any = None
         self._async: Any = None
         self._timer: Any = None
+        self._check: Any = None
+        self._prepare: Any = None
         self._armed = float('inf')
         self._pump: SocketPump | MemoryPump | None = None
         self._workers: ThreadWorkers | None = None
@@ -153,7 +158,8 @@ class WebsocketLoop(Driver):
             else:
                 self._workers = ThreadWorkers(settings.WS4REDIS_THREADS)
                 ready = threading.Event()
-                threading.Thread(target=self._run_thread, args=(ready,), name='ws4redis-loop', daemon=True).start()
+                self._thread = threading.Thread(target=self._run_thread, args=(ready,), name='ws4redis-loop', daemon=True)
+                self._thread.start()
                 ready.wait()
             atexit.register(self._at_exit, os.getpid())
             rights_withdrawn.connect(self._session_ended)
@@ -164,8 +170,10 @@ class WebsocketLoop(Driver):
     def _run_thread(self, ready: threading.Event) -> None:
         self._begin()
         ready.set()
-        # The hub runs as long as this greenlet waits for something that never comes.
-        gevent.get_hub().switch()
+        # The hub runs until no watcher is left, which is close()'s doing.
+        with contextlib.suppress(LoopExit):
+            gevent.get_hub().switch()
+        gevent.get_hub().destroy(destroy_loop=True)
 
     def _begin(self) -> None:
         self._hub = gevent.get_hub()
@@ -216,6 +224,8 @@ class WebsocketLoop(Driver):
 
     def call(self, function: Callable[[], None]) -> None:
         """Run the function in the hub, soon and in the order of the calls; from any thread or greenlet."""
+        if self._closed:
+            return
         self._calls.append(function)
         self._async.send()
 
@@ -245,7 +255,7 @@ class WebsocketLoop(Driver):
         Returns:
             Whether all of that was done in time.
         """
-        if not self._started:
+        if not self._started or self._closed:
             return True
         seconds = settings.WS4REDIS_DRAIN_TIMEOUT if timeout is None else timeout
         self.draining = True
@@ -270,6 +280,62 @@ class WebsocketLoop(Driver):
 
         self.call(look)
         return idle.wait(seconds)
+
+    def close(self, timeout: float | None = None) -> bool:
+        """Stop, and give back threads, timers, the connection to Redis, and the places at exit and among the signals' receivers.
+
+        Websockets that have not closed in time are cut. It serves nothing more.
+
+        Args:
+            timeout: as stop() takes it.
+
+        Returns:
+            Whether all websockets had closed, and every call of the site's code ended, in time.
+        """
+        done = self.stop(timeout)
+        self.draining = True
+        if not self._started or self._closed:
+            return done
+        atexit.unregister(self._at_exit)
+        rights_withdrawn.disconnect(self._session_ended)
+        self._pass(self._cut)
+        if self._workers is not None:
+            done = self._workers.join(settings.WS4REDIS_DRAIN_TIMEOUT if timeout is None else timeout) and done
+        self._pass(self._give_back)
+        if self._thread is not None:
+            self._thread.join()
+        if _loops.get((os.getpid(), self.server)) is self:
+            del _loops[os.getpid(), self.server]
+        return done
+
+    def _pass(self, function: Callable[[], None]) -> None:
+        """Run the function in the hub, and wait until it is done."""
+        done = _Answer()
+
+        def step() -> None:
+            try:
+                function()
+            finally:
+                done.set(True)
+
+        # Not among the other calls, of which what follows is worked off only when all of them are done.
+        self.call(partial(self._hub.loop.run_callback, self._guard(step)))
+        done.wait(None)
+
+    def _cut(self) -> None:
+        if self._recheck_timer is not None:
+            self._recheck_timer.close()
+        for recipient in list(self.exchange.recipients):
+            recipient.abort()
+        self.work_off()
+
+    def _give_back(self) -> None:
+        self._closed = True
+        self.drop_feed()
+        self.exchange.feed_lost(self.now())
+        for watcher in (self._async, self._timer, self._check, self._prepare):
+            if watcher is not None:
+                watcher.close()
 
     def _later(self, seconds: float, function: Callable[[], None]) -> None:
         timer = self._hub.loop.timer(seconds)
@@ -421,7 +487,7 @@ class WebsocketLoop(Driver):
     def _arm(self, deadline: float) -> None:
         self._armed = deadline
         self._timer.close()
-        self._timer = self._hub.loop.timer(max(0.0, deadline - time.monotonic()))
+        self._timer = self._hub.loop.timer(max(0.0, deadline - self.now()))
         # update: the hub's own idea of now is as old as this iteration.
         self._timer.start(self._due, update=True)
 

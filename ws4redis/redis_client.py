@@ -37,6 +37,7 @@ __all__ = [
     'active_server',
     'connection_arguments',
     'memory_allowed',
+    'namespace',
     'persisted_values',
     'runs_in_test',
     'serve_websockets',
@@ -57,13 +58,13 @@ class Gate:
 
     Attributes:
         closed: whether the server is out of reach, by outage().
-        on_publish: called with channel, payload and seconds to live before our publishers send it; for a test's broker.
+        on_publish: called with channel, payload, seconds to live and origin before our publishers send it; for a test's broker.
     """
 
     def __init__(self) -> None:
         self.closed = False
         self._listeners: list[Callable[[], None]] = []
-        self.on_publish: Callable[[bytes, bytes, float], None] | None = None
+        self.on_publish: Callable[[bytes, bytes, float, Any], None] | None = None
 
     def check(self) -> None:
         """Raise redis.ConnectionError while the gate is closed."""
@@ -168,7 +169,12 @@ class RedisServer:
     Args:
         value: as WS4REDIS_CONNECTION.
         memory: the in-memory server to use for memory://; None makes one.
+
+    Attributes:
+        namespace: what stands before each name that our classes make, the prefix included; a test's own on a shared server.
     """
+
+    namespace = ''
 
     def __init__(self, value: str | dict[str, Any], memory: 'FakeServer | None' = None) -> None:
         self.gate = Gate()
@@ -274,6 +280,11 @@ def use_server(server: RedisServer | None) -> RedisServer | None:
     global _override
     before, _override = _override, server
     return before
+
+
+def namespace() -> str:
+    """What stands before each name that our classes make: empty, but for tests on a server that others use."""
+    return _override.namespace if _override is not None else ''
 
 
 def runs_in_test() -> bool:

@@ -12,7 +12,7 @@ from ws4redis import settings
 from ws4redis.core.audience import SELF, SelfType, audience_names, channel_names, check_name, entry_name, printable
 from ws4redis.core.origin import Origin
 from ws4redis.exceptions import ChannelNameError
-from ws4redis.redis_client import active_server, runs_in_test
+from ws4redis.redis_client import active_server, namespace, runs_in_test
 
 __all__ = ['SELF', 'RedisMessage', 'RedisStore']
 
@@ -93,7 +93,7 @@ class RedisStore:
     def get_prefix() -> str:
         """What stands before each channel name: 'PREFIX:' or ''."""
         prefix = settings.WS4REDIS_PREFIX
-        return f'{prefix}:' if prefix else ''
+        return namespace() + (f'{prefix}:' if prefix else '')
 
     def _get_message_channels(
         self,
@@ -163,11 +163,11 @@ def publish(store: Any, message: Any, expire: float | None, *, atomic: bool) -> 
         return
     connection = getattr(store, '_connection', None) or active_server().client
     if origin is None:
-        _execute(connection, channels, payload, seconds, atomic)
+        _execute(connection, channels, payload, seconds, atomic, origin)
         return
     origin.publishing(channels, payload)
     try:
-        _execute(connection, channels, payload, seconds, atomic)
+        _execute(connection, channels, payload, seconds, atomic, origin)
     except BaseException:
         origin.failed(channels, payload)
         raise
@@ -204,13 +204,15 @@ def _seconds(expire: Any) -> float:
     return expire
 
 
-def _execute(connection: 'redis.Redis', channels: Iterable[bytes], payload: bytes, seconds: float, atomic: bool) -> None:
+def _execute(
+    connection: 'redis.Redis', channels: Iterable[bytes], payload: bytes, seconds: float, atomic: bool, origin: Origin | None
+) -> None:
     gate = getattr(connection.connection_pool, 'connection_kwargs', {}).get('ws4redis_gate')
     # redis-py has no pipeline of several transactions, so MULTI and EXEC are commands like others here.
     pipeline = connection.pipeline(transaction=False)
     for channel in channels:
         if gate is not None and gate.on_publish is not None:
-            gate.on_publish(channel, payload, seconds)
+            gate.on_publish(channel, payload, seconds, origin)
         if seconds <= 0:
             pipeline.execute_command('PUBLISH', channel, payload)
             continue

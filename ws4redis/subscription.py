@@ -8,6 +8,7 @@ import redis
 from ws4redis import settings
 from ws4redis.core.recipient import Phase, Recipient
 from ws4redis.exceptions import NothingToRead
+from ws4redis.redis_client import namespace
 
 __all__ = ['ExchangeRedis', 'Switchboard', 'Subscription', 'control_channel']
 
@@ -15,7 +16,7 @@ __all__ = ['ExchangeRedis', 'Switchboard', 'Subscription', 'control_channel']
 def control_channel() -> bytes:
     """The channel by which processes talk to each other; no subscriber may have it."""
     prefix = settings.WS4REDIS_PREFIX
-    return (f'{prefix}:' if prefix else '').encode() + b'ws4redis:control'
+    return (namespace() + (f'{prefix}:' if prefix else '')).encode() + b'ws4redis:control'
 
 
 class Switchboard(Protocol):

@@ -10,6 +10,7 @@ import os
 import queue
 import sys
 import threading
+import time
 from collections.abc import Callable, Collection
 from typing import Any, Final
 
@@ -204,6 +205,14 @@ class ThreadWorkers:
         for _ in self._threads:
             self._calls.put(None)
 
+    def join(self, timeout: float) -> bool:
+        """Stop, and wait until the threads have ended, at most so many seconds; whether they have."""
+        self.stop()
+        deadline = time.monotonic() + timeout
+        for thread in self._threads:
+            thread.join(max(0.0, deadline - time.monotonic()))
+        return not any(thread.is_alive() for thread in self._threads)
+
     def _run(self) -> None:
         while (call := self._calls.get()) is not None:
             try:
@@ -214,6 +223,10 @@ class ThreadWorkers:
             finally:
                 with self._lock:
                     self._unfinished -= 1
+        hub = _hub()
+        if hub is not None:
+            # gevent gives a thread's hub back to nobody: its descriptors would stay.
+            hub.destroy(destroy_loop=True)
 
 
 def finish_spawned() -> None:

@@ -57,6 +57,8 @@ def test_handle_refuses_a_closed_websocket_and_wrong_types(world: World) -> None
         handle.send(1)  # type: ignore[arg-type]
     with pytest.raises(TypeError, match='message is NoneType'):
         handle.send_persisted(NEWS, None)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match='message is no UTF-8'):
+        handle.send(b'\xff', binary=False)
     with pytest.raises(ProtocolError):
         handle.close(1005)
     assert not handle.closed
@@ -67,3 +69,19 @@ def test_handle_refuses_a_closed_websocket_and_wrong_types(world: World) -> None
         with pytest.raises(WebSocketError, match='websocket is closed'):
             call()
     assert client.wire.frames() == [(Opcode.CLOSE, b'\x03\xe8')]
+
+
+def test_what_a_subscriber_sends_before_it_closes_while_joining_arrives(world: World) -> None:
+    client = world.handshake([NEWS])
+    world.settle()
+    world.begin(client)
+    handle = world.handle(client)
+    handle.send('not today')
+    handle.send_persisted(NEWS, b'\xff')
+    handle.close(4001, 'closed for holidays')
+    world.settle()
+    assert client.wire.frames() == [
+        (Opcode.TEXT, b'not today'),
+        (Opcode.BINARY, b'\xff'),
+        (Opcode.CLOSE, b'\x0f\xa1closed for holidays'),
+    ]

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.redis_server import RedisProcess
 from tests.servers.processes import ServerProcess, Site
+from ws4redis.testing.redis_process import RedisProcess
 
 
 @pytest.fixture(scope='session')

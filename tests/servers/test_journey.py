@@ -17,9 +17,9 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection
 
 from tests.conftest import require
-from tests.redis_server import RedisProcess
 from tests.servers.browser import UPGRADE, Browser, raw_request, receive, request_head
 from tests.servers.processes import GUARD, ServerProcess, Site, eventually
+from ws4redis.testing.redis_process import RedisProcess
 
 pytestmark = pytest.mark.usefixtures('redis_url')
 

@@ -16,6 +16,7 @@ import redis
 import time_machine
 from django.contrib.auth.models import AnonymousUser, User
 from django.contrib.sessions.backends.db import SessionStore
+from django.core.exceptions import ImproperlyConfigured
 from django.db import connection
 from django.http import HttpRequest
 from django.test import Client, TestCase
@@ -32,10 +33,34 @@ if TYPE_CHECKING:
 DAY = 86_400
 
 
-@pytest.fixture
-def broker() -> Iterator[Broker]:
-    with Broker() as broker:
+@pytest.fixture(params=['memory', 'server', 'url'])
+def broker(request: pytest.FixtureRequest) -> Iterator[Broker]:
+    """In memory, on a redis-server of the run's own, and on one that others use."""
+    with Broker(url_of(request, request.param)) as broker:
         yield broker
+
+
+def url_of(request: pytest.FixtureRequest, kind: str) -> str:
+    """What Broker takes for this kind of server."""
+    if kind == 'memory':
+        return 'memory://'
+    url: str = request.getfixturevalue('redis_url')
+    return url if kind == 'url' else kind
+
+
+def raw(broker: Broker, name: str) -> str:
+    """A channel's name as the server has it."""
+    return broker.server.namespace + name
+
+
+def elsewhere(broker: Broker) -> redis.Redis:
+    """A client of another process, which knows of no gate."""
+    arguments = broker.redis.connection_pool.connection_kwargs
+    if 'server' in arguments:
+        return fakeredis.FakeRedis(server=arguments['server'], protocol=2)
+    if 'path' in arguments:
+        return redis.Redis(unix_socket_path=arguments['path'])
+    return redis.Redis(host=arguments['host'], port=arguments['port'])
 
 
 @pytest.fixture
@@ -186,7 +211,7 @@ def test_t3_browser_sees_codes_only_when_asked_for() -> None:
 def test_t4_nothing_received_is_known_without_waiting(broker: Broker) -> None:
     client, other = broker.connect('news', subscribe='broadcast'), broker.connect('chat', subscribe='broadcast')
     for number in range(100):
-        broker.redis.publish('broadcast:news', str(number))
+        broker.redis.publish(raw(broker, 'broadcast:news'), str(number))
     other.assert_nothing_received()
     assert client.unread == 100
 
@@ -373,9 +398,17 @@ def test_t7_audience_of_several_channels_has_no_one_persisted_message(broker: Br
             method(facility='news')
 
 
-def test_t7_other_url_is_refused() -> None:
-    with pytest.raises(ValueError, match='memory://'):
-        Broker('redis://localhost')
+@pytest.mark.parametrize('url', ['localhost', 'http://localhost', 'memory', '', 'redis//localhost'])
+def test_t7_other_url_is_refused(url: str) -> None:
+    with pytest.raises(ImproperlyConfigured, match=r'it begins with redis://, rediss://, unix://, memory://'), Broker(url):
+        pass
+    assert not runs_in_test()
+
+
+def test_t7_server_that_does_not_answer_is_an_error_at_once() -> None:
+    with pytest.raises(redis.ConnectionError), Broker('redis://127.0.0.1:1'):
+        pass
+    assert not runs_in_test()
 
 
 # What was published
@@ -394,8 +427,8 @@ def test_published_knows_channel_facility_message_expire_and_who(broker: Broker)
 
 
 def test_published_by_another_client_is_seen_without_expire_and_source(broker: Broker) -> None:
-    broker.redis.publish('broadcast:news', 'hello')
-    broker.redis.publish('raw', b'\xff')
+    broker.redis.publish(raw(broker, 'broadcast:news'), 'hello')
+    broker.redis.publish(raw(broker, 'raw'), b'\xff')
     assert broker.published == [
         Publication('broadcast:news', 'news', b'hello', None, None),
         Publication('raw', None, b'\xff', None, None),
@@ -405,8 +438,8 @@ def test_published_by_another_client_is_seen_without_expire_and_source(broker: B
 def test_published_by_a_pipeline_of_ones_own_is_seen(broker: Broker) -> None:
     client = redis.Redis(connection_pool=active_server().pool)
     with client.pipeline() as pipeline:
-        pipeline.set('broadcast:news', 'hello')
-        pipeline.publish('broadcast:news', 'hello')
+        pipeline.set(raw(broker, 'broadcast:news'), 'hello')
+        pipeline.publish(raw(broker, 'broadcast:news'), 'hello')
         pipeline.execute()
     assert [publication.text for publication in broker.published] == ['hello']
 
@@ -446,7 +479,7 @@ def test_published_is_known_in_an_outage_too(broker: Broker) -> None:
 def test_publication_that_failed_does_not_lend_its_source_to_another(broker: Broker) -> None:
     with broker.outage(), pytest.raises(redis.ConnectionError):
         tell(broker, 'hello', expire=5)
-    broker.redis.publish('broadcast:news', 'hello')
+    broker.redis.publish(raw(broker, 'broadcast:news'), 'hello')
     assert broker.published == [Publication('broadcast:news', 'news', b'hello', None, None)]
 
 
@@ -679,11 +712,11 @@ def test_outage_keeps_websockets_open_and_sends_what_was_persisted(broker: Broke
 
 def test_outage_in_which_others_published_is_caught_up(broker: Broker) -> None:
     client = broker.connect('news', subscribe='broadcast')
-    elsewhere = fakeredis.FakeRedis(server=broker.redis.connection_pool.connection_kwargs['server'], protocol=2)
-    with broker.outage():
-        elsewhere.set('broadcast:news', 'persisted meanwhile', ex=100)
-        elsewhere.publish('broadcast:news', 'persisted meanwhile')
-        elsewhere.publish('broadcast:news', 'not persisted')
+    name = raw(broker, 'broadcast:news')
+    with broker.outage(), elsewhere(broker) as other:
+        other.set(name, 'persisted meanwhile', ex=100)
+        other.publish(name, 'persisted meanwhile')
+        other.publish(name, 'not persisted')
     assert client.receive_all() == ['persisted meanwhile']
 
 

@@ -17,7 +17,8 @@ from ws4redis.signals import redis_gap
 from ws4redis.subscriber import RedisSubscriber
 from ws4redis.testing import Broker
 from ws4redis.testing.clock import Clock
-from ws4redis.testing.driver import MemoryDriver, thread_ids
+from ws4redis.testing.driver import MemoryDriver
+from ws4redis.testing.threads import thread_ids
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
-from ws4redis.core.frames import CloseCode, close_frame
+from ws4redis.core.frames import CloseCode, close_frame, is_text
 from ws4redis.exceptions import WebSocketError
 
 if TYPE_CHECKING:
@@ -38,10 +38,14 @@ class Handle:
 
         Raises:
             TypeError: the message is neither text nor bytes.
+            ValueError: it is to go out as text and is no UTF-8, for which a browser would close the websocket.
             WebSocketError: the websocket is closed.
         """
         self._check_open()
-        self._post(self._recipient, Sent(_as_bytes(message), binary))
+        payload = _as_bytes(message)
+        if binary is not None and not binary and not is_text(payload):
+            raise ValueError('message is no UTF-8: a text frame holds nothing else')
+        self._post(self._recipient, Sent(payload, binary))
 
     def send_persisted(self, channel: bytes, message: str | bytes | bytearray) -> None:
         """Send a channel's persisted message, unless the same one turns out to be among its live ones.

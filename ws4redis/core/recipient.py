@@ -240,11 +240,11 @@ class Recipient:
 
     def take_entry(self, entry: Entry) -> None:
         """A subscriber sent something by itself: before the live messages while joining, else at once."""
+        if self.phase is not Phase.OPEN:
+            return
         if isinstance(entry, Closing):
             self._send_preamble()
             self.close(entry.code, entry.frame)
-        elif self.phase is not Phase.OPEN:
-            return
         elif self.held is not None:
             self.preamble = self.preamble or []
             self.preamble.append(entry)
@@ -253,11 +253,11 @@ class Recipient:
             self.check_pending()
 
     def _send_preamble(self) -> None:
-        """What a subscriber has said before it closes, though the websocket has not joined."""
-        if self.phase is Phase.OPEN:
-            for entry in self.preamble or ():
-                self.agenda.counters.messages_sent += 1
+        """Send what the subscriber sent while joining, without waiting for the barrier: a close frame follows."""
+        for entry in self.preamble or ():
+            if isinstance(entry, Sent) or entry.payload != self.limits.heartbeat:
                 self._send(message_frame(entry.payload, getattr(entry, 'binary', None)))
+                self.agenda.counters.messages_sent += 1
         self.preamble = None
 
     def drop_held(self, channels: Iterable[bytes], patterns: Iterable[bytes]) -> None:

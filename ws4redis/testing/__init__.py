@@ -3,17 +3,31 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ws4redis.testing.broker import Broker, Publication
+    from ws4redis.testing.broker import Broker
     from ws4redis.testing.client import HandshakeRejected, WebSocketClient
+    from ws4redis.testing.matching import ANY
+    from ws4redis.testing.publications import Publication, Publications
+    from ws4redis.testing.websocket import FakeWebSocket
 
-__all__ = ['Broker', 'HandshakeRejected', 'Publication', 'WebSocketClient']
+__all__ = [
+    'ANY',
+    'Broker',
+    'FakeWebSocket',
+    'HandshakeRejected',
+    'Publication',
+    'Publications',
+    'WebSocketClient',
+]
 
 if not TYPE_CHECKING:
     _HOMES = {
+        'ANY': 'matching',
         'Broker': 'broker',
-        'Publication': 'broker',
         'HandshakeRejected': 'client',
+        'Publication': 'publications',
+        'Publications': 'publications',
         'WebSocketClient': 'client',
+        'FakeWebSocket': 'websocket',
     }
 
     def __getattr__(name: str) -> Any:

@@ -4,10 +4,10 @@ ProtocolClient is what it has in common with a client over TCP: messages out of 
 """
 
 import json as json_module
-import threading
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 
 from websockets.client import ClientProtocol
@@ -17,12 +17,17 @@ from websockets.protocol import State
 from websockets.uri import parse_uri
 
 from ws4redis.core.frames import CloseCode
+from ws4redis.testing import reasons
+from ws4redis.testing.matching import ANY, Wanted, dumps
+from ws4redis.testing.publications import short
 
 if TYPE_CHECKING:
     from ws4redis.core.recipient import Recipient
     from ws4redis.testing.broker import Broker
 
-__all__ = ['HandshakeRejected', 'ProtocolClient', 'WebSocketClient']
+__all__ = ['HandshakeRejected', 'Joined', 'ProtocolClient', 'Received', 'WebSocketClient']
+
+__unittest = True
 
 
 class HandshakeRejected(Exception):
@@ -42,6 +47,36 @@ class HandshakeRejected(Exception):
         self.reason = reason
 
 
+@dataclass(frozen=True)
+class Joined:
+    """What a client asked for, and what it got.
+
+    Attributes:
+        asked, allowed: names such as 'subscribe-user'.
+        policy: the dotted path of WS4REDIS_ALLOWED_CHANNELS.
+        echo: whether it gets its own messages back.
+        channels: names and patterns that it listened on at first.
+        number: how many publications came before it.
+        at: when, seconds since the epoch on the broker's clock.
+    """
+
+    asked: list[str] = field(default_factory=list)
+    allowed: list[str] = field(default_factory=list)
+    policy: str = ''
+    echo: bool = False
+    channels: list[str] = field(default_factory=list)
+    number: int = 0
+    at: float = 0.0
+
+
+class Received(list[str | bytes]):
+    """Messages in the order of their arrival, with whom they are of, for failures to explain themselves."""
+
+    def __init__(self, messages: Iterable[str | bytes], owner: 'ProtocolClient') -> None:
+        super().__init__(messages)
+        self.owner = owner
+
+
 class ProtocolClient(ABC):
     """A browser's websocket in a test: what it has sent and received, whatever carries the bytes. Every read settles first.
 
@@ -50,9 +85,13 @@ class ProtocolClient(ABC):
         pongs: the data of the pongs that have arrived.
         name: what failures call it.
         session: Django's session of its handshake.
+        joined: what it asked for, and what it got.
+        reads: whether it takes what the server writes.
     """
 
     session: Any = None
+    joined = Joined()
+    reads = True
 
     def __init__(self, broker: 'Broker', uri: str, name: str, subprotocols: tuple[str, ...], heartbeat: bytes | None) -> None:
         self.name = name
@@ -123,6 +162,7 @@ class ProtocolClient(ABC):
         message = payload if binary else payload.decode('utf-8')
         self._history.append(message)
         self._inbox.append(message)
+        self._broker.trace.note(f'{self.name} got {short(message)}')
 
     def _flush(self) -> None:
         for data in self._protocol.data_to_send():
@@ -143,9 +183,7 @@ class ProtocolClient(ABC):
 
     def send_json(self, obj: Any) -> None:
         """Send an object as JSON text."""
-        from django.core.serializers.json import DjangoJSONEncoder
-
-        self.send(json_module.dumps(obj, cls=DjangoJSONEncoder))
+        self.send(dumps(obj))
 
     def send_raw(self, data: bytes) -> None:
         """Send bytes as they are, whatever they mean."""
@@ -169,11 +207,12 @@ class ProtocolClient(ABC):
         """The next message that was not read yet.
 
         Raises:
-            AssertionError: there is none.
+            AssertionError: there is none; it says why, and its `reasons` are the codes.
         """
+        __tracebackhide__ = True
         self._settle()
         if not self._inbox:
-            raise AssertionError(self._why_not())
+            raise self._nothing(Wanted())
         return self._inbox.popleft()
 
     @property
@@ -183,37 +222,33 @@ class ProtocolClient(ABC):
             return None
         return self._opened_at + float(self.session.get_expiry_age())
 
-    def _why_not(self) -> str:
-        if self.closed:
-            text = f'{self.name} got nothing: closed, {self.close_code}'
-        elif self._history:
-            text = f'{self.name} has nothing unread: {len(self._history)} messages already received'
-        else:
-            channels = ', '.join(self.channels) or 'no channel'
-            text = f'{self.name} got nothing: joined {channels}'
-        threads = [thread.name for thread in threading.enumerate() if self._is_of_the_test(thread)]
-        if threads:
-            text += f'\n{len(threads)} thread started by this test still runs: {", ".join(threads)}: join it before asserting'
-        return text
-
-    def _is_of_the_test(self, thread: threading.Thread) -> bool:
-        return thread.ident not in self._broker.threads_before and not thread.name.startswith('ws4redis-')
+    def _nothing(self, wanted: Wanted) -> AssertionError:
+        return reasons.failure(reasons.why_not_received(self._broker, self, wanted))
 
     def receive_text(self) -> str:
         """The next message, which is a text message."""
+        __tracebackhide__ = True
         message = self.receive()
-        assert isinstance(message, str), f'{self.name} got a binary message: {message!r}'
+        if not isinstance(message, str):
+            raise AssertionError(f'{self.name} got a binary message: {short(message)}')
         return message
 
     def receive_bytes(self) -> bytes:
         """The next message, which is a binary message."""
+        __tracebackhide__ = True
         message = self.receive()
-        assert isinstance(message, bytes), f'{self.name} got a text message: {message!r}'
+        if not isinstance(message, bytes):
+            raise AssertionError(f'{self.name} got a text message: {short(message)}')
         return message
 
     def receive_json(self) -> Any:
         """The next message, from JSON."""
-        return json_module.loads(self.receive())
+        __tracebackhide__ = True
+        message = self.receive()
+        try:
+            return json_module.loads(message)
+        except ValueError as exc:
+            raise AssertionError(f'{self.name} got what is no JSON: {short(message)}: {exc}') from exc
 
     def receive_all(self) -> list[str | bytes]:
         """All messages that were not read yet."""
@@ -223,10 +258,15 @@ class ProtocolClient(ABC):
         return messages
 
     @property
-    def received(self) -> list[str | bytes]:
-        """All messages so far."""
+    def received(self) -> Received:
+        """All messages so far, read or not: str for text, bytes for binary messages."""
         self._settle()
-        return list(self._history)
+        return Received(self._history, self)
+
+    @property
+    def history(self) -> list[str | bytes]:
+        """As received, without settling."""
+        return self._history
 
     @property
     def unread(self) -> int:
@@ -234,10 +274,59 @@ class ProtocolClient(ABC):
         self._settle()
         return len(self._inbox)
 
+    def assert_received(self, message: Any = ANY, *, json: Any = ANY, json_contains: Any = ANY) -> None:
+        """It is among the unread messages; the first such one counts as read from now on.
+
+        Args:
+            message: equal text or bytes, a compiled pattern, a callable, or any object that compares.
+            json: what the message is from JSON; json_contains: a part of it.
+        """
+        __tracebackhide__ = True
+        wanted = Wanted(message, json, json_contains)
+        self._settle()
+        for position, found in enumerate(self._inbox):
+            if wanted.matches(found):
+                del self._inbox[position]
+                return
+        raise self._nothing(wanted)
+
+    def assert_not_received(self, message: Any = ANY, *, json: Any = ANY, json_contains: Any = ANY) -> None:
+        """It never came, read or not; the arguments are those of assert_received()."""
+        __tracebackhide__ = True
+        wanted = Wanted(message, json, json_contains)
+        self._settle()
+        self._check_threads()
+        found = [arrived for arrived in self._history if wanted.matches(arrived)]
+        if found:
+            raise self._unexpected(f'{self.name} got {wanted!r}', found)
+
     def assert_nothing_received(self) -> None:
         """Nothing is unread: a fact, since everything that was published has been read."""
+        __tracebackhide__ = True
         self._settle()
-        assert not self._inbox, f'{self.name} has {len(self._inbox)} unread messages: {list(self._inbox)!r}'
+        self._check_threads()
+        if self._inbox:
+            count = f'{len(self._inbox)} unread message' + ('s' if len(self._inbox) > 1 else '')
+            raise self._unexpected(f'{self.name} has {count}', list(self._inbox))
+
+    def assert_closed(self, code: Any = ANY, reason: Any = ANY) -> None:
+        """It has ended, with this close code and this reason."""
+        __tracebackhide__ = True
+        self._settle()
+        if self.open:
+            raise AssertionError(f'{self.name} is open')
+        if code != self.close_code or reason != self.close_reason:
+            wanted = ', '.join(repr(value) for value in (code, reason) if value is not ANY)
+            raise AssertionError(f'{self.name} was closed with {self.close_code}, {self.close_reason!r}, not {wanted}')
+
+    def _check_threads(self) -> None:
+        __tracebackhide__ = True
+        found = reasons.running_threads(self._broker)
+        if found:
+            raise reasons.failure(found)
+
+    def _unexpected(self, first: str, messages: list[str | bytes]) -> AssertionError:
+        return reasons.failure([reasons.unexpected_messages(self._broker, first, messages)])
 
     # How it stands
 
@@ -264,6 +353,11 @@ class ProtocolClient(ABC):
         return self._protocol.close_rcvd.reason if self._protocol.close_rcvd is not None else None
 
     @property
+    def closed_by_server(self) -> bool:
+        """Whether the server closed it first, or ended it without a close frame."""
+        return self._protocol.close_rcvd_then_sent is not False
+
+    @property
     def subprotocol(self) -> str | None:
         """The subprotocol that the server took."""
         return self._protocol.subprotocol
@@ -273,7 +367,12 @@ class ProtocolClient(ABC):
         """The channels and patterns that it listens on."""
         if self.recipient is None:
             return []
-        return [name.decode() for name in (*self.recipient.channels, *self.recipient.patterns)]
+        return [self._broker.shown(name) for name in (*self.recipient.channels, *self.recipient.patterns)]
+
+    @property
+    def origin(self) -> Any:
+        """What its own publications have as origin."""
+        return self.recipient.origin if self.recipient is not None else None
 
     @property
     def subscriber(self) -> Any:
@@ -295,7 +394,7 @@ class WebSocketClient(ProtocolClient):
 
     def __init__(self, broker: 'Broker', uri: str, name: str, subprotocols: tuple[str, ...], heartbeat: bytes | None) -> None:
         super().__init__(broker, uri, name, subprotocols, heartbeat)
-        self._reading = True
+        self.reads = True
         self._ended = False
         self._unread_bytes = bytearray()
 
@@ -316,7 +415,7 @@ class WebSocketClient(ProtocolClient):
 
     def take_bytes(self, data: bytes) -> int:
         """What the server writes; gives how much of it there is room for."""
-        if not self._reading:
+        if not self.reads:
             room = max(0, self._broker.kernel_buffer - len(self._unread_bytes))
             self._unread_bytes += data[:room]
             return min(room, len(data))
@@ -326,7 +425,7 @@ class WebSocketClient(ProtocolClient):
     def take_eof(self) -> None:
         """The server has closed its half: what came before is read first."""
         self._ended = True
-        if self._reading:
+        if self.reads:
             self._take_eof()
 
     # What a test says
@@ -336,10 +435,10 @@ class WebSocketClient(ProtocolClient):
         self._settle()
 
     def stop_reading(self) -> None:
-        self._reading = False
+        self.reads = False
 
     def resume_reading(self) -> None:
-        self._reading = True
+        self.reads = True
         data, self._unread_bytes = bytes(self._unread_bytes), bytearray()
         if data:
             self._take(data)

@@ -1,6 +1,5 @@
 """MemoryDriver: drives the exchange in the test's thread; the wire is a client object, the feed a fakeredis connection."""
 
-import threading
 from collections import deque
 from collections.abc import Callable
 from typing import Any
@@ -11,7 +10,6 @@ from django.http import Http404
 
 from ws4redis import access, settings
 from ws4redis.core.agenda import Job, JobKind
-from ws4redis.core.driver import Driver
 from ws4redis.core.exchange import Exchange, Gap
 from ws4redis.core.feed import Feed, FeedState
 from ws4redis.core.handle import Handle
@@ -23,9 +21,13 @@ from ws4redis.signals import redis_gap, rights_withdrawn
 from ws4redis.subscription import ExchangeRedis, control_channel
 from ws4redis.testing.client import WebSocketClient
 from ws4redis.testing.clock import Clock
+from ws4redis.testing.faults import Faults
 from ws4redis.workers import perform, run_spawned, spawned_greenlets
 
-__all__ = ['MemoryDriver', 'MemoryWire']
+__all__ = ['MemoryDriver', 'MemoryWire', 'error_of_the_site']
+
+REDIS_AWAY = (redis.ConnectionError, redis.TimeoutError)
+"""What a publisher in the site's code raises in an outage: no fault of the site."""
 
 
 class MemoryWire:
@@ -39,12 +41,16 @@ class MemoryWire:
         return self.client, b''
 
 
-class MemoryDriver(Driver):
+class MemoryDriver(Faults):
     """Everything that the loop does, without a loop: each call returns when all that follows from it is done.
 
     Args:
         server: the Redis to use.
         clock: the time.
+
+    Attributes:
+        errors: what the site's code has raised, for the test.
+        subscribed: told of the raw names that are subscribed to on a server that others use.
     """
 
     def __init__(self, server: RedisServer, clock: Clock) -> None:
@@ -57,6 +63,7 @@ class MemoryDriver(Driver):
         self._feed: Any = None
         self._from_clients: deque[tuple[WebSocketClient, bytes]] = deque()
         self._own: dict[Recipient, int] = {}
+        self.subscribed: Callable[[bytes], None] | None = None
         self._rechecked = self.now()
         self._greenlets_before = spawned_greenlets()
         rights_withdrawn.connect(self._session_ended)
@@ -82,7 +89,7 @@ class MemoryDriver(Driver):
 
     def run_job(self, recipient: Recipient, job: Job) -> None:
         result = perform(recipient.subscriber, job, Handle(recipient, self.take_entry), keep_connections=True)
-        if result.exception is not None and not isinstance(result.exception, (redis.ConnectionError, redis.TimeoutError)):
+        if result.exception is not None and not isinstance(result.exception, REDIS_AWAY):
             self.errors.append(result.exception)
         if job.kind is JobKind.RELEASE:
             self._own.pop(recipient, None)
@@ -143,6 +150,10 @@ class MemoryDriver(Driver):
         self.subscribe(recipient, channels, patterns)
 
     def subscribe(self, recipient: Recipient, channels: list[bytes], patterns: list[bytes]) -> None:
+        if self.subscribed is not None:
+            for name in channels:
+                if not name.startswith(self.server.namespace.encode()):
+                    self.subscribed(name)
         answers: list[bool] = []
         self.exchange.subscribe(recipient, channels, patterns, answers.append)
         self.work_off()
@@ -175,10 +186,9 @@ class MemoryDriver(Driver):
 
     def raise_in_test(self, refusal: HandshakeError) -> None:
         self.refusal = refusal
-        cause = refusal.__cause__
-        expected = (PermissionDenied, Http404, HandshakeError, redis.ConnectionError, redis.TimeoutError)
-        if cause is not None and not isinstance(cause, expected) and refusal.status in (500, 503):
-            self.errors.append(cause)
+        error = error_of_the_site(refusal)
+        if error is not None:
+            self.errors.append(error)
 
     @property
     def websockets(self) -> list[WebSocketClient]:
@@ -283,6 +293,8 @@ class MemoryDriver(Driver):
         self.exchange.feed_lost(self.now())
 
 
-def thread_ids() -> set[int | None]:
-    """The threads that run now."""
-    return {thread.ident for thread in threading.enumerate()}
+def error_of_the_site(refusal: HandshakeError) -> BaseException | None:
+    """What the site's code raised that led to this refusal; None if it is one that the site meant, or Redis is away."""
+    cause = refusal.__cause__
+    expected = (PermissionDenied, Http404, HandshakeError, *REDIS_AWAY)
+    return None if cause is None or isinstance(cause, expected) or refusal.status not in (500, 503) else cause

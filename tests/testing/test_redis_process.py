@@ -7,7 +7,7 @@ import pytest
 import redis
 
 from tests.conftest import require
-from tests.redis_server import RedisProcess
+from ws4redis.testing.redis_process import RedisProcess
 
 
 def test_server_is_the_process_that_was_started(redis_process: RedisProcess) -> None:

@@ -1,14 +1,18 @@
-"""A redis-server of a test's own: on a free port or a unix socket, with nothing on disk."""
+"""A redis-server of the tests' own: on a free port or a unix socket, with nothing on disk."""
 
 import shutil
 import socket
 import subprocess
 import tempfile
+import threading
 from pathlib import Path
 
 import redis
 
 __all__ = ['RedisProcess', 'find_redis_server']
+
+START_GUARD = 30.0
+"""Seconds after which a redis-server that neither listens nor ends is given up."""
 
 ATTEMPTS = 5
 """Between asking for a free port and listening on it somebody else may take it."""
@@ -78,11 +82,17 @@ class RedisProcess:
         """Read its log until it listens, and return ''; what it has said if it ends instead."""
         assert self._process is not None and self._process.stdout is not None
         lines = []
-        for line in self._process.stdout:
-            if 'eady to accept connections' in line:
-                return ''
-            lines.append(line)
-        return ''.join(lines)
+        # Its end is what ends this loop.
+        guard = threading.Timer(START_GUARD, self._process.kill)
+        guard.start()
+        try:
+            for line in self._process.stdout:
+                if 'eady to accept connections' in line:
+                    return ''
+                lines.append(line)
+        finally:
+            guard.cancel()
+        return ''.join(lines) or 'it has said nothing'
 
     def _prove(self) -> None:
         client = self.client()

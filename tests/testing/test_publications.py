@@ -1,0 +1,223 @@
+"""What was published, and the assertions about it (T8)."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import redis
+
+from ws4redis.publisher import RedisPublisher
+from ws4redis.testing import ANY, Broker, Publication
+from ws4redis.testing.publications import facility_of, place, short, source
+
+if TYPE_CHECKING:
+    from pytest_django import Settings
+
+
+@pytest.fixture
+def broker() -> Iterator[Broker]:
+    with Broker() as broker:
+        yield broker
+
+
+def tell(broker: Broker, message: Any, facility: str = 'news', **audience: Any) -> None:
+    broker.publish(message, facility=facility, **(audience or {'broadcast': True}))
+
+
+def reasons_of(error: pytest.ExceptionInfo[AssertionError]) -> tuple[str, ...]:
+    codes: tuple[str, ...] = error.value.reasons  # type: ignore[attr-defined]
+    return codes
+
+
+# assert_published
+
+
+def test_published_once_on_each_channel_of_the_audience(broker: Broker) -> None:
+    tell(broker, 'hi', users=['john', 'mary'], groups=['staff'])
+    broker.assert_published('hi', facility='news', users=['john', 'mary'], groups=['staff'])
+    broker.assert_published('hi', facility='news', users=['mary'])
+    broker.assert_published('hi', users=['mary'])
+    broker.assert_published('hi')
+    broker.assert_published()
+    with pytest.raises(AssertionError, match="not published: 'hi' to user:paul:news"):
+        broker.assert_published('hi', facility='news', users=['john', 'paul'])
+    with pytest.raises(AssertionError, match="not published: 'hi' to broadcast:news"):
+        broker.assert_published('hi', facility='news', broadcast=True)
+
+
+def test_name_that_begins_with_another_is_another(broker: Broker) -> None:
+    tell(broker, 'hi', users=['johnny'])
+    with pytest.raises(AssertionError, match='not published'):
+        broker.assert_published('hi', users=['john'])
+
+
+def test_times_counts_on_each_channel(broker: Broker) -> None:
+    for _ in range(2):
+        tell(broker, 'hi')
+    broker.assert_published('hi', facility='news', broadcast=True, times=2)
+    with pytest.raises(AssertionError, match='published twice to broadcast:news, not once') as error:
+        broker.assert_published('hi', facility='news', broadcast=True)
+    assert reasons_of(error) == ('times',)
+    with pytest.raises(AssertionError, match='published twice to broadcast:news, not 3 times'):
+        broker.assert_published('hi', times=3)
+
+
+@pytest.mark.parametrize('wanted', [b'{"a": 1, "b": 2}', re.compile('"a": 1'), lambda text: '"b"' in text, ANY])
+def test_message_may_be_asked_for_in_many_ways(broker: Broker, wanted: Any) -> None:
+    broker.publish(json={'a': 1, 'b': 2}, facility='news', broadcast=True)
+    broker.assert_published(wanted)
+    broker.assert_published(json={'a': 1, 'b': 2})
+    broker.assert_published(json_contains={'b': 2})
+    with pytest.raises(AssertionError, match="not published: json {'a': 1} to any facility"):
+        broker.assert_published(json={'a': 1})
+
+
+def test_expire_is_what_it_was_stored_with(broker: Broker) -> None:
+    broker.publish('hi', facility='news', broadcast=True, expire=60)
+    broker.assert_published('hi', expire=60)
+    broker.assert_not_published('hi', expire=0)
+    with pytest.raises(AssertionError, match='not published'):
+        broker.assert_published('hi', expire=61)
+
+
+def test_failure_lists_what_was_published_where(broker: Broker) -> None:
+    broker.publish('hi', facility='newz', broadcast=True)
+    here = source()
+    assert here is not None
+    line = int(here.rpartition(':')[2]) - 1
+    with pytest.raises(AssertionError) as error:
+        broker.assert_published('hi', facility='news', broadcast=True)
+    assert str(error.value).splitlines() == [
+        "not published: 'hi' to broadcast:news",
+        f"  published: broadcast:newz 'hi', expire 3600 (tests/testing/test_publications.py:{line})",
+        "  -> did you mean facility 'newz'?",
+    ]
+
+
+def test_plain_publisher_counts_as_any_other(broker: Broker) -> None:
+    RedisPublisher(facility='news', broadcast=True).publish_message('hi')
+    broker.assert_published('hi', facility='news', broadcast=True)
+
+
+# The opposite
+
+
+def test_not_published_on_none_of_the_channels(broker: Broker) -> None:
+    tell(broker, 'hi', users=['john'])
+    broker.assert_not_published('hi', facility='news', users=['mary'])
+    broker.assert_not_published('ho')
+    broker.assert_not_published(facility='chat')
+    with pytest.raises(AssertionError, match="published: 'hi'") as error:
+        broker.assert_not_published('hi', facility='news', users=['mary', 'john'])
+    assert reasons_of(error) == ('published',)
+    assert "user:john:news 'hi'" in str(error.value)
+
+
+def test_nothing_published(broker: Broker) -> None:
+    broker.assert_nothing_published()
+    broker.redis.publish('raw', 'hi')
+    with pytest.raises(AssertionError, match=r"raw 'hi' \(by another client\)"):
+        broker.assert_nothing_published()
+
+
+@pytest.mark.parametrize('name', ['assert_nothing_published', 'assert_not_published'])
+def test_thread_that_still_runs_leaves_the_opposite_unproved(broker: Broker, name: str) -> None:
+    begun, end = threading.Event(), threading.Event()
+
+    def notify_later() -> None:
+        begun.set()
+        end.wait(20)
+
+    thread = threading.Thread(target=notify_later)
+    thread.start()
+    begun.wait(20)
+    try:
+        with pytest.raises(AssertionError, match='1 thread started by this test still runs') as error:
+            getattr(broker, name)()
+        assert reasons_of(error) == ('thread',)
+    finally:
+        end.set()
+        thread.join()
+    getattr(broker, name)()
+
+
+def test_t7_misspelt_audience_is_an_error(broker: Broker) -> None:
+    for name in ('assert_published', 'assert_not_published'):
+        with pytest.raises(TypeError, match='user'):
+            getattr(broker, name)('hi', user=['john'])
+
+
+# capture
+
+
+def test_capture_gives_what_its_block_published(broker: Broker) -> None:
+    tell(broker, 'before')
+    with broker.capture() as published:
+        tell(broker, 'one')
+        broker.redis.publish('raw', 'two')
+    tell(broker, 'after')
+    assert [publication.text for publication in published] == ['one', 'two']
+    assert published == broker.published[1:3]
+
+
+def test_capture_is_complete_when_its_block_fails(broker: Broker) -> None:
+    with pytest.raises(ZeroDivisionError), broker.capture() as published:
+        tell(broker, 'one')
+        raise ZeroDivisionError
+    assert [publication.text for publication in published] == ['one']
+
+
+# One Publication
+
+
+def test_publication_has_text_and_json() -> None:
+    publication = Publication('broadcast:news', 'news', b'{"a": 1}', 60, 'x.py:1')
+    assert (publication.text, publication.json()) == ('{"a": 1}', {'a': 1})
+    assert str(publication) == "broadcast:news '{\"a\": 1}', expire 60 (x.py:1)"
+
+
+@pytest.mark.parametrize(
+    ('channel', 'facility'),
+    [
+        ('broadcast:news', 'news'),
+        ('user:john:a:b', 'a:b'),
+        ('group:staff:', ''),
+        ('session:abc:news', 'news'),
+        ('tasks:7', None),
+        ('', None),
+    ],
+)
+def test_facility_of_a_channel(channel: str, facility: str | None) -> None:
+    assert facility_of(channel) == facility
+
+
+def test_channel_of_another_prefix_is_none_of_ours(settings: Settings) -> None:
+    settings.WS4REDIS_PREFIX = 'shop'
+    assert facility_of('shop:broadcast:news') == 'news'
+    assert facility_of('broadcast:news') is None
+
+
+def test_place_is_relative_to_the_working_directory(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert place(f'{tmp_path}/shop/views.py:12') == 'shop/views.py:12'
+    assert place('/elsewhere/views.py:12') == '/elsewhere/views.py:12'
+
+
+@pytest.mark.parametrize(
+    ('message', 'shown'),
+    [('hi', "'hi'"), (b'hi', "'hi'"), (b'\xff', "b'\\xff'"), ('x' * 100, "'" + 'x' * 55 + "...'")],
+)
+def test_message_is_shown_shortened(message: Any, shown: str) -> None:
+    assert short(message) == shown
+
+
+def test_publications_of_a_transaction_are_heard_too(broker: Broker) -> None:
+    with redis.Redis(connection_pool=broker.server.pool).pipeline(transaction=True) as pipeline:
+        pipeline.publish('broadcast:news', 'one')
+        pipeline.publish('broadcast:news', 'two')
+        pipeline.execute()
+    broker.assert_published(re.compile('one|two'), facility='news', broadcast=True, times=2)

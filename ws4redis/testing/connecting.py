@@ -1,0 +1,161 @@
+"""From connect()'s arguments to a handshake with the real application: address, cookies, environ."""
+
+from collections.abc import Mapping, Sequence
+from io import BytesIO
+from typing import Any
+from urllib.parse import quote, unquote, urlsplit
+
+from ws4redis import settings
+from ws4redis.access import MEMBEROF
+from ws4redis.testing.client import Joined, WebSocketClient
+from ws4redis.testing.driver import MemoryWire
+from ws4redis.wsgi_server import WebsocketWSGIServer
+
+__all__ = ['HOST', 'SAME', 'Application', 'address', 'cookies_of', 'environ_of', 'name_of', 'uri_of']
+
+HOST = 'testserver'
+
+
+class _Same:
+    def __repr__(self) -> str:
+        return 'SAME'
+
+
+SAME: Any = _Same()
+"""The origin of the site itself, as a browser sends it from one of its pages."""
+
+
+class Application(WebsocketWSGIServer):
+    """The real application, which tells the client what became of its request.
+
+    A forced user takes the place of session and database.
+    """
+
+    def process_request(self, request: Any) -> None:
+        forced = request.environ.get('ws4redis.testing.force')
+        if forced is None:
+            super().process_request(request)
+        else:
+            request.user, groups = forced
+            request.session = _ForcedSession(groups)
+        self._client(request).session = getattr(request, 'session', None)
+
+    def process_subscriptions(self, request: Any) -> tuple[list[str], bool]:
+        asked, echo = super().process_subscriptions(request)
+        self._client(request).joined = Joined(asked=list(asked), echo=echo)
+        return asked, echo
+
+    def _channels(self, request: Any) -> tuple[list[str], bool]:
+        allowed, echo = super()._channels(request)
+        client = self._client(request)
+        client.joined = Joined(asked=client.joined.asked, allowed=list(allowed), policy=_policy(), echo=echo)
+        return allowed, echo
+
+    def _client(self, request: Any) -> WebSocketClient:
+        client: WebSocketClient = request.environ['ws4redis.testing.wire'].client
+        return client
+
+    def _close_connections(self) -> None:
+        """They are the test's own."""
+
+
+def _policy() -> str:
+    value = settings.WS4REDIS_ALLOWED_CHANNELS
+    if value is None or isinstance(value, str):
+        return value or 'None: publishing needs a user'
+    return f'{getattr(value, "__module__", "?")}.{getattr(value, "__qualname__", repr(value))}'
+
+
+class _ForcedSession(dict[str, Any]):
+    session_key = None
+
+    def __init__(self, groups: Sequence[str] | None) -> None:
+        super().__init__({MEMBEROF: list(groups)} if groups else {})
+
+
+def address(url_or_facility: str, subscribe: Any, publish: Any, echo: bool, possible: list[str]) -> tuple[str, str]:
+    """Path and query string of a websocket.
+
+    Raises:
+        ValueError: an unknown channel name.
+    """
+    if url_or_facility.startswith('/'):
+        parts = urlsplit(url_or_facility)
+        path, names = parts.path, [parts.query] if parts.query else []
+    else:
+        path, names = settings.WEBSOCKET_URL + quote(url_or_facility), []
+    for verb, asked in (('subscribe', subscribe), ('publish', publish)):
+        for short in (asked,) if isinstance(asked, str) else asked:
+            wanted = f'{verb}-{short}'
+            if wanted not in possible:
+                valid = [found.partition('-')[2] for found in possible if found.startswith(verb)]
+                raise ValueError(f'{verb}={short!r} is no channel: it takes {", ".join(map(repr, valid))}')
+            names.append(wanted)
+    if echo:
+        names.append('echo')
+    return path, '&'.join(names)
+
+
+def uri_of(path: str, query: str) -> str:
+    """What a browser has in its address."""
+    return f'ws://{HOST}{path}' + (f'?{query}' if query else '')
+
+
+def cookies_of(user: Any, groups: Sequence[str] | None, session: Any, client: Any) -> dict[str, str]:
+    """The cookies of a user who is logged in, of a session, or of a django.test.Client."""
+    from django.conf import settings as django_settings
+
+    name = django_settings.SESSION_COOKIE_NAME
+    if user is not None or (groups is not None and client is None and session is None):
+        from django.test import Client
+
+        client = client or Client()
+        if user is not None:
+            client.force_login(user)
+        if groups is not None:
+            stored = client.session
+            stored[MEMBEROF] = list(groups)
+            stored.save()
+            client.cookies[name] = stored.session_key
+    if client is not None:
+        return {key: morsel.value for key, morsel in client.cookies.items()}
+    if session is not None:
+        return {name: session if isinstance(session, str) else session.session_key}
+    return {}
+
+
+def environ_of(
+    websocket: WebSocketClient, path: str, query: str, cookies: dict[str, str], headers: Mapping[str, str], origin: Any
+) -> dict[str, Any]:
+    """The WSGI environ of its handshake."""
+    environ: dict[str, Any] = {
+        'REQUEST_METHOD': 'GET',
+        'SCRIPT_NAME': '',
+        'PATH_INFO': unquote(path, 'latin-1'),
+        'QUERY_STRING': query,
+        'SERVER_NAME': HOST,
+        'SERVER_PORT': '80',
+        'SERVER_PROTOCOL': 'HTTP/1.1',
+        'REMOTE_ADDR': '127.0.0.1',
+        'wsgi.version': (1, 0),
+        'wsgi.url_scheme': 'http',
+        'wsgi.input': BytesIO(),
+        'wsgi.errors': BytesIO(),
+        'wsgi.multithread': False,
+        'wsgi.multiprocess': False,
+        'wsgi.run_once': False,
+        'ws4redis.testing.wire': MemoryWire(websocket),
+    }
+    sent = dict(websocket.request().headers.raw_items())
+    if origin is not None:
+        sent['Origin'] = f'http://{HOST}' if origin is SAME else str(origin)
+    if cookies:
+        sent['Cookie'] = '; '.join(f'{key}={value}' for key, value in cookies.items())
+    for key, value in {**sent, **headers}.items():
+        environ['HTTP_' + key.upper().replace('-', '_')] = value
+    return environ
+
+
+def name_of(user: Any) -> str:
+    """What failures call a user's client."""
+    return str(user.get_username()) if user is not None else ''

@@ -1,0 +1,123 @@
+"""Which message is meant: equal text or bytes, a pattern, a callable, any object that compares, JSON or a part of it."""
+
+import json as json_module
+import re
+from typing import Any
+
+from django.core.serializers.json import DjangoJSONEncoder
+
+__all__ = ['ANY', 'Wanted', 'dumps']
+
+
+class _Any:
+    def __eq__(self, other: object) -> bool:
+        return True
+
+    def __hash__(self) -> int:
+        return hash(_Any)
+
+    def __repr__(self) -> str:
+        return 'ANY'
+
+
+ANY: Any = _Any()
+"""Equal to everything."""
+
+_encoder = DjangoJSONEncoder()
+
+
+def dumps(obj: Any) -> str:
+    """The object as JSON text, dates, decimals and the like as Django writes them."""
+    return json_module.dumps(obj, cls=DjangoJSONEncoder)
+
+
+class Wanted:
+    """A message that an assertion asks for.
+
+    Args:
+        message: str or bytes, of which the bytes are equal; a compiled pattern, which is searched for; a callable, which is
+            asked with the message (str if it is valid UTF-8, else bytes); ANY, or any other object, which is compared.
+        json: what the message is from JSON, compared as DjangoJSONEncoder writes it.
+        json_contains: a part of that: of a dict some of its keys, of a list some of its items.
+
+    Raises:
+        TypeError: more than one of them is given.
+    """
+
+    def __init__(self, message: Any = ANY, json: Any = ANY, json_contains: Any = ANY) -> None:
+        arguments = {'message': message, 'json': json, 'json_contains': json_contains}
+        given = [name for name, value in arguments.items() if value is not ANY]
+        if len(given) > 1:
+            raise TypeError(f'{" and ".join(given)} are given: one of them says which message is meant')
+        self._message = message
+        self._json = _as_json(json)
+        self._part = _as_json(json_contains)
+        self.anything = not given
+        self._text = repr(message) if given == ['message'] else f'json {json!r}' if given == ['json'] else ''
+        if given == ['json_contains']:
+            self._text = f'json with {json_contains!r}'
+
+    def matches(self, message: str | bytes) -> bool:
+        """Whether this message is one that is meant."""
+        if self._json is not ANY or self._part is not ANY:
+            try:
+                found = json_module.loads(message)
+            except ValueError:
+                return False
+            return bool(found == self._json) if self._part is ANY else _contains(found, self._part)
+        return _matches(self._message, message)
+
+    def __repr__(self) -> str:
+        return self._text or 'a message'
+
+
+def _matches(wanted: Any, message: str | bytes) -> bool:
+    if isinstance(wanted, (str, bytes, bytearray)):
+        return _as_bytes(wanted) == _as_bytes(message)
+    if isinstance(wanted, re.Pattern):
+        subject = _as_bytes(message) if isinstance(wanted.pattern, bytes) else _as_text(message)
+        return isinstance(subject, type(wanted.pattern)) and wanted.search(subject) is not None
+    shown = _as_text(message)
+    # A matcher object compares, even one that can be called.
+    if callable(wanted) and '__eq__' not in vars(type(wanted)):
+        return bool(wanted(shown))
+    return bool(wanted == shown)
+
+
+def _as_bytes(message: str | bytes | bytearray) -> bytes:
+    return message.encode('utf-8') if isinstance(message, str) else bytes(message)
+
+
+def _as_text(message: str | bytes) -> str | bytes:
+    if isinstance(message, str):
+        return message
+    try:
+        return message.decode('utf-8')
+    except UnicodeDecodeError:
+        return message
+
+
+def _as_json(obj: Any) -> Any:
+    """The object as it comes back from JSON; matcher objects in it stay what they are."""
+    if obj is ANY or obj is None or isinstance(obj, (bool, int, float, str)):
+        return obj
+    if isinstance(obj, dict):
+        return {_key(key): _as_json(value) for key, value in obj.items()}
+    if isinstance(obj, (list, tuple)):
+        return [_as_json(item) for item in obj]
+    try:
+        return _encoder.default(obj)
+    except TypeError:
+        return obj
+
+
+def _key(key: Any) -> Any:
+    return next(iter(json_module.loads(json_module.dumps({key: None}))))
+
+
+def _contains(found: Any, part: Any) -> bool:
+    if isinstance(part, dict):
+        return isinstance(found, dict) and all(key in found and _contains(found[key], value) for key, value in part.items())
+    if isinstance(part, list):
+        return isinstance(found, list) and all(any(_contains(item, wanted) for item in found) for wanted in part)
+    return bool(found == part)

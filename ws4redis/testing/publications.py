@@ -1,0 +1,205 @@
+"""What was published in a test: one Publication for each PUBLISH on one channel, whoever made it."""
+
+import json as json_module
+import os
+import sys
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from types import FrameType
+from typing import Any
+
+import redis
+
+from ws4redis import settings
+from ws4redis.redis_client import RedisServer
+from ws4redis.testing.matching import ANY, Wanted
+
+__all__ = ['Publication', 'Publications', 'Record', 'facility_of', 'place', 'source']
+
+PACKAGE = os.path.dirname(os.path.dirname(__file__)) + os.sep
+
+ANSWER_GUARD = 10.0
+"""Seconds after which a server that does not answer PING counts as hung."""
+
+
+@dataclass(frozen=True, slots=True)
+class Publication:
+    """One PUBLISH on one channel.
+
+    Attributes:
+        channel, facility: names; facility is None for a channel that is none of ours.
+        message: the payload.
+        expire: seconds to live that it was stored with; 0 if it was not stored, None if another client published it.
+        source: 'file:line' of who published; None if another client did.
+        number: how many came before it in this test.
+        at: the broker's time, seconds since the epoch.
+        origin: of the websocket that sent it, if one did through its subscriber's publish_message().
+    """
+
+    channel: str
+    facility: str | None
+    message: bytes
+    expire: float | None
+    source: str | None
+    number: int = field(default=0, compare=False)
+    at: float = field(default=0.0, compare=False, repr=False)
+    origin: Any = field(default=None, compare=False, repr=False)
+
+    @property
+    def text(self) -> str:
+        """The payload as text."""
+        return self.message.decode('utf-8')
+
+    def json(self) -> Any:
+        """The payload from JSON."""
+        return json_module.loads(self.message)
+
+    def __str__(self) -> str:
+        kept = f', expire {self.expire:g}' if self.expire else ''
+        return f'{self.channel} {short(self.message)}{kept} ({place(self.source) if self.source else "by another client"})'
+
+
+class Publications(list[Publication]):
+    """Publications in the order in which Redis had them, with whom they are of, for failures to explain themselves."""
+
+    def __init__(self, publications: Iterable[Publication], owner: Any) -> None:
+        super().__init__(publications)
+        self.owner = owner
+
+    def matching(
+        self, wanted: Wanted, facility: Any, channels: list[str] | None, expire: Any = ANY
+    ) -> dict[str | None, list[Publication]]:
+        """Those that are meant, by channel.
+
+        Args:
+            channels: names, or what names begin with if the facility is ANY; each is a key of the answer. None takes every
+                channel on which there is one.
+        """
+        found: dict[str | None, list[Publication]] = {name: [] for name in channels or ()}
+        for publication in self:
+            if expire is not ANY and publication.expire != expire:
+                continue
+            if not (facility is ANY or publication.facility == facility) or not wanted.matches(publication.message):
+                continue
+            if channels is None:
+                found.setdefault(publication.channel, []).append(publication)
+                continue
+            for name in channels:
+                if publication.channel == name or (facility is ANY and publication.channel.startswith(name)):
+                    found[name].append(publication)
+        return found
+
+
+class Record:
+    """Writes down what is published, as a client of the server hears it and as our publishers say it.
+
+    Args:
+        server: the Redis server.
+        pattern: of the channels to hear.
+        now: the broker's time.
+        said: called with a line about each, as soon as it is known.
+    """
+
+    def __init__(self, server: RedisServer, pattern: str, now: Callable[[], float], said: Callable[[str], None]) -> None:
+        self.publications: list[Publication] = []
+        self.raw_name: Callable[[bytes], None] | None = None
+        self._server = server
+        self._now = now
+        self._said = said
+        self._notes: deque[tuple[bytes, bytes, float, Any, str | None]] = deque()
+        self._pings = 0
+        self._raw: set[bytes] = set()
+        self._monitor: Any = redis.Redis(connection_pool=server.pool).pubsub()
+        self._monitor.psubscribe(pattern)
+        server.gate.on_publish = self._note
+
+    def _note(self, channel: bytes, payload: bytes, seconds: float, origin: Any) -> None:
+        if self._server.gate.closed:
+            return
+        note = (channel, payload, max(0.0, seconds), origin, source())
+        self._notes.append(note)
+        self._said(str(self._publication(*note)))
+        if self.raw_name is not None and not channel.startswith(self._server.namespace.encode()):
+            self.hear(channel)
+
+    def hear(self, channel: bytes) -> None:
+        """A raw name on a server that others use: of these only those are heard that the test's own code names."""
+        if channel not in self._raw and self.raw_name is not None:
+            self._raw.add(channel)
+            self._monitor.subscribe(channel)
+            self.raw_name(channel)
+
+    def read(self) -> None:
+        """Everything that was published before this call: a PING sent now has been answered."""
+        if self._server.gate.closed:
+            return
+        self._pings += 1
+        token = b'%d' % self._pings
+        self._monitor.ping(token)
+        while (message := self._next())['type'] != 'pong' or message['data'] != token:
+            if message['type'] in ('message', 'pmessage'):
+                self.publications.append(self._publication(*self._take_note(message['channel'], message['data'])))
+
+    def _next(self) -> dict[str, Any]:
+        message: dict[str, Any] | None = self._monitor.get_message(timeout=ANSWER_GUARD)
+        if message is None:
+            raise RuntimeError(f'the Redis server has not answered PING for {ANSWER_GUARD:.0f} s')
+        return message
+
+    def _take_note(self, channel: bytes, payload: bytes) -> tuple[bytes, bytes, float | None, Any, str | None]:
+        """What our publisher said of it; that somebody else published it if it has said nothing."""
+        for note in self._notes:
+            if note[:2] == (channel, payload):
+                self._notes.remove(note)
+                return note
+        note_of_others = (channel, payload, None, None, None)
+        self._said(str(self._publication(*note_of_others)))
+        return note_of_others
+
+    def _publication(self, channel: bytes, payload: bytes, expire: float | None, origin: Any, where: str | None) -> Publication:
+        name = channel.decode('utf-8', 'replace').removeprefix(self._server.namespace)
+        number = len(self.publications) + 1
+        return Publication(name, facility_of(name), payload, expire, where, number, self._now(), origin)
+
+    def close(self) -> None:
+        """Hear nothing more."""
+        self._server.gate.on_publish = None
+        self._monitor.close()
+
+
+def facility_of(channel: str) -> str | None:
+    """The facility of a channel's name; None if it is none of ours."""
+    prefix = f'{settings.WS4REDIS_PREFIX}:' if settings.WS4REDIS_PREFIX else ''
+    if not channel.startswith(prefix):
+        return None
+    kind, _, rest = channel.removeprefix(prefix).partition(':')
+    if kind == 'broadcast':
+        return rest
+    return rest.partition(':')[2] if kind in ('user', 'group', 'session') else None
+
+
+def source() -> str | None:
+    """'file:line' of the innermost caller outside this package."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None and frame.f_code.co_filename.startswith(PACKAGE):
+        frame = frame.f_back
+    return f'{frame.f_code.co_filename}:{frame.f_lineno}' if frame is not None else None
+
+
+def place(source: str) -> str:
+    """A 'file:line' as failures show it: below the working directory, relative to it."""
+    here = os.getcwd() + os.sep
+    return source.removeprefix(here)
+
+
+def short(message: str | bytes, size: int = 60) -> str:
+    """A message as failures show it."""
+    shown = message
+    if isinstance(message, bytes):
+        try:
+            shown = message.decode('utf-8')
+        except UnicodeDecodeError:
+            shown = message
+    text = repr(shown)
+    return text if len(text) <= size else f'{text[: size - 4]}...{text[-1]}'
