@@ -487,12 +487,15 @@ def publishing_without_expiry_deletes() -> None:
     change_commands(change)
 
 
-@mutation('publishes-before-it-stores')
-def publish_first() -> None:
-    """PUBLISH before SET, and each by itself."""
-    change_commands(
-        lambda commands: sorted((command for command in commands if len(command) > 1), key=lambda command: command[0] == 'SET')
-    )
+@mutation('stores-on-the-first-channel')
+def store_on_one_channel() -> None:
+    """Of several audiences only the first has the message stored."""
+
+    def change(commands: list[Command]) -> list[Command]:
+        first = next((command[1] for command in commands if command[0] == 'SET'), None)
+        return [command for command in commands if command[0] != 'SET' or command[1] == first]
+
+    change_commands(change)
 
 
 @mutation('publishes-to-the-first-channel')

@@ -70,6 +70,8 @@ LAYERS = (
     'testing/websocket.py',
     'testing/broker.py',
     'testing/contract.py',
+    'testing/certify.py',
+    'testing/__main__.py',
     'testing/plugin.py',
 )
 """Every source file; each imports only from those above it."""

@@ -12,6 +12,7 @@ import os
 import traceback
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from django.test.utils import override_settings
@@ -19,10 +20,9 @@ from django.test.utils import override_settings
 from ws4redis.settings import SETTINGS
 from ws4redis.testing.broker import Broker
 from ws4redis.testing.contract import Case, Site
+from ws4redis.testing.servers import MEMORY
 
-__all__ = ['Outcome', 'Way', 'certify', 'database', 'prove', 'run', 'table', 'ways']
-
-MEMORY = 'memory://'
+__all__ = ['Outcome', 'Way', 'certify', 'database', 'look', 'prove', 'run', 'table', 'ways']
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +92,12 @@ def run(case: Case, way: Way) -> None:
     with pinned_settings(), way.open() as site:
         prove(way, site)
         case(site)
+
+
+def look(way: Way) -> str:
+    """What a way really goes through, seen on a site of its own."""
+    with pinned_settings(), way.open() as site:
+        return prove(way, site)
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +171,7 @@ def table(outcomes: Iterable[Outcome]) -> str:
 
 
 @contextlib.contextmanager
-def database() -> Iterator[Callable[[], None]]:
+def database() -> Iterator[Callable[[], object]]:
     """Django with a test database; gives what empties it.
 
     With DJANGO_SETTINGS_MODULE it is the project's, else SQLite in memory.
@@ -183,7 +189,7 @@ def database() -> Iterator[Callable[[], None]]:
     try:
         old = setup_databases(verbosity=0, interactive=False)
         try:
-            yield lambda: call_command('flush', verbosity=0, interactive=False)
+            yield partial(call_command, 'flush', verbosity=0, interactive=False)
         finally:
             teardown_databases(old, verbosity=0)
     finally:
