@@ -74,6 +74,8 @@ LAYERS = (
     'testing/broker.py',
     'testing/contract.py',
     'testing/runner.py',
+    'testing/certify.py',
+    'testing/__main__.py',
     'testing/plugin.py',
 )
 """Every source file; each imports only from those above it."""
