@@ -1,4 +1,4 @@
-"""What tests publish without asking for a Broker (T11). Loaded by the plugin: it imports nothing but the standard library.
+"""What tests publish without asking for a Broker (T11). Loaded by the plugin: at first it imports the standard library alone.
 
 ws4redis.redis_client asks `ws4redis.unrequested` for a server when somebody publishes outside a Broker; in a test run that is
 a Guard. Django's mail goes into locmem in the same way.
