@@ -59,6 +59,9 @@ LAYERS = (
     'testing/faults.py',
     'testing/driver.py',
     'testing/broker.py',
+    'testing/live_loop.py',
+    'testing/live_client.py',
+    'testing/live.py',
     'testing/plugin.py',
 )
 """Every source file; each imports only from those above it."""

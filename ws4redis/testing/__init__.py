@@ -5,8 +5,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ws4redis.testing.broker import Broker, Publication
     from ws4redis.testing.client import HandshakeRejected, WebSocketClient
+    from ws4redis.testing.live import LiveServer
+    from ws4redis.testing.live_client import LiveClient
 
-__all__ = ['Broker', 'HandshakeRejected', 'Publication', 'WebSocketClient']
+__all__ = ['Broker', 'HandshakeRejected', 'LiveClient', 'LiveServer', 'Publication', 'WebSocketClient']
 
 if not TYPE_CHECKING:
     _HOMES = {
@@ -14,6 +16,8 @@ if not TYPE_CHECKING:
         'Publication': 'broker',
         'HandshakeRejected': 'client',
         'WebSocketClient': 'client',
+        'LiveServer': 'live',
+        'LiveClient': 'live_client',
     }
 
     def __getattr__(name: str) -> Any:

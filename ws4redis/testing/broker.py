@@ -23,7 +23,7 @@ from ws4redis import settings
 from ws4redis.access import MEMBEROF
 from ws4redis.publisher import RedisPublisher
 from ws4redis.redis_client import RedisServer, use_server
-from ws4redis.testing.client import HandshakeRejected, WebSocketClient, check_response
+from ws4redis.testing.client import HandshakeRejected, ProtocolClient, WebSocketClient, check_response
 from ws4redis.testing.clock import Clock
 from ws4redis.testing.driver import MemoryDriver, MemoryWire, thread_ids
 from ws4redis.wsgi_server import WebsocketWSGIServer
@@ -387,7 +387,7 @@ class Broker:
             raise ValueError(f'advance() takes seconds from 0 on, not {left}')
         self.settle()
         target = self.now + left
-        self._check_sessions(target)
+        self._check_sessions(target, self.clients)
         self._run_timers(target)
         if target - self.now > 2 * EXACT_STEPS:
             # Periodic timers do now what they would have done many times over.
@@ -397,10 +397,10 @@ class Broker:
         self._move(target - self.now)
         self.settle()
 
-    def _check_sessions(self, target: float) -> None:
+    def _check_sessions(self, target: float, clients: Sequence[ProtocolClient]) -> None:
         if self.clock.moves_django:
             return
-        for client in self.clients:
+        for client in clients:
             expires = client.session_expires
             if expires is not None and expires <= target:
                 raise RuntimeError(
