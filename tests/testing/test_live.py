@@ -28,6 +28,7 @@ from django.urls import path
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect as connect_sync
 
+from tests.conftest import PLUGIN, PLUGIN_INSTALLED
 from ws4redis import loop as loops
 from ws4redis.core.feed import FeedState
 from ws4redis.publisher import RedisPublisher
@@ -640,6 +641,42 @@ def test_waiting_for_subscribers_ends_when_they_have_come(live: LiveServer) -> N
     tell(live.broker, 'hello')
     thread.join()
     assert found == ['hello']
+
+
+# The fixture
+
+
+def test_fixture_serves_on_the_tests_broker_and_database(ws4redis_live_server: LiveServer, ws4redis: Broker) -> None:
+    john = User.objects.create(username='john')
+    client = ws4redis_live_server.connect('news', subscribe='user', user=john)
+    ws4redis.publish('for john', facility='news', users=[john])
+    assert client.receive_all() == ['for john']
+    assert get(f'{ws4redis_live_server.url}/whoami/') == 'AnonymousUser'
+
+
+def test_fixture_ends_before_the_database_and_the_broker_go(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv('PYTHONPATH', str(Path(__file__).resolve().parents[2]))
+    pytester.makepyfile(
+        """
+        from django.contrib.auth.models import User
+        from ws4redis.publisher import RedisPublisher
+        from ws4redis.subscriber import RedisSubscriber
+
+        class Last(RedisSubscriber):
+            def release(self):
+                print('users at release:', User.objects.count())
+                RedisPublisher(facility='news', broadcast=True).publish_message('bye')
+                super().release()
+
+        def test_that_leaves_a_websocket_open(ws4redis_live_server):
+            User.objects.create_user('john')
+            ws4redis_live_server.connect('news', subscriber=Last)
+        """
+    )
+    plugin = () if PLUGIN_INSTALLED else ('-p', PLUGIN)
+    result = pytester.runpytest_subprocess(*plugin, '--ds=tests.settings', '-W', 'error', '-p', 'no:cacheprovider', '-s')
+    result.assert_outcomes(passed=1)
+    result.stdout.fnmatch_lines(['*users at release: 1'])
 
 
 # The end

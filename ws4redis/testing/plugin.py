@@ -10,8 +10,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ws4redis.testing.broker import Broker
+    from ws4redis.testing.live import LiveServer
 
-__all__ = ['pytest_runtest_teardown', 'ws4redis']
+__all__ = ['pytest_runtest_teardown', 'ws4redis', 'ws4redis_live_server']
 
 _BROKER: pytest.StashKey[Broker] = pytest.StashKey()
 
@@ -33,3 +34,12 @@ def pytest_runtest_teardown(item: pytest.Item) -> None:
     if broker is not None:
         del item.stash[_BROKER]
         broker.close_clients()
+
+
+@pytest.fixture
+def ws4redis_live_server(transactional_db: None, ws4redis: Broker) -> Iterator[LiveServer]:
+    """A LiveServer: pages and websockets on a real port, for browser tests, on the test's Broker and database."""
+    from ws4redis.testing.live import LiveServer
+
+    with LiveServer(ws4redis) as live:
+        yield live
