@@ -5,21 +5,32 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ws4redis.testing.broker import Broker
     from ws4redis.testing.client import HandshakeRejected, WebSocketClient
+    from ws4redis.testing.live import LiveServer
+    from ws4redis.testing.live_client import LiveClient
     from ws4redis.testing.matching import ANY
     from ws4redis.testing.publications import Publication, Publications
     from ws4redis.testing.runner import DiscoverRunner, GuardMixin
+    from ws4redis.testing.stores import FakeRedisPublisher, FakeRedisStore, FakeRedisSubscriber
+    from ws4redis.testing.subscriber_cases import SubscriberCase, subscriber_contract
     from ws4redis.testing.websocket import FakeWebSocket
 
 __all__ = [
     'ANY',
     'Broker',
     'DiscoverRunner',
+    'FakeRedisPublisher',
+    'FakeRedisStore',
+    'FakeRedisSubscriber',
     'FakeWebSocket',
     'GuardMixin',
     'HandshakeRejected',
+    'LiveClient',
+    'LiveServer',
     'Publication',
     'Publications',
+    'SubscriberCase',
     'WebSocketClient',
+    'subscriber_contract',
 ]
 
 if not TYPE_CHECKING:
@@ -32,7 +43,14 @@ if not TYPE_CHECKING:
         'Publication': 'publications',
         'Publications': 'publications',
         'WebSocketClient': 'client',
+        'FakeRedisPublisher': 'stores',
+        'FakeRedisStore': 'stores',
+        'FakeRedisSubscriber': 'stores',
         'FakeWebSocket': 'websocket',
+        'LiveServer': 'live',
+        'LiveClient': 'live_client',
+        'SubscriberCase': 'subscriber_cases',
+        'subscriber_contract': 'subscriber_cases',
     }
 
     def __getattr__(name: str) -> Any:
