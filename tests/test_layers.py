@@ -69,6 +69,7 @@ LAYERS = (
     'testing/connecting.py',
     'testing/websocket.py',
     'testing/alone.py',
+    'testing/stores.py',
     'testing/broker.py',
     'testing/contract.py',
     'testing/plugin.py',

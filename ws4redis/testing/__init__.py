@@ -7,11 +7,15 @@ if TYPE_CHECKING:
     from ws4redis.testing.client import HandshakeRejected, WebSocketClient
     from ws4redis.testing.matching import ANY
     from ws4redis.testing.publications import Publication, Publications
+    from ws4redis.testing.stores import FakeRedisPublisher, FakeRedisStore, FakeRedisSubscriber
     from ws4redis.testing.websocket import FakeWebSocket
 
 __all__ = [
     'ANY',
     'Broker',
+    'FakeRedisPublisher',
+    'FakeRedisStore',
+    'FakeRedisSubscriber',
     'FakeWebSocket',
     'HandshakeRejected',
     'Publication',
@@ -27,6 +31,9 @@ if not TYPE_CHECKING:
         'Publication': 'publications',
         'Publications': 'publications',
         'WebSocketClient': 'client',
+        'FakeRedisPublisher': 'stores',
+        'FakeRedisStore': 'stores',
+        'FakeRedisSubscriber': 'stores',
         'FakeWebSocket': 'websocket',
     }
 

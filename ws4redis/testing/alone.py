@@ -3,7 +3,7 @@
 import contextlib
 import sys
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from importlib import import_module
 from typing import Any
@@ -46,10 +46,14 @@ class Alone:
         driver: what drives the exchange.
         subscriber: whom to serve.
         echo: whether it gets back what it publishes itself.
+        ended: called after release().
     """
 
-    def __init__(self, driver: MemoryDriver, subscriber: Any, *, echo: bool = False) -> None:
+    def __init__(
+        self, driver: MemoryDriver, subscriber: Any, *, echo: bool = False, ended: Callable[[], object] | None = None
+    ) -> None:
         self._driver = driver
+        self._ended = ended
         self._subscriber = subscriber
         self._parse = method(subscriber, 'parse_response')
         self._unread: deque[Published] = deque()
@@ -123,6 +127,8 @@ class Alone:
         before = len(errors)
         self._recipient.abort()
         self._driver.work_off()
+        if self._ended is not None:
+            self._ended()
         if len(errors) > before:
             raise errors.pop()
 
