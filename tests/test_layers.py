@@ -71,6 +71,7 @@ LAYERS = (
     'testing/alone.py',
     'testing/stores.py',
     'testing/broker.py',
+    'testing/subscriber_cases.py',
     'testing/contract.py',
     'testing/plugin.py',
 )

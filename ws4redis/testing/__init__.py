@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from ws4redis.testing.matching import ANY
     from ws4redis.testing.publications import Publication, Publications
     from ws4redis.testing.stores import FakeRedisPublisher, FakeRedisStore, FakeRedisSubscriber
+    from ws4redis.testing.subscriber_cases import SubscriberCase, subscriber_contract
     from ws4redis.testing.websocket import FakeWebSocket
 
 __all__ = [
@@ -20,7 +21,9 @@ __all__ = [
     'HandshakeRejected',
     'Publication',
     'Publications',
+    'SubscriberCase',
     'WebSocketClient',
+    'subscriber_contract',
 ]
 
 if not TYPE_CHECKING:
@@ -35,6 +38,8 @@ if not TYPE_CHECKING:
         'FakeRedisStore': 'stores',
         'FakeRedisSubscriber': 'stores',
         'FakeWebSocket': 'websocket',
+        'SubscriberCase': 'subscriber_cases',
+        'subscriber_contract': 'subscriber_cases',
     }
 
     def __getattr__(name: str) -> Any:
