@@ -276,10 +276,10 @@ def _memory_connection() -> Any:
 
         def arrived(self) -> Iterator[Any]:
             """The replies that have come: all, since a message is with its subscribers before PUBLISH returns."""
-            if self._sock is None:
-                self.connect()
-            if self._sock._killed:
-                self.disconnect()
+            self.connect()
+            sock: Any = self._sock
+            if sock._killed:
+                self.disconnect()  # type: ignore[no-untyped-call]
                 raise redis.ConnectionError('the connection was killed')
             while self.can_read():
                 yield self.read_response(disable_decoding=True)
