@@ -12,7 +12,6 @@ import os
 import traceback
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from django.test.utils import override_settings
@@ -26,7 +25,7 @@ from ws4redis.testing.servers import MEMORY
 if TYPE_CHECKING:
     import redis
 
-__all__ = ['Outcome', 'Way', 'certify', 'database', 'look', 'prove', 'run', 'table', 'ways']
+__all__ = ['Outcome', 'Way', 'certify', 'look', 'prove', 'run', 'table', 'ways']
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,43 +225,3 @@ def table(outcomes: Iterable[Outcome]) -> str:
         differs = '  differs' if len({outcome.passed for outcome in row.values()}) > 1 else ''
         lines.append((f'{name:<{width}}  ' + '  '.join(cells) + differs).rstrip())
     return '\n'.join(lines)
-
-
-@contextlib.contextmanager
-def database() -> Iterator[Callable[[], object]]:
-    """Django with a test database; gives what empties it.
-
-    With DJANGO_SETTINGS_MODULE it is the project's, else SQLite in memory.
-    """
-    import django
-    from django.conf import settings
-
-    if 'DJANGO_SETTINGS_MODULE' not in os.environ and not settings.configured:
-        settings.configure(**SITE)
-    django.setup()
-    from django.core.management import call_command
-    from django.test.utils import setup_databases, setup_test_environment, teardown_databases, teardown_test_environment
-
-    setup_test_environment()
-    try:
-        old = setup_databases(verbosity=0, interactive=False)
-        try:
-            yield partial(call_command, 'flush', verbosity=0, interactive=False)
-        finally:
-            teardown_databases(old, verbosity=0)
-    finally:
-        teardown_test_environment()
-
-
-SITE: dict[str, Any] = {
-    'SECRET_KEY': 'of a site that lives as long as its tests',
-    'USE_TZ': True,
-    'DATABASES': {'default': {'ENGINE': 'django.db.backends.sqlite3', 'NAME': ':memory:'}},
-    'INSTALLED_APPS': ['django.contrib.auth', 'django.contrib.contenttypes', 'django.contrib.sessions', 'ws4redis'],
-    'MIDDLEWARE': [
-        'django.contrib.sessions.middleware.SessionMiddleware',
-        'django.contrib.auth.middleware.AuthenticationMiddleware',
-    ],
-    'DEFAULT_AUTO_FIELD': 'django.db.models.BigAutoField',
-}
-"""A site that has what the cases need."""
