@@ -13,6 +13,7 @@ import gevent.event
 import pytest
 import redis
 from django.db import connections, transaction
+from django.utils.functional import SimpleLazyObject
 
 from ws4redis import workers
 from ws4redis.core.agenda import Agenda, Job, JobKind, Outcome, Result
@@ -617,3 +618,12 @@ def test_greenlet_that_was_there_before_stays() -> None:
         assert not before.dead
     finally:
         before.kill()
+
+
+def test_looking_for_greenlets_evaluates_no_lazy_object() -> None:
+    evaluated: list[str] = []
+    lazy = SimpleLazyObject(lambda: evaluated.append('the row of a user'))
+    gevent.sleep(0)
+    spawned_greenlets()
+    assert evaluated == []
+    assert lazy is not None
