@@ -102,6 +102,7 @@ SITE: dict[str, Any] = {
         'django.contrib.sessions.middleware.SessionMiddleware',
         'django.contrib.auth.middleware.AuthenticationMiddleware',
     ],
+    'ROOT_URLCONF': (),
     'DEFAULT_AUTO_FIELD': 'django.db.models.BigAutoField',
 }
 """A site that has what the cases need."""

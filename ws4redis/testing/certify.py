@@ -54,7 +54,7 @@ class Way:
             if not self.tcp:
                 yield broker
                 return
-            with LiveServer(broker) as live:
+            with LiveServer(broker, static=False) as live:
                 yield OverTcp(live)
 
 
