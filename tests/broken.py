@@ -1,10 +1,13 @@
-"""The faults of release 0.6.0, to be turned on one at a time: `make mutants` sees that the tests find each of them.
+"""Faults to be turned on one at a time: `make mutants` sees that the tests find each of them.
 
     WS4REDIS_BROKEN=F1 python -m pytest -p tests.broken tests/test_regressions.py
+    WS4REDIS_BROKEN=joins-new-before-old python -m pytest -p tests.broken tests/testing/test_contract.py
 
-A switch takes a rule out of the library's objects; the symptom is the one that its row in test_regressions.py describes.
+SWITCHES are the faults of release 0.6.0: a switch takes a rule out of the library's objects, and the symptom is the one that
+its row in test_regressions.py describes. MUTATIONS are faults that somebody might make one day, for the contract to find.
 """
 
+import contextlib
 import errno
 import logging
 import os
@@ -14,7 +17,7 @@ from dataclasses import dataclass
 from typing import Any
 from weakref import WeakKeyDictionary, WeakSet
 
-__all__ = ['SWITCHES', 'Switch', 'apply']
+__all__ = ['MUTATIONS', 'SWITCHES', 'Switch', 'apply']
 
 logger = logging.getLogger('ws4redis.broken')
 
@@ -36,6 +39,8 @@ class Switch:
 
 SWITCHES: dict[str, Switch] = {}
 
+MUTATIONS: dict[str, Callable[[], None]] = {}
+
 
 def switch(name: str, *raises: str) -> Callable[[Callable[[], None]], Callable[[], None]]:
     """Enter the function as the switch of this name."""
@@ -47,9 +52,21 @@ def switch(name: str, *raises: str) -> Callable[[Callable[[], None]], Callable[[
     return enter
 
 
+def mutation(name: str) -> Callable[[Callable[[], None]], Callable[[], None]]:
+    """Enter the function as the mutation of this name."""
+
+    def enter(function: Callable[[], None]) -> Callable[[], None]:
+        MUTATIONS[name] = function
+        return function
+
+    return enter
+
+
 def apply(name: str) -> None:
     """Turn on the fault of this name; none if it is empty. Django's settings are named, it may be set up or not."""
-    if name:
+    if name in MUTATIONS:
+        MUTATIONS[name]()
+    elif name:
         SWITCHES[name].turn_on()
 
 
@@ -402,3 +419,512 @@ def settings_are_frozen() -> None:
         django.setup()
         # Looked at, it is made.
         assert active_server().pool is not None
+
+
+# Mutations: publishing and persisting
+
+
+Command = tuple[Any, ...]
+
+
+def change_commands(change: Callable[[list[Command]], list[Command]]) -> None:
+    """Let other commands go to Redis than those with which a message is published on its channels."""
+    from ws4redis import redis_store
+
+    execute = redis_store._execute
+
+    class Recording:
+        def __init__(self, connection: Any) -> None:
+            self.connection_pool = connection.connection_pool
+            self._pipeline = connection.pipeline(transaction=False)
+            self._commands: list[Command] = []
+
+        def pipeline(self, transaction: bool) -> Any:
+            return self
+
+        def execute_command(self, *command: Any) -> None:
+            self._commands.append(command)
+
+        def execute(self, raise_on_error: bool) -> Any:
+            for command in change(self._commands):
+                self._pipeline.execute_command(*command)
+            return self._pipeline.execute(raise_on_error=raise_on_error)
+
+    def execute_others(connection: Any, *arguments: Any) -> None:
+        execute(Recording(connection), *arguments)
+
+    replace(redis_store, _execute=execute_others)
+
+
+@mutation('persists-for-ever')
+def persist_without_a_time_to_live() -> None:
+    """SET without PX."""
+    change_commands(lambda commands: [command[:3] if command[0] == 'SET' else command for command in commands])
+
+
+@mutation('takes-seconds-for-milliseconds')
+def expire_in_milliseconds() -> None:
+    """A message that should be kept for 600 s is kept for 600 ms."""
+    change_commands(
+        lambda commands: [(*command[:4], max(1, command[4] // 1000)) if command[0] == 'SET' else command for command in commands]
+    )
+
+
+@mutation('keeps-the-first-message')
+def persisted_message_is_not_overwritten() -> None:
+    """SET with NX."""
+    change_commands(lambda commands: [(*command, 'NX') if command[0] == 'SET' else command for command in commands])
+
+
+@mutation('deletes-instead-of-leaving')
+def publishing_without_expiry_deletes() -> None:
+    """What is published with expire=0 takes the persisted message away."""
+
+    def change(commands: list[Command]) -> list[Command]:
+        stored = any(command[0] == 'SET' for command in commands)
+        return commands if stored else [('DEL', *(command[1] for command in commands)), *commands]
+
+    change_commands(change)
+
+
+@mutation('stores-on-the-first-channel')
+def store_on_one_channel() -> None:
+    """Of several audiences only the first has the message stored."""
+
+    def change(commands: list[Command]) -> list[Command]:
+        first = next((command[1] for command in commands if command[0] == 'SET'), None)
+        return [command for command in commands if command[0] != 'SET' or command[1] == first]
+
+    change_commands(change)
+
+
+@mutation('publishes-to-the-first-channel')
+def publish_to_one_channel() -> None:
+    """Of several audiences only the first gets the message."""
+    change_commands(lambda commands: commands[: 4 if commands[0][0] == 'MULTI' else 1])
+
+
+@mutation('forgets-the-prefix')
+def names_without_prefix() -> None:
+    """WS4REDIS_PREFIX is not looked at."""
+    from ws4redis.redis_store import RedisStore
+
+    replace(RedisStore, get_prefix=staticmethod(lambda: ''))
+
+
+@mutation('ignores-the-default-expiry')
+def expire_is_always_an_hour() -> None:
+    """WS4REDIS_EXPIRE is not looked at."""
+    from ws4redis.redis_store import RedisStore
+
+    replace(RedisStore, _expire=3600)
+
+
+@mutation('swallows-connection-errors')
+def publishing_never_fails() -> None:
+    """Nobody learns that Redis is away."""
+    import redis
+
+    from ws4redis import redis_store
+
+    execute = redis_store._execute
+
+    def execute_or_not(*arguments: Any) -> None:
+        with contextlib.suppress(redis.ConnectionError):
+            execute(*arguments)
+
+    replace(redis_store, _execute=execute_or_not)
+
+
+# Mutations: names
+
+
+def change_names(change: Callable[[str, str], str]) -> None:
+    """Let a name in a channel be another."""
+    from ws4redis import redis_store
+    from ws4redis.core import audience
+
+    channel_names = audience.channel_names
+
+    def other_channel_names(prefix: str, facility: str, *, broadcast: bool, **names: Iterable[str]) -> list[str]:
+        others = {kind: [change(kind, name) for name in entries] for kind, entries in names.items()}
+        return channel_names(prefix, change('facility', facility), broadcast=broadcast, **others)
+
+    replace(redis_store, channel_names=other_channel_names)
+
+
+@mutation('delivers-to-another-group')
+def groups_by_their_first_letters() -> None:
+    """Groups whose names begin alike are one."""
+    change_names(lambda kind, name: name[:5] if kind == 'group' else name)
+
+
+@mutation('delivers-to-another-user')
+def users_are_all_the_same() -> None:
+    """All users are one."""
+    change_names(lambda kind, name: 'john' if kind == 'user' else name)
+
+
+@mutation('delivers-to-another-facility')
+def facilities_up_to_the_slash() -> None:
+    """What follows a slash in a facility does not count."""
+    change_names(lambda kind, name: name.partition('/')[0] if kind == 'facility' else name)
+
+
+@mutation('takes-the-first-group-alone')
+def one_group_of_several() -> None:
+    """SELF is the first group of the session."""
+    from ws4redis import redis_store
+
+    own_names = redis_store.own_names
+
+    def own_first_names(kind: str, request: Any) -> list[str]:
+        return own_names(kind, request)[:1]
+
+    replace(redis_store, own_names=own_first_names)
+
+
+# Mutations: joining
+
+
+@mutation('joins-without-persisted-messages')
+def persisted_messages_are_not_sent() -> None:
+    """What was persisted is read and forgotten."""
+    from ws4redis.core.recipient import Recipient
+
+    def take_nothing(recipient: Recipient, values: Any) -> None:
+        recipient.preamble = []
+
+    replace(Recipient, take_persisted=take_nothing)
+
+
+@mutation('joins-new-before-old')
+def persisted_messages_go_last() -> None:
+    """What was held goes out before what was persisted."""
+    from ws4redis.core.frames import message_frame
+    from ws4redis.core.recipient import Recipient
+
+    complete_join = Recipient.complete_join
+
+    def complete_the_wrong_way_round(recipient: Recipient) -> list[Any]:
+        preamble, recipient.preamble = recipient.preamble or [], None
+        said = complete_join(recipient)
+        for entry in preamble:
+            recipient._send(message_frame(entry.payload))
+        return said
+
+    replace(Recipient, complete_join=complete_the_wrong_way_round)
+
+
+@mutation('joins-with-the-same-message-twice')
+def persisted_message_that_is_live_too_goes_out_twice() -> None:
+    """What was persisted is not looked for in what was held."""
+    from ws4redis.core.handle import Handle
+
+    replace(Handle, send_persisted=lambda handle, channel, message: handle.send(message, None))
+
+
+@mutation('loses-what-arrives-while-joining')
+def nothing_is_held() -> None:
+    """What arrives before the barrier is passed over."""
+    from ws4redis.core.recipient import Recipient
+
+    complete_join = Recipient.complete_join
+
+    def complete_without_held(recipient: Recipient) -> list[Any]:
+        if recipient.held is not None:
+            recipient.held = []
+        return complete_join(recipient)
+
+    replace(Recipient, complete_join=complete_without_held)
+
+
+# Mutations: delivering
+
+
+def change_batches(change: Callable[[list[bytes]], list[bytes]]) -> None:
+    """Let consecutive messages of a channel be others."""
+    from ws4redis.core.exchange import Exchange
+
+    deliver = Exchange._deliver
+
+    def deliver_others(exchange: Exchange, channel: bytes, payloads: list[bytes]) -> None:
+        deliver(exchange, channel, change(payloads))
+
+    replace(Exchange, _deliver=deliver_others)
+
+
+@mutation('loses-the-last-of-a-batch')
+def last_message_of_a_batch_is_lost() -> None:
+    """Of several messages at once the last is not delivered."""
+    change_batches(lambda payloads: payloads[:-1] if len(payloads) > 1 else payloads)
+
+
+@mutation('loses-one-of-two-equal')
+def equal_messages_are_merged() -> None:
+    """Of equal messages in a batch one is delivered."""
+    change_batches(lambda payloads: list(dict.fromkeys(payloads)))
+
+
+@mutation('delivers-twice')
+def last_message_of_a_batch_comes_twice() -> None:
+    """Of several messages at once the last is delivered twice."""
+    change_batches(lambda payloads: [*payloads, payloads[-1]] if len(payloads) > 1 else payloads)
+
+
+@mutation('reverses-a-batch')
+def batch_is_reversed() -> None:
+    """The newest message of a batch goes first."""
+    change_batches(lambda payloads: payloads[::-1])
+
+
+@mutation('sorts-a-batch-by-channel')
+def batch_is_sorted_by_channel() -> None:
+    """Messages of one channel are joined although others came in between."""
+    from ws4redis.core.exchange import Exchange
+
+    receive = Exchange.receive
+
+    def receive_sorted(exchange: Exchange, replies: Iterable[Any], now: float) -> None:
+        def channel(reply: Any) -> bytes:
+            return bytes(reply[1]) if isinstance(reply, list) and reply[0] == b'message' else b'~'
+
+        receive(exchange, sorted(replies, key=channel), now)
+
+    replace(Exchange, receive=receive_sorted)
+
+
+@mutation('delivers-by-name-and-by-pattern')
+def every_way_counts() -> None:
+    """A message that comes by a name and by patterns is delivered by each."""
+    from ws4redis.core.exchange import Exchange
+
+    deliver = Exchange._deliver_by_pattern
+
+    def deliver_anyhow(exchange: Exchange, message: Any) -> None:
+        first_way = Exchange._first_way
+        Exchange._first_way = lambda *_: message.pattern  # type: ignore[method-assign]
+        deliver(exchange, message)
+        Exchange._first_way = first_way  # type: ignore[method-assign]
+
+    replace(Exchange, _deliver_by_pattern=deliver_anyhow)
+
+
+@mutation('sends-binary-as-text')
+def text_whatever_it_is() -> None:
+    """Bytes that are no UTF-8 go out in a text frame."""
+    from ws4redis.core import frames
+
+    replace(frames, is_text=lambda payload: True)
+
+
+@mutation('sends-text-as-binary')
+def text_is_ascii() -> None:
+    """Only ASCII goes out in a text frame."""
+    from ws4redis.core import frames
+
+    replace(frames, is_text=lambda payload: payload.isascii())
+
+
+@mutation('passes-the-heartbeat-on')
+def heartbeat_is_a_message() -> None:
+    """A heartbeat that somebody publishes is delivered."""
+    from ws4redis.testing.driver import MemoryDriver
+
+    new_recipient = MemoryDriver.new_recipient
+
+    def new_recipient_without(driver: Any, *arguments: Any) -> Any:
+        recipient = new_recipient(driver, *arguments)
+        driver.exchange.heartbeat = None
+        return recipient
+
+    replace(MemoryDriver, new_recipient=new_recipient_without)
+
+
+# Mutations: echo
+
+
+@mutation('lets-the-own-echo-through')
+def own_copies_are_delivered() -> None:
+    """Everybody gets back what he sent."""
+    from ws4redis.core.origin import Origin
+
+    replace(Origin, take_own_copy=lambda origin, channel, payload: False)
+
+
+@mutation('ignores-echo')
+def nobody_gets_an_echo() -> None:
+    """Who asks for the echo does not get it."""
+    from ws4redis.core.origin import Origin
+
+    init = Origin.__init__
+    replace(Origin, __init__=lambda origin, recipient, echo: init(origin, recipient, False))
+
+
+@mutation('takes-every-equal-message-for-an-echo')
+def equal_messages_are_own_copies() -> None:
+    """Who has said something never hears it from others."""
+    from ws4redis.core.origin import Origin
+
+    def is_equal(origin: Origin, channel: bytes, payload: bytes) -> bool:
+        return (channel, payload) in origin._fold()
+
+    replace(Origin, take_own_copy=is_equal)
+
+
+# Mutations: subscribing
+
+
+@mutation('unsubscribes-too-early')
+def first_one_who_leaves_unsubscribes() -> None:
+    """The process gives a channel up when somebody leaves, whoever stays."""
+    from ws4redis.core.exchange import Exchange
+    from ws4redis.core.feed import Kind
+
+    unsubscribe = Exchange.unsubscribe
+
+    def unsubscribe_all(exchange: Exchange, recipient: Any, channels: Iterable[bytes] = (), patterns: Any = ()) -> None:
+        given_up = list(channels)
+        unsubscribe(exchange, recipient, given_up, patterns)
+        exchange.feed.unsubscribe(Kind.CHANNEL, given_up)
+
+    replace(Exchange, unsubscribe=unsubscribe_all)
+
+
+@mutation('never-unsubscribes')
+def channels_are_kept() -> None:
+    """The process listens for ever on what anybody has ever wanted."""
+    from ws4redis.core.feed import Feed
+
+    replace(Feed, unsubscribe=lambda feed, kind, names: None)
+
+
+@mutation('subscribes-to-less-after-an-outage')
+def one_channel_is_forgotten() -> None:
+    """The first channel is not subscribed to again."""
+    from ws4redis.core.feed import Feed
+
+    wanted, connected = Feed.wanted, Feed.connected
+
+    def connected_with_less(feed: Feed, now: float) -> None:
+        again = feed.lost_at is not None
+        Feed.wanted = lambda feed, kind: wanted(feed, kind)[again:]  # type: ignore[method-assign]
+        connected(feed, now)
+        Feed.wanted = wanted  # type: ignore[method-assign]
+
+    replace(Feed, connected=connected_with_less)
+
+
+@mutation('does-not-catch-up')
+def nothing_is_made_up_for() -> None:
+    """What was persisted in an outage is not sent."""
+    from ws4redis.core.exchange import Exchange
+
+    fetched = Exchange.fetched
+    replace(Exchange, fetched=lambda exchange, values, now: fetched(exchange, {}, now))
+
+
+@mutation('catches-up-on-what-was-had')
+def persisted_messages_are_repeated() -> None:
+    """After an outage everybody gets what is persisted, whether he has had it or not."""
+    from ws4redis.core.exchange import _Listeners
+
+    replace(_Listeners, remembers=lambda listeners, payload: False)
+
+
+# Mutations: ends, limits and rights
+
+
+@mutation('swaps-the-close-code')
+def every_close_is_a_normal_one() -> None:
+    """Whatever code a client closes with, the answer is 1000."""
+    from ws4redis.core import frames, recipient
+
+    replace(recipient, close_echo=lambda data: frames.close_frame(1000))
+
+
+@mutation('says-1002-for-1009')
+def too_large_is_a_protocol_error() -> None:
+    """A message that is too large is taken for a violation of the protocol."""
+    from ws4redis.core.frames import CloseCode
+    from ws4redis.core.websocket import WebSocket
+
+    failed = WebSocket._failed
+
+    def failed_otherwise(websocket: WebSocket, code: CloseCode, text: str) -> Any:
+        return failed(websocket, CloseCode.PROTOCOL_ERROR if code is CloseCode.TOO_LARGE else code, text)
+
+    replace(WebSocket, _failed=failed_otherwise)
+
+
+@mutation('tells-what-went-wrong')
+def reasons_are_told() -> None:
+    """The reason of a close frame says what the log says."""
+    from ws4redis.core import frames
+
+    replace(frames, _REASONS={code: f'closed with {code.name}' for code in frames._REASONS})
+
+
+@mutation('answers-no-ping')
+def pings_are_passed_over() -> None:
+    """Nobody gets a pong."""
+    from ws4redis.core.recipient import Recipient
+    from ws4redis.core.websocket import Ping
+
+    receive = Recipient._receive
+    replace(Recipient, _receive=lambda recipient, event: None if isinstance(event, Ping) else receive(recipient, event))
+
+
+@mutation('waits-for-slow-readers')
+def slow_readers_are_kept() -> None:
+    """What a client does not read is kept without a limit."""
+    from ws4redis.core.recipient import Recipient
+
+    replace(Recipient, check_pending=lambda recipient: None)
+
+
+@mutation('has-no-rate')
+def rate_is_not_limited() -> None:
+    """A client may send as much as it likes."""
+    from ws4redis.core.recipient import Recipient
+
+    replace(Recipient, _within_rate=lambda recipient: True)
+
+
+@mutation('keeps-rights')
+def rights_are_not_withdrawn() -> None:
+    """Who logs out keeps his websockets."""
+    from ws4redis.core.driver import Driver
+
+    replace(Driver, withdraw=lambda driver, lost: None)
+
+
+@mutation('releases-twice')
+def release_comes_twice() -> None:
+    """A client that vanishes is released and released."""
+    from ws4redis.core.agenda import Job, JobKind
+    from ws4redis.core.recipient import Recipient
+
+    gone = Recipient._gone
+
+    def gone_twice(recipient: Recipient) -> None:
+        gone(recipient)
+        assert recipient._queue is not None
+        recipient._queue.append(Job(JobKind.RELEASE))
+
+    replace(Recipient, _gone=gone_twice)
+
+
+@mutation('keeps-those-who-do-not-answer')
+def answer_to_a_ping_may_take_for_ever() -> None:
+    """A client that does not answer is never dropped."""
+    from ws4redis.core.recipient import Recipient
+
+    tick_ping = Recipient._tick_ping
+
+    def tick_ping_and_forgive(recipient: Recipient, now: float) -> None:
+        if recipient._pinged is not None:
+            recipient._heard, recipient._pinged = now, None
+        tick_ping(recipient, now)
+
+    replace(Recipient, _tick_ping=tick_ping_and_forgive)

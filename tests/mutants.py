@@ -1,7 +1,10 @@
 """Turns on the faults of broken.py one by one and sees that the tests find each of them: python -m tests.mutants
 
-Every test of the fault's row in test_regressions.py has to fail, by an assertion or an exception that the switch names. Nearly
-all other tests have to pass: a switch that breaks everything would prove nothing.
+For a switch every test of the fault's row in test_regressions.py has to fail, by an assertion or an exception that the switch
+names. For a mutation a case of the contract has to fail. Nearly all other tests have to pass: a fault that breaks everything
+would prove nothing.
+
+    python -m tests.mutants contract    the mutations alone
 """
 
 import os
@@ -14,7 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.broken import SWITCHES
+from tests.broken import MUTATIONS, SWITCHES
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
@@ -40,8 +43,14 @@ ARGUMENTS = (
     *('-q', '-p', 'no:cacheprovider', '-p', 'no:randomly', '-p', 'tests.broken', '--tb=short', '--show-capture=no'),
     # Searching for the smallest example of each failure takes minutes.
     *('-m', 'not hypothesis', '--ignore=tests/testing/test_plugin.py'),
+    *(f'--ignore=tests/testing/test_{name}.py' for name in ('certify', 'contract', 'fakeredis', 'model')),
     *('tests/core', 'tests/testing', *(f'tests/test_{name}.py' for name in ROOT_MODULES)),
 )
+
+CONTRACT = (*ARGUMENTS[:8], '--tb=line', 'tests/testing/test_contract.py')
+"""The contract in memory, on fakeredis."""
+
+CASE = re.compile(r'test_case_holds\[(\w+)-fakeredis\]')
 
 SLOW = ' or '.join(['in_any_order', *(f'test_f{number}_' for number in (14, 17, 18, 23))])
 """Those that exhaust all orders of events, or start processes: left out while another fault is turned on."""
@@ -49,6 +58,12 @@ SLOW = ' or '.join(['in_any_order', *(f'test_f{number}_' for number in (14, 17, 
 PROCESSES = 2
 SECONDS = 300.0
 """For one run, which takes 15 on an idle machine."""
+
+MOST_SHOWN = 5
+"""Cases in a line of the table."""
+
+MOST_CAUGHT = 0.7
+"""The share of cases that may find a mutation: one that breaks more is no single fault."""
 
 OTHERS = 0.9
 """The share of other tests that has to pass with a fault turned on."""
@@ -77,11 +92,20 @@ class Outcome:
 
 def run(name: str) -> list[Outcome]:
     """Run the tests with this fault turned on; with none if the name is empty."""
+    return run_with(name, *ARGUMENTS, '-k', f'test_{name.lower()}_ or not ({SLOW})' if name else '')
+
+
+def run_contract(name: str) -> list[Outcome]:
+    """Run the contract with this mutation turned on; with none if the name is empty."""
+    return run_with(name, *CONTRACT, '-k', 'test_case_holds and fakeredis and not tcp')
+
+
+def run_with(name: str, *arguments: str) -> list[Outcome]:
+    """Run pytest with these arguments and this fault turned on."""
     with tempfile.TemporaryDirectory() as directory:
         report = Path(directory) / 'report.xml'
         environment = {**os.environ, 'WS4REDIS_BROKEN': name, 'HYPOTHESIS_STORAGE_DIRECTORY': directory}
-        chosen = f'test_{name.lower()}_ or not ({SLOW})' if name else ''
-        command = [sys.executable, '-m', 'pytest', *ARGUMENTS, '-k', chosen, f'--junitxml={report}']
+        command = [sys.executable, '-m', 'pytest', *arguments, f'--junitxml={report}']
         try:
             done = subprocess.run(
                 command, cwd=REPOSITORY, env=environment, capture_output=True, text=True, timeout=SECONDS, check=False
@@ -139,8 +163,33 @@ def judge_unbroken(outcomes: list[Outcome]) -> bool:
     return bool(outcomes) and not regressions
 
 
-def main() -> int:
-    """Run everything; gives the exit status."""
+def judge_contract(name: str, outcomes: list[Outcome]) -> bool:
+    """Print which cases caught a mutation; whether any did, and not all."""
+    cases = {found[1]: outcome for outcome in outcomes if (found := CASE.search(outcome.name))}
+    caught = [case for case, outcome in cases.items() if outcome.kind in ('failed', 'error')]
+    verdict = 'NONE' if not caught else f'{len(caught)}/{len(cases)}'
+    print(f'{name:<40} {verdict:<8} {", ".join(caught[:MOST_SHOWN])}{" ..." if len(caught) > MOST_SHOWN else ""}'.rstrip())
+    if not cases:
+        print(f'{"":<40} {outcomes[-1].message[:100] if outcomes else "no case was run"}')
+    return 0 < len(caught) <= MOST_CAUGHT * len(cases)
+
+
+def main_contract() -> bool:
+    """Run the contract with each mutation; whether each was found, and nothing without one."""
+    print('The contract: which of its cases find which mutation, in memory on fakeredis')
+    with ThreadPoolExecutor(PROCESSES) as pool:
+        runs = pool.map(run_contract, ['', *MUTATIONS])
+        unbroken = [outcome for outcome in next(runs) if CASE.search(outcome.name)]
+        failing = [outcome.name for outcome in unbroken if outcome.kind != 'passed']
+        print(f'Nothing broken: {len(unbroken) - len(failing)} of {len(unbroken)} cases hold {" ".join(failing)}'.rstrip())
+        print(f'\n{"mutation":<40} {"found by":<8} cases')
+        verdicts = [judge_contract(name, outcomes) for name, outcomes in zip(MUTATIONS, runs, strict=True)]
+    print(f'\n{verdicts.count(True)} found, {verdicts.count(False)} not')
+    return bool(unbroken) and not failing and all(verdicts)
+
+
+def main_switches() -> bool:
+    """Run the suite with each switch; whether each was found."""
     names = ['', *SWITCHES]
     with ThreadPoolExecutor(PROCESSES) as pool:
         runs = pool.map(run, names)
@@ -149,8 +198,15 @@ def main() -> int:
         verdicts = [judge(name, outcomes) for name, outcomes in zip(SWITCHES, runs, strict=True)]
     skipped = verdicts.count('skipped')
     print(f'\n{verdicts.count("passed")} passed, {verdicts.count("failed")} failed' + (f', {skipped} skipped' if skipped else ''))
-    return 0 if sound and 'failed' not in verdicts else 1
+    return sound and 'failed' not in verdicts
+
+
+def main(arguments: list[str]) -> int:
+    """Run everything, or the contract alone; gives the exit status."""
+    switches = True if 'contract' in arguments else main_switches()
+    print()
+    return 0 if main_contract() and switches else 1
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

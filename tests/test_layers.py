@@ -60,11 +60,13 @@ LAYERS = (
     'testing/timing.py',
     'testing/matching.py',
     'testing/publications.py',
+    'testing/guard.py',
     'testing/threads.py',
     'testing/trace.py',
     'testing/reasons.py',
     'testing/client.py',
     'testing/faults.py',
+    'testing/comparing.py',
     'testing/driver.py',
     'testing/connecting.py',
     'testing/websocket.py',
@@ -73,6 +75,9 @@ LAYERS = (
     'testing/broker.py',
     'testing/subscriber_cases.py',
     'testing/contract.py',
+    'testing/runner.py',
+    'testing/certify.py',
+    'testing/__main__.py',
     'testing/plugin.py',
 )
 """Every source file; each imports only from those above it."""

@@ -26,6 +26,7 @@ from redis.connection import (
 )
 from redis.retry import Retry
 
+import ws4redis as package
 from ws4redis import settings
 
 if TYPE_CHECKING:
@@ -301,6 +302,9 @@ def active_server() -> RedisServer:
     global _configured
     if _override is not None:
         return _override
+    kept: RedisServer | None = package.unrequested() if package.unrequested is not None else None
+    if kept is not None:
+        return kept
     value = settings.WS4REDIS_CONNECTION
     if isinstance(value, str) and value.startswith(MEMORY):
         _check_memory(value)

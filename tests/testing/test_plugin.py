@@ -125,3 +125,156 @@ def test_plugin_is_silent_where_there_is_no_django(project: pytest.Pytester, wit
 def test_fixture_is_listed_with_a_sentence(project: pytest.Pytester) -> None:
     result = run(project, '--fixtures')
     result.stdout.fnmatch_lines(['ws4redis -- *', '*A Broker: publish, connect and assert*'])
+
+
+def test_option_takes_a_server_of_the_runs_own(project: pytest.Pytester, redis_url: str) -> None:
+    project.makepyfile(
+        """
+        def test_where(ws4redis):
+            client = ws4redis.connect('news', subscribe='broadcast')
+            ws4redis.publish('hello', facility='news', broadcast=True)
+            assert client.receive() == 'hello'
+            print('on', ws4redis.redis.info('server')['redis_version'], ws4redis.server.namespace or 'alone')
+        """
+    )
+    for option, expected in (('server', '*on [0-9]* alone'), (redis_url, '*on [0-9]* ws4redis-test:*')):
+        result = run(project, '--ds=tests.settings', f'--ws4redis={option}', '-s')
+        result.assert_outcomes(passed=1)
+        result.stdout.fnmatch_lines([expected])
+
+
+@pytest.mark.parametrize('option', ['nonsense', 'http://localhost'])
+def test_option_that_makes_no_sense_says_what_does(project: pytest.Pytester, option: str) -> None:
+    project.makepyfile('def test(ws4redis): pass')
+    result = run(project, '--ds=tests.settings', f'--ws4redis={option}')
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(['*it begins with redis://*'])
+
+
+def test_mark_is_the_fixture_without_its_object(project: pytest.Pytester) -> None:
+    project.makepyfile(
+        """
+        import unittest
+        import pytest
+        from ws4redis.redis_client import runs_in_test
+
+        @pytest.mark.ws4redis
+        def test_function():
+            assert runs_in_test()
+
+        @pytest.mark.ws4redis
+        class TestClass:
+            def test_method(self):
+                assert runs_in_test()
+
+        @pytest.mark.ws4redis
+        class TestCase(unittest.TestCase):
+            def test_method(self):
+                assert runs_in_test()
+
+        def test_without():
+            assert not runs_in_test()
+        """
+    )
+    run(project, '--ds=tests.settings', '--strict-markers').assert_outcomes(passed=4)
+
+
+PUBLISHING = """
+    import pytest
+    from ws4redis.publisher import RedisPublisher
+
+    def publish():
+        RedisPublisher(facility='news', broadcast=True).publish_message('hi', expire=10)
+
+    def test_without(): publish()
+    def test_without_again():
+        assert RedisPublisher(facility='news', broadcast=True).fetch_message(None, 'news', 'broadcast') is None
+        publish()
+    def test_with(ws4redis): publish()
+"""
+
+
+def test_t11_what_is_published_without_the_fixture_is_kept_in_memory_and_named(project: pytest.Pytester) -> None:
+    project.makepyfile(PUBLISHING)
+    result = run(project, '--ds=tests.settings')
+    result.assert_outcomes(passed=3)
+    line = 'ws4redis: 2 tests published without the fixture, kept in memory: test_t11*.py:5, test_t11*.py:5'
+    result.stdout.fnmatch_lines([line])
+
+
+def test_t11_it_may_fail_instead(project: pytest.Pytester) -> None:
+    project.makepyfile(PUBLISHING)
+    result = run(project, '--ds=tests.settings', '-o', 'ws4redis_unrequested=fail')
+    result.assert_outcomes(passed=1, failed=2)
+    result.stdout.fnmatch_lines(['*RuntimeError: published to broadcast:news without a Broker at *:5: use the fixture*'])
+
+
+def test_t11_it_may_be_real(project: pytest.Pytester) -> None:
+    project.makepyfile(PUBLISHING)
+    result = run(project, '--ds=tests.settings', '-o', 'ws4redis_unrequested=real', '-k', 'test_without')
+    assert 'published without the fixture' not in result.stdout.str()
+
+
+def test_t11_unknown_choice_is_a_usage_error(project: pytest.Pytester) -> None:
+    project.makepyfile(PUBLISHING)
+    result = run(project, '--ds=tests.settings', '-o', 'ws4redis_unrequested=perhaps')
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["*ws4redis_unrequested is 'perhaps': it takes memory, fail, real"])
+
+
+def test_t10_failing_test_shows_what_happened(project: pytest.Pytester) -> None:
+    project.makepyfile(
+        """
+        from ws4redis.testing import Broker
+
+        def test_with_the_fixture(ws4redis):
+            mary = ws4redis.connect('news', subscribe='broadcast', name='mary')
+            ws4redis.publish('hi', facility='chat', broadcast=True)
+            assert mary.received == ['hi']
+
+        def test_with_a_block():
+            with Broker() as broker:
+                broker.connect('news', subscribe='broadcast', name='john').receive()
+
+        def test_without():
+            assert False
+        """
+    )
+    result = run(project, '--ds=tests.settings')
+    result.assert_outcomes(failed=3)
+    result.stdout.fnmatch_lines(
+        [
+            "E * mary got nothing: published to 'chat', joined 'news'",
+            '*ws4redis: the last 50 events*',
+            '*+0.* s  mary joined broadcast:news',
+            "*+0.* s  published broadcast:chat 'hi', expire 3600 (test_t10*.py:5)",
+            '*ws4redis: the last 50 events*',
+            '*john joined broadcast:news',
+        ]
+    )
+    assert result.stdout.str().count('the last 50 events') == 2
+    assert 'ws4redis/testing/client.py' not in result.stdout.str()
+
+
+@pytest.mark.parametrize('arguments', [('-n', '2'), ('--disable-socket', '--allow-unix-socket'), ('-p', 'randomly')])
+def test_t16_works_beside_other_plugins(project: pytest.Pytester, arguments: tuple[str, ...]) -> None:
+    plugin = {'-n': 'xdist', '--disable-socket': 'pytest_socket', '-p': 'pytest_randomly'}[arguments[0]]
+    pytest.importorskip(plugin)
+    project.makepyfile(
+        """
+        import pytest
+        from django.contrib.auth.models import User
+
+        @pytest.mark.parametrize('number', range(6))
+        def test_whole_way(ws4redis, db, settings, number):
+            settings.WS4REDIS_PREFIX = f'site{number}'
+            john = User.objects.create_user('john')
+            client = ws4redis.connect('news', subscribe=['user', 'broadcast'], user=john)
+            ws4redis.publish('hi', facility='news', users=[john], broadcast=True, expire=60)
+            assert client.receive_all() == ['hi', 'hi']
+            ws4redis.advance(61)
+            assert ws4redis.persisted(facility='news', users=[john]) is None
+        """
+    )
+    arguments = () if arguments[0] == '-p' else arguments
+    run(project, '--ds=tests.settings', *arguments).assert_outcomes(passed=6)

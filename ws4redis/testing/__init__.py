@@ -7,6 +7,7 @@ if TYPE_CHECKING:
     from ws4redis.testing.client import HandshakeRejected, WebSocketClient
     from ws4redis.testing.matching import ANY
     from ws4redis.testing.publications import Publication, Publications
+    from ws4redis.testing.runner import DiscoverRunner, GuardMixin
     from ws4redis.testing.stores import FakeRedisPublisher, FakeRedisStore, FakeRedisSubscriber
     from ws4redis.testing.subscriber_cases import SubscriberCase, subscriber_contract
     from ws4redis.testing.websocket import FakeWebSocket
@@ -14,10 +15,12 @@ if TYPE_CHECKING:
 __all__ = [
     'ANY',
     'Broker',
+    'DiscoverRunner',
     'FakeRedisPublisher',
     'FakeRedisStore',
     'FakeRedisSubscriber',
     'FakeWebSocket',
+    'GuardMixin',
     'HandshakeRejected',
     'Publication',
     'Publications',
@@ -30,6 +33,8 @@ if not TYPE_CHECKING:
     _HOMES = {
         'ANY': 'matching',
         'Broker': 'broker',
+        'DiscoverRunner': 'runner',
+        'GuardMixin': 'runner',
         'HandshakeRejected': 'client',
         'Publication': 'publications',
         'Publications': 'publications',

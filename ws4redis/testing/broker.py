@@ -4,7 +4,7 @@ import contextlib
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
-from typing import Any
+from typing import Any, ClassVar
 
 import redis
 from django.test.utils import override_settings
@@ -43,6 +43,9 @@ class Broker:
             False shows what a browser would see.
     """
 
+    last: 'ClassVar[Broker | None]' = None
+    """The one that was begun last, for the report of a failing test."""
+
     kernel_buffer = 1 << 18
     """Bytes that a client takes in although it has stopped reading, as a socket's buffers would."""
 
@@ -63,6 +66,7 @@ class Broker:
             self._raise_errors()
 
     def _begin(self) -> None:
+        Broker.last = self
         self.threads_before = thread_ids()
         self.clock = Clock()
         self.trace = Trace(self.clock.now)

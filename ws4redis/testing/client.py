@@ -216,6 +216,11 @@ class ProtocolClient(ABC):
         return self._inbox.popleft()
 
     @property
+    def broker(self) -> 'Broker':
+        """Whose client it is."""
+        return self._broker
+
+    @property
     def session_expires(self) -> float | None:
         """When its session ends, seconds since the epoch on the broker's clock; None if it has none that is stored."""
         if self.session is None or not self.session.session_key:

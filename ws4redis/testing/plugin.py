@@ -1,19 +1,68 @@
-"""The pytest plugin: its fixtures. It imports pytest alone; the rest is loaded when a test asks for a fixture."""
+"""The pytest plugin: fixtures, mark, option, and failures that explain themselves.
+
+It imports pytest alone; the rest is loaded when a test asks for a fixture.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import os
+import sys
+from typing import TYPE_CHECKING, Any
 
 import pytest
+
+import ws4redis as package
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ws4redis.testing.broker import Broker
+    from ws4redis.testing.guard import Guard
 
-__all__ = ['pytest_runtest_teardown', 'ws4redis']
+__all__ = ['ws4redis']
 
 _BROKER: pytest.StashKey[Broker] = pytest.StashKey()
+_GUARD: pytest.StashKey[Guard] = pytest.StashKey()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """--ws4redis and ws4redis_unrequested."""
+    group = parser.getgroup('ws4redis', 'websockets over Redis')
+    group.addoption(
+        '--ws4redis',
+        default='memory',
+        metavar='memory|server|URL',
+        help='the Redis of the fixture ws4redis: in memory; a redis-server from PATH, one for each worker; or one that is in use '
+        'otherwise, where all names get a prefix of the test',
+    )
+    parser.addini(
+        'ws4redis_unrequested',
+        'what becomes of what a test publishes without the fixture: memory, fail or real (WS4REDIS_CONNECTION)',
+        default='memory',
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """The mark, and the guard over what is published without the fixture."""
+    config.addinivalue_line('markers', 'ws4redis: use the fixture ws4redis, without its object')
+    from ws4redis.testing.guard import Guard
+
+    try:
+        guard = Guard(config.getini('ws4redis_unrequested'), _relative)
+    except ValueError as exc:
+        raise pytest.UsageError(str(exc)) from exc
+    config.stash[_GUARD] = guard
+    package.unrequested = guard
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Without tests there is nothing to guard."""
+    if package.unrequested is config.stash.get(_GUARD, None):
+        package.unrequested = None
+
+
+def _relative(place: str) -> str:
+    return place.removeprefix(os.getcwd() + os.sep)
 
 
 @pytest.fixture
@@ -21,9 +70,25 @@ def ws4redis(request: pytest.FixtureRequest) -> Iterator[Broker]:
     """A Broker: publish, connect and assert without a Redis server, a socket or a sleep."""
     from ws4redis.testing.broker import Broker
 
-    with Broker() as broker:
+    option = request.config.getoption('--ws4redis')
+    with Broker('memory://' if option == 'memory' else option) as broker:
         request.node.stash[_BROKER] = broker
         yield broker
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """The mark asks for the fixture."""
+    if item.get_closest_marker('ws4redis') is not None:
+        names = getattr(item, 'fixturenames', None)
+        if names is not None and 'ws4redis' not in names:
+            names.append('ws4redis')
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """What an earlier test has published without the fixture is gone, and so is its Broker."""
+    item.config.stash[_GUARD].begin(item.nodeid)
+    _last_broker(forget=True)
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -33,3 +98,41 @@ def pytest_runtest_teardown(item: pytest.Item) -> None:
     if broker is not None:
         del item.stash[_BROKER]
         broker.close_clients()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Any:
+    """A failing test shows what happened in its Broker."""
+    report = yield
+    broker = _last_broker() if report.when == 'call' and report.failed else None
+    if broker is not None and broker.trace:
+        report.sections.append(('ws4redis: the last 50 events', str(broker.trace)))
+    return report
+
+
+def _last_broker(forget: bool = False) -> Broker | None:
+    """The Broker that was begun last, by the fixture or by the test itself; it may have ended."""
+    module = sys.modules.get('ws4redis.testing.broker')
+    if module is None:
+        return None
+    last: Broker | None = module.Broker.last
+    if forget:
+        module.Broker.last = None
+    return last
+
+
+def pytest_assertrepr_compare(config: pytest.Config, op: str, left: object, right: object) -> list[str] | None:
+    """`assert mary.received == ['hi']` says why not."""
+    module = type(left).__module__, type(right).__module__
+    if not any(name in ('ws4redis.testing.client', 'ws4redis.testing.publications') for name in module):
+        return None
+    from ws4redis.testing.comparing import explain_comparison
+
+    return explain_comparison(config, op, left, right)
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    """A line about tests that published without the fixture."""
+    guard = config.stash.get(_GUARD, None)
+    if guard is not None and guard.summary():
+        terminalreporter.write_line(guard.summary())

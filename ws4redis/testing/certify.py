@@ -1,0 +1,210 @@
+"""Runs the contract on every way from a publisher to a browser, and says what came of it, in a table.
+
+    in memory    the exchange driven in this thread, clients joined to it in memory
+    over TCP     the real loop on a real port, clients on sockets
+
+each on fakeredis and on a Redis server. A way proves itself before a case counts: that the server is what its name says,
+and that the bytes go through a socket or through none.
+"""
+
+import contextlib
+import os
+import traceback
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from django.test.utils import override_settings
+
+from ws4redis.settings import SETTINGS
+from ws4redis.testing.broker import Broker
+from ws4redis.testing.contract import Case, Site
+from ws4redis.testing.servers import MEMORY
+
+__all__ = ['Outcome', 'Way', 'certify', 'database', 'look', 'prove', 'run', 'table', 'ways']
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """A way from a publisher to a browser.
+
+    Attributes:
+        name: of its column.
+        url: of the Redis server, as a Broker takes it.
+        tcp: whether clients come over TCP, else in memory.
+    """
+
+    name: str
+    url: str
+    tcp: bool
+
+    @property
+    def in_memory(self) -> bool:
+        """Whether fakeredis stands for the server."""
+        return self.url == MEMORY
+
+    @contextlib.contextmanager
+    def open(self) -> Iterator[Site]:
+        """A new site."""
+        with Broker(self.url, raise_server_exceptions=False) as broker:
+            yield broker
+
+
+def ways(url: str) -> list[Way]:
+    """All ways, with the Redis server at this URL."""
+    return [Way('fakeredis', MEMORY, False), Way('redis', url, False)]
+
+
+def prove(way: Way, site: Site) -> str:
+    """What a way really goes through.
+
+    Raises:
+        AssertionError: it is not what its name says.
+    """
+    connection = site.redis.connection_pool.connection_class
+    module = next(base.__module__ for base in connection.__mro__ if not base.__module__.startswith('ws4redis.'))
+    if way.in_memory:
+        assert module.partition('.')[0] == 'fakeredis', f'{way.name} is served by {module}'
+        return 'fakeredis'
+    assert module.partition('.')[0] == 'redis', f'{way.name} is served by {module}'
+    info: Any = site.redis.info('server')
+    assert info['process_id'] and info['process_id'] != os.getpid()
+    return f'Redis {info["redis_version"]}, process {info["process_id"]}'
+
+
+PINNED = {name: setting.default for name, setting in SETTINGS.items() if name != 'WS4REDIS_CONNECTION'}
+
+
+@contextlib.contextmanager
+def pinned_settings() -> Iterator[None]:
+    """The settings that the cases take for granted, whatever the project has."""
+    with override_settings(**PINNED, ALLOWED_HOSTS=['testserver', 'localhost', '127.0.0.1'], CSRF_TRUSTED_ORIGINS=[]):
+        yield
+
+
+def run(case: Case, way: Way) -> None:
+    """Run one case on one way.
+
+    Raises:
+        AssertionError: the case does not hold there, or the way is not what its name says.
+    """
+    with pinned_settings(), way.open() as site:
+        prove(way, site)
+        case(site)
+
+
+def look(way: Way) -> str:
+    """What a way really goes through, seen on a site of its own."""
+    with pinned_settings(), way.open() as site:
+        return prove(way, site)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of one case on one way.
+
+    Attributes:
+        case, way: names.
+        failure: None if it holds; else where and how it failed.
+    """
+
+    case: str
+    way: str
+    failure: str | None
+
+    @property
+    def passed(self) -> bool:
+        """Whether it holds."""
+        return self.failure is None
+
+
+def certify(
+    cases: dict[str, Case], on: Iterable[Way], between: Callable[[], object], tell: Callable[[Outcome], object] = bool
+) -> list[Outcome]:
+    """Run every case on every way.
+
+    Args:
+        cases: by name.
+        on: the ways.
+        between: called after each run, to empty the database.
+        tell: called with each outcome as it comes.
+    """
+    outcomes = []
+    for way in on:
+        for name, case in cases.items():
+            failure = None
+            try:
+                run(case, way)
+            except Exception as exc:
+                failure = describe(exc)
+            finally:
+                between()
+            outcomes.append(Outcome(name, way.name, failure))
+            tell(outcomes[-1])
+    return outcomes
+
+
+def describe(exc: BaseException) -> str:
+    """Where the case failed, and the line."""
+    frames = traceback.extract_tb(exc.__traceback__)
+    place = next((frame for frame in reversed(frames) if frame.filename.endswith('contract.py')), frames[-1])
+    text = str(exc).strip().splitlines()
+    said = f': {text[0]}' if text else ''
+    return f'{os.path.basename(place.filename)}:{place.lineno}: {place.line}\n        {type(exc).__name__}{said}'
+
+
+def table(outcomes: Iterable[Outcome]) -> str:
+    """Case by way; a cell is what came of one run, and empty if there was none."""
+    outcomes = list(outcomes)
+    columns = list(dict.fromkeys(outcome.way for outcome in outcomes))
+    rows: dict[str, dict[str, Outcome]] = {}
+    for outcome in outcomes:
+        rows.setdefault(outcome.case, {})[outcome.way] = outcome
+    width = max(len('case'), *map(len, rows)) if rows else len('case')
+    lines = [f'{"case":<{width}}  ' + '  '.join(columns)]
+    for name, row in rows.items():
+        cells = [('' if way not in row else 'ok' if row[way].passed else 'FAILED').ljust(len(way)) for way in columns]
+        differs = '  differs' if len({outcome.passed for outcome in row.values()}) > 1 else ''
+        lines.append((f'{name:<{width}}  ' + '  '.join(cells) + differs).rstrip())
+    return '\n'.join(lines)
+
+
+@contextlib.contextmanager
+def database() -> Iterator[Callable[[], object]]:
+    """Django with a test database; gives what empties it.
+
+    With DJANGO_SETTINGS_MODULE it is the project's, else SQLite in memory.
+    """
+    import django
+    from django.conf import settings
+
+    if 'DJANGO_SETTINGS_MODULE' not in os.environ and not settings.configured:
+        settings.configure(**SITE)
+    django.setup()
+    from django.core.management import call_command
+    from django.test.utils import setup_databases, setup_test_environment, teardown_databases, teardown_test_environment
+
+    setup_test_environment()
+    try:
+        old = setup_databases(verbosity=0, interactive=False)
+        try:
+            yield partial(call_command, 'flush', verbosity=0, interactive=False)
+        finally:
+            teardown_databases(old, verbosity=0)
+    finally:
+        teardown_test_environment()
+
+
+SITE: dict[str, Any] = {
+    'SECRET_KEY': 'of a site that lives as long as its tests',
+    'USE_TZ': True,
+    'DATABASES': {'default': {'ENGINE': 'django.db.backends.sqlite3', 'NAME': ':memory:'}},
+    'INSTALLED_APPS': ['django.contrib.auth', 'django.contrib.contenttypes', 'django.contrib.sessions', 'ws4redis'],
+    'MIDDLEWARE': [
+        'django.contrib.sessions.middleware.SessionMiddleware',
+        'django.contrib.auth.middleware.AuthenticationMiddleware',
+    ],
+    'DEFAULT_AUTO_FIELD': 'django.db.models.BigAutoField',
+}
+"""A site that has what the cases need."""

@@ -1,0 +1,51 @@
+"""Plain asserts about what was received or published explain themselves (T10)."""
+
+from typing import TYPE_CHECKING, Any
+
+from ws4redis.testing import reasons
+from ws4redis.testing.client import Received
+from ws4redis.testing.matching import Wanted
+from ws4redis.testing.publications import Publications
+
+if TYPE_CHECKING:
+    import pytest
+
+__all__ = ['explain_comparison']
+
+LINES = 60
+"""Lines of a difference that are shown."""
+
+
+def explain_comparison(config: 'pytest.Config', op: str, left: Any, right: Any) -> list[str] | None:
+    """The lines of a failed comparison in which a Received or Publications takes part; None if there is nothing to add."""
+    ours = left if isinstance(left, (Received, Publications)) else right
+    if op == '==':
+        expected = right if ours is left else left
+        missing = reasons.missing_from(ours, expected) if isinstance(expected, (list, tuple)) else []
+    elif op == 'in':
+        missing = [left]
+    else:
+        return None
+    answers = [reason for item in missing for reason in _why_not(ours, item)]
+    lines = [line for reason in dict.fromkeys(answers) for line in reason.lines()]
+    plain = [_plain(side) for side in (left, right)]
+    return _difference(config, op, *plain) + (['', *lines] if lines else [])
+
+
+def _why_not(ours: Any, item: Any) -> list[reasons.Reason]:
+    if isinstance(ours, Received):
+        return reasons.why_not_received(ours.owner.broker, ours.owner, Wanted(item))
+    return reasons.nothing_published(ours.owner)
+
+
+def _plain(side: Any) -> Any:
+    return list(side) if isinstance(side, (Received, Publications)) else side
+
+
+def _difference(config: 'pytest.Config', op: str, left: Any, right: Any) -> list[str]:
+    """What pytest says of the same comparison of plain lists."""
+    answers = config.hook.pytest_assertrepr_compare(config=config, op=op, left=left, right=right)
+    for answer in answers:
+        if answer:
+            return list(answer)[:LINES]
+    return [f'{left!r} {op} {right!r}']

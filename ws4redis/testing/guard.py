@@ -1,0 +1,81 @@
+"""What tests publish without asking for a Broker (T11). Loaded by the plugin: at first it imports the standard library alone.
+
+ws4redis.redis_client asks `ws4redis.unrequested` for a server when somebody publishes outside a Broker; in a test run that is
+a Guard. Django's mail goes into locmem in the same way.
+"""
+
+from collections.abc import Callable
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ws4redis.redis_client import RedisServer
+
+__all__ = ['CHOICES', 'Guard']
+
+CHOICES = ('memory', 'fail', 'real')
+
+REMEDIES = (
+    'use the fixture ws4redis (or the mark, @pytest.mark.ws4redis); with ws4redis_unrequested = memory it is kept in memory; '
+    'with ws4redis_unrequested = real it goes to WS4REDIS_CONNECTION'
+)
+
+NAMED = 3
+"""Places that the summary names."""
+
+
+class Guard:
+    """Keeps what tests publish without a Broker away from WS4REDIS_CONNECTION.
+
+    Args:
+        choice: 'memory' keeps it in a server of its own, in memory; 'fail' raises; 'real' lets it through.
+        place: shortens a 'file:line' for the summary.
+    """
+
+    def __init__(self, choice: str, place: Callable[[str], str] = str) -> None:
+        if choice not in CHOICES:
+            raise ValueError(f'ws4redis_unrequested is {choice!r}: it takes {", ".join(CHOICES)}')
+        self.choice = choice
+        self._place = place
+        self._server: Any = None
+        self._places: list[str] = []
+        self._tests: set[str] = set()
+        self._test = ''
+
+    def __call__(self) -> 'RedisServer | None':
+        """The server for somebody who has asked for none; None lets it through."""
+        if self.choice == 'real' or (self.choice == 'memory' and find_spec('fakeredis') is None):
+            return None
+        if self._server is None:
+            from ws4redis.redis_client import RedisServer
+
+            self._server = RedisServer('memory://')
+            self._server.gate.on_publish = self._published
+        server: RedisServer = self._server
+        return server
+
+    def _published(self, channel: bytes, payload: bytes, seconds: float, origin: Any) -> None:
+        from ws4redis.testing.publications import source
+
+        place = self._place(source() or 'by a thread of a library')
+        if self.choice == 'fail':
+            raise RuntimeError(f'published to {channel.decode("utf-8", "replace")} without a Broker at {place}: {REMEDIES}')
+        if self._test not in self._tests:
+            self._tests.add(self._test)
+            self._places.append(place)
+
+    def begin(self, test: str) -> None:
+        """A test begins: nothing of the one before is there any more."""
+        self._test = test
+        if self._server is not None:
+            self._server.client.flushall()
+
+    def summary(self) -> str:
+        """A line about the tests that published without a Broker; empty if none did."""
+        if not self._places:
+            return ''
+        count = len(self._places)
+        tests = 'test' if count == 1 else 'tests'
+        more = ' ...' if count > NAMED else ''
+        places = ', '.join(self._places[:NAMED])
+        return f'ws4redis: {count} {tests} published without the fixture, kept in memory: {places}{more}'
