@@ -79,6 +79,9 @@ LAYERS = (
     'testing/runner.py',
     'testing/certify.py',
     'testing/__main__.py',
+    'testing/live_loop.py',
+    'testing/live_client.py',
+    'testing/live.py',
     'testing/plugin.py',
 )
 """Every source file; each imports only from those above it."""

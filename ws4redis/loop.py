@@ -115,7 +115,10 @@ class WebsocketLoop(Driver):
 
     Attributes:
         patched: whether it lives in the main hub.
+        keep_connections: whether the database connections of its threads are a test's own, which closes them by itself.
     """
+
+    keep_connections = False
 
     def __init__(self, server: RedisServer) -> None:
         super().__init__(Exchange(Feed(random.random), control_channel()))
@@ -398,7 +401,7 @@ class WebsocketLoop(Driver):
     def _perform(self, recipient: Recipient, job: Job) -> None:
         if self.patched:
             self._classes[type(recipient.subscriber).__name__] = None
-        result = perform(recipient.subscriber, job, Handle(recipient, self._post))
+        result = perform(recipient.subscriber, job, Handle(recipient, self._post), keep_connections=self.keep_connections)
         self.call(partial(self._job_ended, recipient, job, result))
 
     def _job_ended(self, recipient: Recipient, job: Job, result: Any) -> None:
@@ -418,7 +421,8 @@ class WebsocketLoop(Driver):
             try:
                 function()
             finally:
-                close_database_connections()
+                if not self.keep_connections:
+                    close_database_connections()
 
         if self._workers is not None:
             self._workers.submit(run)

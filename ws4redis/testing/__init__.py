@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ws4redis.testing.broker import Broker
     from ws4redis.testing.client import HandshakeRejected, WebSocketClient
+    from ws4redis.testing.live import LiveServer
+    from ws4redis.testing.live_client import LiveClient
     from ws4redis.testing.matching import ANY
     from ws4redis.testing.publications import Publication, Publications
     from ws4redis.testing.runner import DiscoverRunner, GuardMixin
@@ -22,6 +24,8 @@ __all__ = [
     'FakeWebSocket',
     'GuardMixin',
     'HandshakeRejected',
+    'LiveClient',
+    'LiveServer',
     'Publication',
     'Publications',
     'SubscriberCase',
@@ -43,6 +47,8 @@ if not TYPE_CHECKING:
         'FakeRedisStore': 'stores',
         'FakeRedisSubscriber': 'stores',
         'FakeWebSocket': 'websocket',
+        'LiveServer': 'live',
+        'LiveClient': 'live_client',
         'SubscriberCase': 'subscriber_cases',
         'subscriber_contract': 'subscriber_cases',
     }

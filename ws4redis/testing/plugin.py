@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 
     from ws4redis.testing.broker import Broker
     from ws4redis.testing.guard import Guard
+    from ws4redis.testing.live import LiveServer
 
-__all__ = ['ws4redis']
+__all__ = ['ws4redis', 'ws4redis_live_server']
 
 _BROKER: pytest.StashKey[Broker] = pytest.StashKey()
 _GUARD: pytest.StashKey[Guard] = pytest.StashKey()
@@ -74,6 +75,15 @@ def ws4redis(request: pytest.FixtureRequest) -> Iterator[Broker]:
     with Broker('memory://' if option == 'memory' else option) as broker:
         request.node.stash[_BROKER] = broker
         yield broker
+
+
+@pytest.fixture
+def ws4redis_live_server(transactional_db: None, ws4redis: Broker) -> Iterator[LiveServer]:
+    """A LiveServer: pages and websockets on a real port, for browser tests, on the test's Broker and database."""
+    from ws4redis.testing.live import LiveServer
+
+    with LiveServer(ws4redis) as live:
+        yield live
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:

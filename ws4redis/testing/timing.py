@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ws4redis.testing.client import WebSocketClient
+    from ws4redis.testing.client import ProtocolClient
     from ws4redis.testing.clock import Clock
 
 __all__ = ['Advance', 'age', 'check_sessions']
@@ -116,7 +116,7 @@ def age(store: Any, keys: Iterable[Any], milliseconds: int) -> None:
             store.pexpireat(key, at - milliseconds)
 
 
-def check_sessions(clock: 'Clock', clients: Iterable['WebSocketClient'], target: float) -> None:
+def check_sessions(clock: 'Clock', clients: Iterable['ProtocolClient'], target: float) -> None:
     """Refuse to let time pass a session's end while Django's clock stands still.
 
     Raises:
