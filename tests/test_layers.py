@@ -75,13 +75,13 @@ LAYERS = (
     'testing/stores.py',
     'testing/broker.py',
     'testing/subscriber_cases.py',
-    'testing/contract.py',
     'testing/runner.py',
-    'testing/certify.py',
-    'testing/__main__.py',
     'testing/live_loop.py',
     'testing/live_client.py',
     'testing/live.py',
+    'testing/contract.py',
+    'testing/certify.py',
+    'testing/__main__.py',
     'testing/plugin.py',
 )
 """Every source file; each imports only from those above it."""

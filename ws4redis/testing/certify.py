@@ -13,14 +13,18 @@ import traceback
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.test.utils import override_settings
 
 from ws4redis.settings import SETTINGS
 from ws4redis.testing.broker import Broker
 from ws4redis.testing.contract import Case, Site
+from ws4redis.testing.live import LiveServer
 from ws4redis.testing.servers import MEMORY
+
+if TYPE_CHECKING:
+    import redis
 
 __all__ = ['Outcome', 'Way', 'certify', 'database', 'look', 'prove', 'run', 'table', 'ways']
 
@@ -48,12 +52,51 @@ class Way:
     def open(self) -> Iterator[Site]:
         """A new site."""
         with Broker(self.url, raise_server_exceptions=False) as broker:
-            yield broker
+            if not self.tcp:
+                yield broker
+                return
+            with LiveServer(broker) as live:
+                yield OverTcp(live)
+
+
+class OverTcp:
+    """A live server as a site: clients, time and faults are its own, the rest is its broker's."""
+
+    def __init__(self, live: LiveServer) -> None:
+        self.live = live
+        self.connect = live.connect
+        self.advance = live.advance
+        self.settle = live.settle
+        self.outage = live.outage
+        self.drop_subscribers = live.drop_subscribers
+        self.lose_publishes = live.lose_publishes
+        self.persisted = live.broker.persisted
+        self.ttl = live.broker.ttl
+
+    def publish(self, *arguments: Any, **keywords: Any) -> None:
+        """As Broker.publish(), and until it has arrived over TCP."""
+        self.live.broker.publish(*arguments, **keywords)
+        self.live.settle()
+
+    @property
+    def redis(self) -> 'redis.Redis':
+        """A client of the broker's server."""
+        return self.live.broker.redis
+
+    @property
+    def now(self) -> float:
+        """The broker's time."""
+        return self.live.broker.now
 
 
 def ways(url: str) -> list[Way]:
     """All ways, with the Redis server at this URL."""
-    return [Way('fakeredis', MEMORY, False), Way('redis', url, False)]
+    return [
+        Way('fakeredis', MEMORY, False),
+        Way('redis', url, False),
+        Way('fakeredis-tcp', MEMORY, True),
+        Way('redis-tcp', url, True),
+    ]
 
 
 def prove(way: Way, site: Site) -> str:
@@ -62,6 +105,21 @@ def prove(way: Way, site: Site) -> str:
     Raises:
         AssertionError: it is not what its name says.
     """
+    assert isinstance(site, OverTcp) is way.tcp, f'{way.name} is {type(site).__name__}'
+    through = f', TCP to {_peer(site)}' if isinstance(site, OverTcp) else ''
+    return _server(way, site) + through
+
+
+def _peer(site: OverTcp) -> str:
+    """Where a client's socket ends, which is where the live server listens."""
+    client = site.connect('proof')
+    host, port = client._sock.getpeername()
+    assert (host, port) == (site.live.host, site.live.port) and port
+    client.close()
+    return f'{host}:{port}'
+
+
+def _server(way: Way, site: Site) -> str:
     connection = site.redis.connection_pool.connection_class
     module = next(base.__module__ for base in connection.__mro__ if not base.__module__.startswith('ws4redis.'))
     if way.in_memory:

@@ -141,7 +141,6 @@ class MemoryDriver(Faults):
         self.touch()
         if not self.exchange.recipients:
             self._rechecked = self.now()
-        self.exchange.heartbeat = limits.heartbeat
         recipient = Recipient(limits, self.exchange.agenda, name=name, echo=echo)
         self.exchange.enter(recipient)
         return recipient
