@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -571,6 +572,17 @@ def test_greenlet_that_does_not_end_is_named_and_killed(
     assert killed == ['killed']
     assert 'endless' in caplog.text
     assert 'was spawned by a subscriber' in caplog.text
+
+
+def test_dead_weak_proxy_among_all_objects_is_passed_over(caplog: pytest.LogCaptureFixture) -> None:
+    class Gone:
+        """Soon."""
+
+    proxy = weakref.proxy(Gone())
+    gevent.spawn(gevent.sleep, PATIENCE)
+    (name,) = run_spawned()
+    assert 'sleep' in name
+    del proxy
 
 
 def test_nothing_spawned_is_nothing_to_wait_for() -> None:
