@@ -64,6 +64,7 @@ LAYERS = (
     'testing/threads.py',
     'testing/trace.py',
     'testing/reasons.py',
+    'testing/asynchronous.py',
     'testing/client.py',
     'testing/faults.py',
     'testing/comparing.py',

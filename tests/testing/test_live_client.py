@@ -72,9 +72,9 @@ def test_what_is_sent_is_published_raw(broker: Broker, client: Client, message: 
 
 
 def test_large_message_arrives_whole(broker: Broker, client: Client) -> None:
-    tell(broker, 'x' * 5_000_000)
-    # Read at once: what waits for a reader beyond WS4REDIS_MAX_PENDING closes its websocket.
-    assert [len(message) for message in client.receive_all()] == [5_000_000]
+    # As much as may wait for a reader: the system's buffers take in less.
+    tell(broker, 'x' * 1_000_000)
+    assert [len(message) for message in client.receive_all()] == [1_000_000]
     tell(broker, 'behind')
     assert client.receive_all() == ['behind']
 
