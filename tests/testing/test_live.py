@@ -49,7 +49,9 @@ DAY = 86_400
 
 
 def whoami(request: HttpRequest) -> HttpResponse:
-    return HttpResponse(str(request.user))
+    text = str(request.user)
+    # With its length known the connection stays open for the next request.
+    return HttpResponse(text, headers={'Content-Length': str(len(text))})
 
 
 def notify(request: HttpRequest) -> HttpResponse:
@@ -363,6 +365,38 @@ def test_publish_in_another_thread_or_with_another_client_is_read_once_it_has_re
         assert client.receive_all() == [str(number)]
 
 
+def read_late(live: LiveServer, then: Callable[[], None] | None = None) -> None:
+    """Let the loop's connection to Redis be read no more, until something is done in a while."""
+    if live.broker._server.in_memory:
+        pytest.skip('fakeredis has no connection to be slow')
+    pump: Any = live.loop._pump
+    live.loop.ask(pump._reading.stop)
+
+    def read() -> None:
+        if not pump._closed:
+            pump._reading.start(pump._readable)
+
+    live.loop.ask(lambda: live.loop._later(0.3, then or read))
+
+
+def test_publish_that_the_network_delays_is_waited_for(live: LiveServer) -> None:
+    client = live.connect('news', subscribe='broadcast')
+    read_late(live)
+    live.broker.redis.publish('broadcast:news', 'late')
+    assert client.receive_all() == ['late']
+
+
+def test_settle_survives_the_loss_of_the_connection_that_it_has_asked(
+    live: LiveServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live_loop_module, 'GUARD', 5.0)
+    client = live.connect('news', subscribe='broadcast')
+    read_late(live, lambda: live.loop.cut('a test cut it'))
+    live.settle()
+    tell(live.broker, 'on the next one')
+    assert client.receive_all() == ['on the next one']
+
+
 def test_what_the_sites_code_raises_in_a_job_is_raised_by_the_call_that_drove_it(live: LiveServer) -> None:
     class Failing(RedisSubscriber):
         def publish_message(self, message: Any, expire: float | None = None) -> None:
@@ -445,6 +479,17 @@ def test_subscriber_that_serves_itself_is_served(live: LiveServer) -> None:
     for number in range(20):
         live.broker.redis.publish('own', str(number))
         assert client.receive_all() == [str(number)]
+    recipient: Any = client.recipient
+    watcher = live.loop.ask(lambda: live.loop._own[recipient])
+    live.loop.ask(watcher.stop)
+    live.broker.redis.publish('own', 'seen late')
+
+    def read() -> None:
+        if recipient in live.loop._own:
+            watcher.start(live.loop._own_readable, recipient)
+
+    live.loop.ask(lambda: live.loop._later(0.3, read))
+    assert client.receive_all() == ['seen late']
 
 
 # Time
