@@ -2,19 +2,21 @@
 
 PYTHON ?= python3
 PORT ?= 8000
+EXAMPLES ?= 300
 VENV := .venv
 RUN := $(VENV)/bin/python
 SANDBOX := $(RUN) sandbox/manage.py
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint mutants bench coverage clean
+.PHONY: help demo test lint mutants certify bench coverage clean
 
 help:
 	@echo 'make demo      serve the sandbox on http://127.0.0.1:8000/ (PORT=8001: on another port)'
 	@echo 'make test      run the whole suite (ARGS="-k feed": a part of it)'
 	@echo 'make lint      ruff, and mypy --strict over ws4redis'
-	@echo 'make mutants   turn on old faults one by one: each has to be found by its test'
+	@echo 'make mutants   turn on old faults and new ones, one by one: each has to be found by its test, or by a case of the contract'
+	@echo 'make certify   hold the test kit against a redis-server: the contract on every way, and a long comparison with a model'
 	@echo 'make bench     measure delivery, speed and memory, on both forms of the loop (needs redis-server and cc)'
 	@echo 'make coverage  run the suite and show which branches it does not take'
 	@echo 'make clean     remove what these targets have made'
@@ -41,8 +43,14 @@ lint: $(VENV)/installed-test
 	@$(RUN) -m mypy --strict
 
 mutants: $(VENV)/installed-test
-	@echo '== Old faults, one by one'
+	@echo '== Faults, one by one'
 	@$(RUN) -m tests.mutants
+
+certify: $(VENV)/installed-test
+	@echo '== The contract, in memory and over TCP, on fakeredis and on a redis-server of its own'
+	@$(RUN) -m ws4redis.testing certify server
+	@echo '== Whatever order things happen in, against a model of what must come of it ($(EXAMPLES) orders)'
+	@WS4REDIS_REQUIRE=redis WS4REDIS_EXAMPLES=$(EXAMPLES) $(RUN) -m pytest -q tests/testing/test_model.py --hypothesis-show-statistics
 
 bench: $(VENV)/installed-test
 	@echo '== Delivery, speed and memory, in the main hub and in a thread'

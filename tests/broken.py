@@ -729,16 +729,15 @@ def text_is_ascii() -> None:
 @mutation('passes-the-heartbeat-on')
 def heartbeat_is_a_message() -> None:
     """A heartbeat that somebody publishes is delivered."""
-    from ws4redis.testing.driver import MemoryDriver
+    from ws4redis.core.exchange import Exchange
 
-    new_recipient = MemoryDriver.new_recipient
+    enter = Exchange.enter
 
-    def new_recipient_without(driver: Any, *arguments: Any) -> Any:
-        recipient = new_recipient(driver, *arguments)
-        driver.exchange.heartbeat = None
-        return recipient
+    def enter_without(exchange: Exchange, recipient: Any) -> None:
+        enter(exchange, recipient)
+        exchange.heartbeat = None
 
-    replace(MemoryDriver, new_recipient=new_recipient_without)
+    replace(Exchange, enter=enter_without)
 
 
 # Mutations: echo

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ import gevent.event
 import pytest
 import redis
 from django.db import connections, transaction
+from django.utils.functional import SimpleLazyObject
 
 from ws4redis import workers
 from ws4redis.core.agenda import Agenda, Job, JobKind, Outcome, Result
@@ -573,6 +575,17 @@ def test_greenlet_that_does_not_end_is_named_and_killed(
     assert 'was spawned by a subscriber' in caplog.text
 
 
+def test_dead_weak_proxy_among_all_objects_is_passed_over(caplog: pytest.LogCaptureFixture) -> None:
+    class Gone:
+        """Soon."""
+
+    proxy = weakref.proxy(Gone())
+    gevent.spawn(gevent.sleep, PATIENCE)
+    (name,) = run_spawned()
+    assert 'sleep' in name
+    del proxy
+
+
 def test_nothing_spawned_is_nothing_to_wait_for() -> None:
     finish_spawned()
 
@@ -617,3 +630,15 @@ def test_greenlet_that_was_there_before_stays() -> None:
         assert not before.dead
     finally:
         before.kill()
+
+
+def test_looking_for_greenlets_evaluates_no_lazy_object() -> None:
+    evaluated: list[str] = []
+    lazy = SimpleLazyObject(lambda: evaluated.append('the row of a user'))
+    waiting = gevent.spawn(gevent.event.Event().wait, 1000)
+    try:
+        assert spawned_greenlets() == [waiting]
+    finally:
+        waiting.kill()
+    assert evaluated == []
+    assert lazy is not None

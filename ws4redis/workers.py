@@ -254,13 +254,15 @@ def run_spawned(others: Collection[Any] = ()) -> list[str]:
 
 
 def spawned_greenlets() -> list[Any]:
-    """The greenlets of this thread that are not done."""
+    """The greenlets of this thread that are not done, when those that are ready have run."""
     hub = _hub()
-    if hub is None:
+    # Only where the hub has something to wait for it is worth it to look at every object there is.
+    if hub is None or hub.join(timeout=0):
         return []
-    import gevent
+    from gevent import Greenlet
 
-    return [item for item in gc.get_objects() if isinstance(item, gevent.Greenlet) and item.parent is hub and not item.dead]
+    # The type, since isinstance() looks through weak proxies, of which some are dead, and wakes lazy objects: a user's row.
+    return [item for item in gc.get_objects() if issubclass(type(item), Greenlet) and item.parent is hub and not item.dead]
 
 
 def _hub() -> Any:

@@ -604,8 +604,8 @@ def test_no_pattern_yields_the_reserved_channel() -> None:
 
 
 def test_heartbeat_text_from_redis_is_no_message() -> None:
-    world = World(heartbeat=b'--hb--')
-    client = world.open([NEWS], [b'user:*'])
+    world = World()
+    client = world.open([NEWS], [b'user:*'], limits=Limits(heartbeat=b'--hb--'))
     for payload in (b'--hb--', b'1', b'--hb--'):
         world.redis.publish(NEWS, payload)
         world.redis.publish(MARY, payload)

@@ -229,9 +229,8 @@ class Running:
 class World(Driver):
     """Redis, one process, and its clients."""
 
-    def __init__(self, *, reserved: bytes = b'', heartbeat: bytes | None = None) -> None:
+    def __init__(self, *, reserved: bytes = b'') -> None:
         super().__init__(Exchange(Feed(lambda: 1.0), reserved))
-        self.exchange.heartbeat = heartbeat
         self.time = 1000.0
         self.redis = Redis()
         self.feed: Connection | None = None

@@ -83,9 +83,10 @@ def test_no_redis_server_is_said_in_a_line() -> None:
     assert 'no redis-server on PATH' in done.stderr
 
 
-def test_no_such_case_is_said(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(['certify', 'server', '-k', 'no such case']) == 2
-    assert "no case has 'no such case' in its name" in capsys.readouterr().err
+def test_no_such_case_is_said() -> None:
+    done = command('certify', 'server', '-k', 'no such case')
+    assert done.returncode == 2
+    assert "no case has 'no such case' in its name" in done.stderr
 
 
 def test_help_says_what_it_does(capsys: pytest.CaptureFixture[str]) -> None:

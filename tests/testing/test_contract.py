@@ -10,13 +10,13 @@ pytest.register_assert_rewrite('ws4redis.testing.contract')
 from ws4redis.testing import certify, contract  # noqa: E402
 from ws4redis.testing.contract import CASES  # noqa: E402
 
-WAYS = ['fakeredis', 'redis']
+WAYS = ['fakeredis', 'redis', 'fakeredis-tcp', 'redis-tcp']
 
 
 @pytest.fixture
 def way(request: pytest.FixtureRequest) -> certify.Way:
     """A way by its name; the server of those that need one is asked for only then."""
-    url = request.getfixturevalue('redis_url') if 'redis' in request.param.split() else ''
+    url = request.getfixturevalue('redis_url') if request.param.startswith('redis') else ''
     return next(found for found in certify.ways(url) if found.name == request.param)
 
 

@@ -256,8 +256,13 @@ def test_t10_failing_test_shows_what_happened(project: pytest.Pytester) -> None:
     assert 'ws4redis/testing/client.py' not in result.stdout.str()
 
 
+@pytest.mark.parametrize('server', ['memory', 'server'])
 @pytest.mark.parametrize('arguments', [('-n', '2'), ('--disable-socket', '--allow-unix-socket'), ('-p', 'randomly')])
-def test_t16_works_beside_other_plugins(project: pytest.Pytester, arguments: tuple[str, ...]) -> None:
+def test_t16_works_beside_other_plugins(
+    project: pytest.Pytester, arguments: tuple[str, ...], server: str, request: pytest.FixtureRequest
+) -> None:
+    if server == 'server':
+        request.getfixturevalue('redis_url')
     plugin = {'-n': 'xdist', '--disable-socket': 'pytest_socket', '-p': 'pytest_randomly'}[arguments[0]]
     pytest.importorskip(plugin)
     project.makepyfile(
@@ -276,5 +281,4 @@ def test_t16_works_beside_other_plugins(project: pytest.Pytester, arguments: tup
             assert ws4redis.persisted(facility='news', users=[john]) is None
         """
     )
-    arguments = () if arguments[0] == '-p' else arguments
-    run(project, '--ds=tests.settings', *arguments).assert_outcomes(passed=6)
+    run(project, '--ds=tests.settings', f'--ws4redis={server}', *arguments).assert_outcomes(passed=6)

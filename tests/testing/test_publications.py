@@ -64,8 +64,11 @@ def test_times_counts_on_each_channel(broker: Broker) -> None:
     with pytest.raises(AssertionError, match='published twice to broadcast:news, not once') as error:
         broker.assert_published('hi', facility='news', broadcast=True)
     assert reasons_of(error) == ('times',)
-    with pytest.raises(AssertionError, match='published twice to broadcast:news, not 3 times'):
+    with pytest.raises(AssertionError, match='published twice to broadcast:news, not 3 times') as error:
         broker.assert_published('hi', times=3)
+    lines = str(error.value).splitlines()
+    assert [line.partition(' (')[0] for line in lines[1:3]] == ["  published: broadcast:news 'hi', expire 3600"] * 2
+    assert lines[3] == '  -> publish it as often as expected, or say times='
 
 
 @pytest.mark.parametrize('wanted', [b'{"a": 1, "b": 2}', re.compile('"a": 1'), lambda text: '"b"' in text, ANY])

@@ -97,6 +97,8 @@ class Exchange:
     def enter(self, recipient: Recipient) -> None:
         """Take a recipient in; what arrives for it is held until start() and a barrier."""
         self.recipients[recipient] = None
+        # A setting of the process, which every recipient has been given as it was at its handshake.
+        self.heartbeat = recipient.limits.heartbeat
 
     def start(self, recipient: Recipient, head: bytes, *, persisted: bool, fetch: bool = False) -> None:
         """The handshake has succeeded.

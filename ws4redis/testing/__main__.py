@@ -1,17 +1,19 @@
 """python -m ws4redis.testing certify URL: see that what holds on fakeredis holds on a Redis server of one's choice too."""
 
 import argparse
+import contextlib
 import logging
+import os
 import sys
-from collections.abc import Sequence
-from contextlib import suppress
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
     from ws4redis.testing.certify import Outcome
 
-__all__ = ['main']
+__all__ = ['database', 'main']
 
 USAGE = 2
 """The exit status of a wrong call, as argparse has it."""
@@ -41,14 +43,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _certify(url: str, part: str) -> int:
-    from ws4redis.testing.certify import certify, database, look, table, ways
-    from ws4redis.testing.contract import CASES
-
-    cases = {name: case for name, case in CASES.items() if part in name}
-    if not cases:
-        return _complain(f'no case has {part!r} in its name')
     with database() as empty:
-        problem = _problem(url)
+        from ws4redis.testing.certify import certify, look, table, ways
+        from ws4redis.testing.contract import CASES
+
+        cases = {name: case for name, case in CASES.items() if part in name}
+        problem = _problem(url) if cases else f'no case has {part!r} in its name'
         if problem:
             return _complain(problem)
         for way in ways(url):
@@ -65,6 +65,47 @@ def _certify(url: str, part: str) -> int:
         print(f'{outcome.case}, {outcome.way}:\n    {outcome.failure}\n')
     print(f'{len(outcomes) - len(failed)} of {len(outcomes)} runs passed: {len(cases)} cases on {len(ways(url))} ways')
     return 1 if failed else 0
+
+
+@contextlib.contextmanager
+def database() -> Iterator[Callable[[], object]]:
+    """Django with a test database; gives what empties it.
+
+    With DJANGO_SETTINGS_MODULE it is the project's, else SQLite in memory.
+    """
+    import django
+    from django.conf import settings
+
+    if not os.environ.get('DJANGO_SETTINGS_MODULE') and not settings.configured:
+        settings.configure(**SITE)
+    django.setup()
+    from django.core.management import call_command
+    from django.test.utils import setup_databases, setup_test_environment, teardown_databases, teardown_test_environment
+
+    setup_test_environment()
+    try:
+        old = setup_databases(verbosity=0, interactive=False)
+        try:
+            yield partial(call_command, 'flush', verbosity=0, interactive=False)
+        finally:
+            teardown_databases(old, verbosity=0)
+    finally:
+        teardown_test_environment()
+
+
+SITE: dict[str, Any] = {
+    'SECRET_KEY': 'of a site that lives as long as its tests',
+    'USE_TZ': True,
+    'DATABASES': {'default': {'ENGINE': 'django.db.backends.sqlite3', 'NAME': ':memory:'}},
+    'INSTALLED_APPS': ['django.contrib.auth', 'django.contrib.contenttypes', 'django.contrib.sessions', 'ws4redis'],
+    'MIDDLEWARE': [
+        'django.contrib.sessions.middleware.SessionMiddleware',
+        'django.contrib.auth.middleware.AuthenticationMiddleware',
+    ],
+    'ROOT_URLCONF': (),
+    'DEFAULT_AUTO_FIELD': 'django.db.models.BigAutoField',
+}
+"""A site that has what the cases need."""
 
 
 def _show(outcome: 'Outcome') -> None:
@@ -94,7 +135,7 @@ def _problem(url: str) -> str | None:
 
 
 def _without_password(url: str) -> str:
-    with suppress(ValueError):
+    with contextlib.suppress(ValueError):
         parts = urlsplit(url)
         if parts.password is not None:
             return url.replace(parts.netloc, '***@' + parts.netloc.rpartition('@')[2], 1)

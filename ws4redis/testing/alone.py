@@ -60,7 +60,6 @@ class Alone:
         # It joins for as long as it lives, so that everything that arrives is held until the test asks for it.
         limits = replace(current_limits(), max_pending=sys.maxsize)
         driver.touch()
-        driver.exchange.heartbeat = limits.heartbeat
         self._recipient = _LoneRecipient(limits, driver.exchange.agenda, name='of a subscriber alone', echo=echo)
         self._recipient.subscriber = subscriber
         driver.exchange.enter(self._recipient)

@@ -4,7 +4,7 @@ import contextlib
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import redis
 from django.test.utils import override_settings
@@ -14,6 +14,7 @@ from ws4redis.publisher import RedisPublisher
 from ws4redis.redis_client import use_server
 from ws4redis.testing import reasons
 from ws4redis.testing.alone import make_subscriber
+from ws4redis.testing.asynchronous import AsyncBroker, OwnThread, names_twin
 from ws4redis.testing.client import HandshakeRejected, WebSocketClient, check_response
 from ws4redis.testing.clock import Clock
 from ws4redis.testing.connecting import SAME, Application, address, cookies_of, environ_of, name_of, uri_of
@@ -30,7 +31,7 @@ __all__ = ['ANY', 'SAME', 'Broker']
 __unittest = True
 
 
-class Broker:
+class Broker(AsyncBroker):
     """Stands for Redis, the websocket loop and the browsers in one test; a context manager.
 
     Inside it every publisher of the process publishes here. All of it runs in the test's thread, on the test's database
@@ -56,7 +57,7 @@ class Broker:
 
     # Life
 
-    def __enter__(self) -> 'Broker':
+    def __enter__(self) -> Self:
         self._begin()
         return self
 
@@ -68,6 +69,7 @@ class Broker:
     def _begin(self) -> None:
         Broker.last = self
         self.threads_before = thread_ids()
+        self.thread = OwnThread()
         self.clock = Clock()
         self.trace = Trace(self.clock.now)
         self._store = BrokerServer(self.url)
@@ -285,6 +287,7 @@ class Broker:
 
     # Connecting
 
+    @names_twin('aconnect')
     def connect(
         self,
         url_or_facility: str = '',
@@ -333,7 +336,7 @@ class Broker:
         if allowed_channels is not ANY:
             overrides['WS4REDIS_ALLOWED_CHANNELS'] = allowed_channels
         with override_settings(**overrides) if overrides else contextlib.nullcontext():
-            path, query = address(url_or_facility, subscribe, publish, echo, self._application.possible_channels)
+            path, query = address(url_or_facility, subscribe, publish, echo, lambda: self._application.possible_channels)
             cookies = cookies_of(user, groups if force_user is None else None, session, client)
             heartbeat = settings.WS4REDIS_HEARTBEAT
             self._clients += 1
@@ -417,6 +420,7 @@ class Broker:
         """The broker's time, seconds since the epoch."""
         return self.clock.now()
 
+    @names_twin('asettle')
     def settle(self) -> None:
         """Until everything that was published has arrived, every answer too, and no timer is due."""
         self._time.notice()
@@ -430,6 +434,7 @@ class Broker:
         self.settle()
         return str(self.trace)
 
+    @names_twin('aadvance')
     def advance(self, seconds: float | timedelta) -> None:
         """Let time pass, without waiting: timers run in their order, persisted messages expire.
 

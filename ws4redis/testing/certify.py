@@ -12,17 +12,20 @@ import os
 import traceback
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.test.utils import override_settings
 
 from ws4redis.settings import SETTINGS
 from ws4redis.testing.broker import Broker
 from ws4redis.testing.contract import Case, Site
+from ws4redis.testing.live import LiveServer
 from ws4redis.testing.servers import MEMORY
 
-__all__ = ['Outcome', 'Way', 'certify', 'database', 'look', 'prove', 'run', 'table', 'ways']
+if TYPE_CHECKING:
+    import redis
+
+__all__ = ['Outcome', 'Way', 'certify', 'look', 'prove', 'run', 'table', 'ways']
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,12 +51,51 @@ class Way:
     def open(self) -> Iterator[Site]:
         """A new site."""
         with Broker(self.url, raise_server_exceptions=False) as broker:
-            yield broker
+            if not self.tcp:
+                yield broker
+                return
+            with LiveServer(broker, static=False) as live:
+                yield OverTcp(live)
+
+
+class OverTcp:
+    """A live server as a site: clients, time and faults are its own, the rest is its broker's."""
+
+    def __init__(self, live: LiveServer) -> None:
+        self.live = live
+        self.connect = live.connect
+        self.advance = live.advance
+        self.settle = live.settle
+        self.outage = live.outage
+        self.drop_subscribers = live.drop_subscribers
+        self.lose_publishes = live.lose_publishes
+        self.persisted = live.broker.persisted
+        self.ttl = live.broker.ttl
+
+    def publish(self, *arguments: Any, **keywords: Any) -> None:
+        """As Broker.publish(), and until it has arrived over TCP."""
+        self.live.broker.publish(*arguments, **keywords)
+        self.live.settle()
+
+    @property
+    def redis(self) -> 'redis.Redis':
+        """A client of the broker's server."""
+        return self.live.broker.redis
+
+    @property
+    def now(self) -> float:
+        """The broker's time."""
+        return self.live.broker.now
 
 
 def ways(url: str) -> list[Way]:
     """All ways, with the Redis server at this URL."""
-    return [Way('fakeredis', MEMORY, False), Way('redis', url, False)]
+    return [
+        Way('fakeredis', MEMORY, False),
+        Way('redis', url, False),
+        Way('fakeredis-tcp', MEMORY, True),
+        Way('redis-tcp', url, True),
+    ]
 
 
 def prove(way: Way, site: Site) -> str:
@@ -62,6 +104,21 @@ def prove(way: Way, site: Site) -> str:
     Raises:
         AssertionError: it is not what its name says.
     """
+    assert isinstance(site, OverTcp) is way.tcp, f'{way.name} is {type(site).__name__}'
+    through = f', TCP to {_peer(site)}' if isinstance(site, OverTcp) else ''
+    return _server(way, site) + through
+
+
+def _peer(site: OverTcp) -> str:
+    """Where a client's socket ends, which is where the live server listens."""
+    client = site.connect('proof')
+    host, port = client._sock.getpeername()
+    assert (host, port) == (site.live.host, site.live.port) and port
+    client.close()
+    return f'{host}:{port}'
+
+
+def _server(way: Way, site: Site) -> str:
     connection = site.redis.connection_pool.connection_class
     module = next(base.__module__ for base in connection.__mro__ if not base.__module__.startswith('ws4redis.'))
     if way.in_memory:
@@ -168,43 +225,3 @@ def table(outcomes: Iterable[Outcome]) -> str:
         differs = '  differs' if len({outcome.passed for outcome in row.values()}) > 1 else ''
         lines.append((f'{name:<{width}}  ' + '  '.join(cells) + differs).rstrip())
     return '\n'.join(lines)
-
-
-@contextlib.contextmanager
-def database() -> Iterator[Callable[[], object]]:
-    """Django with a test database; gives what empties it.
-
-    With DJANGO_SETTINGS_MODULE it is the project's, else SQLite in memory.
-    """
-    import django
-    from django.conf import settings
-
-    if 'DJANGO_SETTINGS_MODULE' not in os.environ and not settings.configured:
-        settings.configure(**SITE)
-    django.setup()
-    from django.core.management import call_command
-    from django.test.utils import setup_databases, setup_test_environment, teardown_databases, teardown_test_environment
-
-    setup_test_environment()
-    try:
-        old = setup_databases(verbosity=0, interactive=False)
-        try:
-            yield partial(call_command, 'flush', verbosity=0, interactive=False)
-        finally:
-            teardown_databases(old, verbosity=0)
-    finally:
-        teardown_test_environment()
-
-
-SITE: dict[str, Any] = {
-    'SECRET_KEY': 'of a site that lives as long as its tests',
-    'USE_TZ': True,
-    'DATABASES': {'default': {'ENGINE': 'django.db.backends.sqlite3', 'NAME': ':memory:'}},
-    'INSTALLED_APPS': ['django.contrib.auth', 'django.contrib.contenttypes', 'django.contrib.sessions', 'ws4redis'],
-    'MIDDLEWARE': [
-        'django.contrib.sessions.middleware.SessionMiddleware',
-        'django.contrib.auth.middleware.AuthenticationMiddleware',
-    ],
-    'DEFAULT_AUTO_FIELD': 'django.db.models.BigAutoField',
-}
-"""A site that has what the cases need."""

@@ -4,7 +4,7 @@ ProtocolClient is what it has in common with a client over TCP: messages out of 
 """
 
 import json as json_module
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -18,6 +18,7 @@ from websockets.uri import parse_uri
 
 from ws4redis.core.frames import CloseCode
 from ws4redis.testing import reasons
+from ws4redis.testing.asynchronous import AsyncClient, names_twin
 from ws4redis.testing.matching import ANY, Wanted, dumps
 from ws4redis.testing.publications import short
 
@@ -77,7 +78,7 @@ class Received(list[str | bytes]):
         self.owner = owner
 
 
-class ProtocolClient(ABC):
+class ProtocolClient(AsyncClient):
     """A browser's websocket in a test: what it has sent and received, whatever carries the bytes. Every read settles first.
 
     Attributes:
@@ -170,6 +171,7 @@ class ProtocolClient(ABC):
 
     # What a test says
 
+    @names_twin('asend')
     def send(self, message: str | bytes) -> None:
         """Send a text or binary message, and let the server work it off."""
         if isinstance(message, str):
@@ -196,6 +198,7 @@ class ProtocolClient(ABC):
         self._flush()
         self._settle()
 
+    @names_twin('aclose')
     def close(self, code: int = CloseCode.NORMAL, reason: str = '') -> None:
         """Close as a browser does: the close frame, the server's answer, the end."""
         if self._protocol.state is State.OPEN:
@@ -203,6 +206,7 @@ class ProtocolClient(ABC):
             self._flush()
         self._settle()
 
+    @names_twin('areceive')
     def receive(self) -> str | bytes:
         """The next message that was not read yet.
 

@@ -1082,9 +1082,9 @@ def check_slow_reader_is_closed_with_1013_and_nobody_waits(site: Site) -> None:
         slow, other = hear(site), hear(site)
     slow.stop_reading()
     messages: list[str | bytes] = []
-    # Beyond what the buffers of two kernels take in.
-    for number in range(64):
-        messages.append(f'{number}:' + 'x' * (1 << 18))
+    # Beyond what the buffers of two kernels take in; none of them beyond the limit by itself.
+    for number in range(128):
+        messages.append(f'{number}:' + 'x' * (1 << 15))
         tell(site, messages[-1])
         assert other.received == messages
     slow.resume_reading()

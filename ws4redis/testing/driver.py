@@ -22,6 +22,7 @@ from ws4redis.subscription import ExchangeRedis, control_channel
 from ws4redis.testing.client import WebSocketClient
 from ws4redis.testing.clock import Clock
 from ws4redis.testing.faults import Faults
+from ws4redis.testing.publications import ANSWER_GUARD
 from ws4redis.workers import perform, run_spawned, spawned_greenlets
 
 __all__ = ['MemoryDriver', 'MemoryWire', 'error_of_the_site']
@@ -141,7 +142,6 @@ class MemoryDriver(Faults):
         self.touch()
         if not self.exchange.recipients:
             self._rechecked = self.now()
-        self.exchange.heartbeat = limits.heartbeat
         recipient = Recipient(limits, self.exchange.agenda, name=name, echo=echo)
         self.exchange.enter(recipient)
         return recipient
@@ -271,10 +271,21 @@ class MemoryDriver(Faults):
         if self._feed is not None and barrier is None:
             yield from self._feed.arrived()
         while self._feed is not None and barrier is not None:
-            reply = self._feed.read_response(disable_decoding=True)
+            reply = self._next_reply()
             yield reply
             if (reply[1] if isinstance(reply, list) else reply) == b'ws4redis:%d' % barrier:
                 return
+
+    def _next_reply(self) -> Any:
+        """What Redis sends next.
+
+        Raises:
+            RuntimeError: a server does not answer PING.
+        """
+        try:
+            return self._feed.read_response(disable_decoding=True, timeout=ANSWER_GUARD)
+        except redis.TimeoutError as exc:
+            raise RuntimeError(f'the Redis server has not answered PING for {ANSWER_GUARD:.0f} s') from exc
 
     def _serve_own(self) -> bool:
         moved = False
