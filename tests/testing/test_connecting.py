@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from django.contrib.auth.models import User
+from django.test import Client
 
 from ws4redis.policies import authenticated_only
 from ws4redis.testing import Broker
@@ -55,6 +57,34 @@ def test_client_knows_what_it_asked_for_and_what_it_got(settings: Settings) -> N
         other = broker.connect('news', client=None, subscribe=(), force_user=None, allowed_channels=lambda request, names: names)
         assert other.joined.policy.startswith('tests.testing.test_connecting.test_client_knows')
         assert (other.joined.asked, other.joined.echo) == ([], False)
+
+
+def test_user_is_logged_in_as_by_force_login(db: None) -> None:
+    john = User.objects.create_user('john')
+    john.groups.create(name='staff')
+    client = Client()
+    client.force_login(john)
+    john.refresh_from_db()
+    expected, at_login = dict(client.session), john.last_login
+    with Broker() as broker:
+        session = broker.connect('news', user=john).session
+    assert dict(session) == expected
+    assert session.session_key != client.session.session_key
+    john.refresh_from_db()
+    assert john.last_login is not None and at_login is not None and john.last_login > at_login
+
+
+def test_groups_replace_those_of_the_user(db: None) -> None:
+    with Broker() as broker:
+        assert broker.connect('news', groups=['staff']).session['ws4redis:memberof'] == ['staff']
+        john = User.objects.create_user('john')
+        assert broker.connect('news', user=john, groups=['chess']).session['ws4redis:memberof'] == ['chess']
+
+
+def test_login_of_a_test_costs_few_queries(db: None, django_assert_max_num_queries: Any) -> None:
+    john = User.objects.create_user('john')
+    with Broker() as broker, django_assert_max_num_queries(11):
+        broker.connect('news', user=john)
 
 
 def test_same_origin_has_a_name() -> None:
