@@ -6,15 +6,25 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from threading import Timer
 
 import pytest
 from websockets.sync.client import connect
 
+from tests.conftest import PLUGIN, PLUGIN_INSTALLED, require
+from ws4redis.testing.redis_process import find_redis_server
+
 REPOSITORY = Path(__file__).resolve().parent.parent
 SANDBOX_VARIABLES = ('DJANGO_SETTINGS_MODULE', 'REDIS_URL')
 SERVES_AT_MOST = 60.0
+OWN_TESTS = 44
+"""Tests in sandbox/tests, each parameter counted."""
+
+ALONE = ('-p', 'no:randomly')
+BESIDE = {'xdist': ('-n', '2'), 'pytest_socket': ('--disable-socket', '--allow-unix-socket'), 'pytest_randomly': ()}
+"""Plugins that are common, those that are installed; pytest-randomly shuffles without being asked."""
 
 
 class Sandbox:
@@ -32,6 +42,16 @@ class Sandbox:
         )
         assert process.returncode == 0, process.stdout + process.stderr
         return process.stdout + process.stderr
+
+    def test(self, *arguments: str) -> str:
+        """Run its own tests by pytest, warnings as errors, and return the last line."""
+        plugin = () if PLUGIN_INSTALLED else ('-p', PLUGIN)
+        command = [sys.executable, '-W', 'error', '-m', 'pytest', '-q', '-p', 'no:cacheprovider', *plugin, *arguments, 'sandbox']
+        process = subprocess.run(
+            command, cwd=REPOSITORY, env=self.environment, capture_output=True, text=True, timeout=300, check=False
+        )
+        assert process.returncode == 0, process.stdout + process.stderr
+        return process.stdout.splitlines()[-1]
 
     @contextmanager
     def serve(self) -> Iterator[str]:
@@ -86,6 +106,15 @@ def test_pages_find_the_script_of_ws4redis(sandbox: Sandbox) -> None:
 def test_pages_publish_what_their_forms_are_given(sandbox: Sandbox) -> None:
     output = sandbox.manage('test', 'chatserver')
     assert '\nOK\n' in output and 'Ran 0 tests' not in output
+
+
+@pytest.mark.parametrize('redis', ['memory', 'server'])
+@pytest.mark.parametrize('beside', [False, True])
+def test_its_own_tests_pass(sandbox: Sandbox, redis: str, beside: bool) -> None:
+    if redis == 'server':
+        require('redis', find_redis_server(), 'put redis-server on PATH (Debian: apt-get install redis-server)')
+    others = [argument for name, given in BESIDE.items() if find_spec(name) for argument in given] if beside else ALONE
+    assert f'{OWN_TESTS} passed in' in sandbox.test(f'--ws4redis={redis}', *others)
 
 
 def test_message_crosses_the_running_site(sandbox: Sandbox) -> None:

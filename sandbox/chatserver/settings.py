@@ -18,6 +18,7 @@ INSTALLED_APPS = [
     'ws4redis',
     'django.contrib.staticfiles',
     'chatserver',
+    'orders',
 ]
 MIDDLEWARE = [
     'django.middleware.security.SecurityMiddleware',
@@ -49,6 +50,8 @@ DATABASES = {
     },
 }
 
+DEFAULT_AUTO_FIELD = 'django.db.models.BigAutoField'
+
 LOGIN_URL = 'login'
 LOGIN_REDIRECT_URL = 'index'
 LOGOUT_REDIRECT_URL = 'index'
@@ -62,6 +65,7 @@ WEBSOCKET_URL = '/ws/'
 WS4REDIS_CONNECTION = os.environ.get('REDIS_URL', 'memory://')
 WS4REDIS_HEARTBEAT = '--heartbeat--'
 WS4REDIS_EXPIRE = 3600
+WS4REDIS_SUBSCRIBER = 'orders.tenants.TenantSubscriber'
 WS4REDIS_ALLOWED_CHANNELS = 'chatserver.policies.allowed_channels'
 
 LOGGING = {

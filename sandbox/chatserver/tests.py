@@ -13,8 +13,8 @@ from ws4redis.publisher import RedisPublisher
 from .policies import allowed_channels
 from .wsgi import application
 
-PAGES = ('/', '/accounts/login/', '/broadcast/', '/user/', '/group/', '/session/')
-PAGES_OF_USERS = ('/user/', '/group/', '/session/')
+PAGES = ('/', '/accounts/login/', '/broadcast/', '/user/', '/group/', '/session/', '/orders/')
+PAGES_OF_USERS = ('/user/', '/group/', '/session/', '/orders/')
 
 
 def published(request: HttpRequest, facility: str, audience: str) -> bytes | None:

@@ -62,7 +62,7 @@
     if (response.status !== 204) {
       throw new Error(`the server answered ${response.status}`);
     }
-    djangoForm.elements.message.value = '';
+    djangoForm.querySelector('input[type=text]').value = '';
   }
 
   djangoForm.addEventListener('submit', async (event) => {
