@@ -351,7 +351,8 @@ class Broker(AsyncBroker):
 
     def _handshake(self, websocket: WebSocketClient, environ: dict[str, Any]) -> None:
         answer: list[Any] = []
-        number = len(self.published)
+        self._record.read()
+        number = len(self._record.publications)
 
         def start_response(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
             answer[:] = [status, headers]
