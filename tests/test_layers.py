@@ -231,7 +231,7 @@ GUARDED = {
     ('testing/live.py', 'end', 'join'): 'a view that still runs when the server ends',
     ('testing/live_client.py', '__init__', 'settimeout'): 'a read and a write over TCP, in _read() and _put()',
     ('testing/live_loop.py', 'happens', 'get'): 'what the loop says once, also for wait_until_subscribed()',
-    ('testing/publications.py', '_next', 'get_message'): 'the answer to a PING on the connection that hears what is published',
+    ('testing/publications.py', '_until_pong', 'can_read'): 'the answer to a PING on the connection that hears what is published',
     ('testing/redis_process.py', '_wait_until_ready', 'Timer'): 'the start of a redis-server',
     ('testing/redis_process.py', 'stop', 'wait'): 'reaps a process that was killed',
 }
