@@ -227,22 +227,43 @@ def test_source_file_has_its_tests(name: str) -> None:
 
 
 GUARDED = {
+    ('testing/driver.py', '_next_reply', 'read_response'): 'the answer to a PING on the pub/sub connection',
+    ('testing/live.py', 'end', 'join'): 'a view that still runs when the server ends',
+    ('testing/live_client.py', '__init__', 'settimeout'): 'a read and a write over TCP, in _read() and _put()',
+    ('testing/live_loop.py', 'happens', 'get'): 'what the loop says once, also for wait_until_subscribed()',
+    ('testing/publications.py', '_next', 'get_message'): 'the answer to a PING on the connection that hears what is published',
+    ('testing/redis_process.py', '_wait_until_ready', 'Timer'): 'the start of a redis-server',
     ('testing/redis_process.py', 'stop', 'wait'): 'reaps a process that was killed',
 }
 """Where ws4redis.testing waits for the world outside: file, function, what it calls; a guard ends each, and raises."""
 
+WAITING = {'sleep', 'select', 'poll', 'wait', 'communicate', 'settimeout', 'Timer'}
+"""Calls that wait, whatever their arguments."""
+
 
 def waits(name: str) -> set[tuple[str, str, str]]:
-    """Where a file calls something that waits."""
+    """Where a file calls something that waits, or gives it a time."""
     functions = [node for node in running(parse(name)) if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))]
     found = set()
     for function in functions:
         for node in running(function):
-            if isinstance(node, ast.Call):
+            if isinstance(node, ast.Call) and isinstance(node.func, (ast.Attribute, ast.Name)):
                 called = getattr(node.func, 'attr', getattr(node.func, 'id', ''))
-                if called in ('sleep', 'select', 'poll', 'wait', 'communicate'):
+                if called in WAITING or is_given_a_time(node) or (called == 'join' and is_a_thread(node.func)):
                     found.add((name, function.name, called))
     return found
+
+
+def is_given_a_time(call: ast.Call) -> bool:
+    """Whether it is called with a time-out other than zero."""
+    times = [keyword.value for keyword in call.keywords if keyword.arg == 'timeout']
+    return any(not (isinstance(time, ast.Constant) and time.value == 0) for time in times)
+
+
+def is_a_thread(function: ast.expr) -> bool:
+    """Whether this is a method of something called thread."""
+    owner = getattr(function, 'value', None)
+    return str(getattr(owner, 'attr', getattr(owner, 'id', ''))).endswith('thread')
 
 
 def test_testing_waits_where_it_is_listed_and_nowhere_else() -> None:

@@ -256,6 +256,36 @@ def _messages(pubsub: Any) -> list[dict[str, Any]]:
     return messages
 
 
+def test_server_in_memory_has_sent_a_message_before_publish_returns() -> None:
+    """So a test's broker need not wait for it."""
+    server = RedisServer('memory://')
+    connection: Any = server.pubsub_connection()
+    connection.connect()
+    connection.send_command('SUBSCRIBE', 'news')
+    server.client.publish('news', 'hello')
+    assert list(connection.arrived()) == [[b'subscribe', b'news', 1], [b'message', b'news', b'hello']]
+    assert list(connection.arrived()) == []
+
+
+def test_connection_to_a_server_in_memory_that_was_killed_says_so_once() -> None:
+    server = RedisServer('memory://')
+    connection: Any = server.pubsub_connection()
+    connection.connect()
+    for client in server.client.client_list():
+        server.client.client_kill_filter(_id=client['id'])
+    with pytest.raises(redis.ConnectionError, match='killed'):
+        list(connection.arrived())
+    assert list(connection.arrived()) == []
+
+
+def test_server_in_memory_has_connections_for_any_number_of_threads() -> None:
+    server = RedisServer('memory://')
+    connections = [server.pool.get_connection() for _ in range(redis_client.POOL_SIZE + 100)]
+    for connection in connections:
+        server.pool.release(connection)
+    server.close()
+
+
 # The gate
 
 

@@ -4,11 +4,12 @@ All of them pass through the gate of their server: there an outage can be made, 
 was published on memory://, which has no descriptor to watch.
 """
 
+import functools
 import logging
 import os
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -85,6 +86,13 @@ class Gate:
         """A command went through."""
         for listener in tuple(self._listeners):
             listener()
+
+
+class _Once(Retry):
+    """No second attempt. It never changes, so the copy that redis-py makes for each connection may be itself."""
+
+    def __deepcopy__(self, memo: Any) -> '_Once':
+        return self
 
 
 class _GatedMixin:
@@ -190,7 +198,7 @@ class RedisServer:
         self._arguments = kept | {
             'ws4redis_gate': self.gate,
             # Ten retries, redis-py's default, repeat a PUBLISH whose answer was lost.
-            'retry': Retry(NoBackoff(), 0),
+            'retry': _Once(NoBackoff(), 0),
             'protocol': 2,
             'decode_responses': False,
         }
@@ -206,7 +214,10 @@ class RedisServer:
     @property
     def pool(self) -> ConnectionPool:
         """The connections of this process's clients, made when first asked for."""
-        if self._pool is None:
+        if self._pool is None and self.in_memory:
+            # Its connections cost nothing, so there may be as many as there are threads.
+            self._pool = ConnectionPool(connection_class=self._connection_class, max_connections=2**31, **self._arguments)
+        elif self._pool is None:
             # One that waits: a thousand websockets that join at once ask for their persisted messages at once.
             self._pool = BlockingConnectionPool(
                 connection_class=self._connection_class,
@@ -241,6 +252,15 @@ def _memory_arguments(memory: 'FakeServer | None') -> tuple[Any, dict[str, Any]]
             "memory:// needs fakeredis: python -m pip install 'django-websocket-redis[testing]'"
         ) from exc
 
+    # Nobody reads in its CLIENT LIST which library it is: two commands less for each connection.
+    return _memory_connection(), {'server': memory or fakeredis.FakeServer(), 'driver_info': None}
+
+
+@functools.cache
+def _memory_connection() -> Any:
+    """The class, one for all servers: a test makes three of its connections."""
+    import fakeredis
+
     class GatedFakeConnection(_GatedMixin, fakeredis.FakeRedisConnection):  # type: ignore[misc]
         def _connect(self) -> Any:
             sock: Any = super()._connect()
@@ -254,7 +274,17 @@ def _memory_arguments(memory: 'FakeServer | None') -> tuple[Any, dict[str, Any]]
             sock._keyspace_notifications = notify_if_asked
             return sock
 
-    return GatedFakeConnection, {'server': memory or fakeredis.FakeServer()}
+        def arrived(self) -> Iterator[Any]:
+            """The replies that have come: all, since a message is with its subscribers before PUBLISH returns."""
+            self.connect()
+            sock: Any = self._sock
+            if sock._killed:
+                self.disconnect()  # type: ignore[no-untyped-call]
+                raise redis.ConnectionError('the connection was killed')
+            while self.can_read():
+                yield self.read_response(disable_decoding=True)
+
+    return GatedFakeConnection
 
 
 def persisted_values(client: 'redis.Redis', names: list[bytes]) -> dict[bytes, bytes]:

@@ -116,7 +116,8 @@ class WebsocketWSGIServer:
     @property
     def possible_channels(self) -> list[str]:
         """The names that a query string may have."""
-        return [*self.Subscriber.subscription_channels, *self.Subscriber.publish_channels]
+        subscriber = self.Subscriber
+        return [*subscriber.subscription_channels, *subscriber.publish_channels]
 
     @property
     def websockets(self) -> list[Any]:

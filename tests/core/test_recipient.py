@@ -485,6 +485,28 @@ def test_own_descriptor_readable_after_the_end_asks_nothing(world: World) -> Non
 # Echo by origin
 
 
+@pytest.mark.parametrize('fetch', [False, True])
+@pytest.mark.parametrize('echo', [False, True])
+def test_what_it_sends_while_it_joins_does_not_come_back_as_the_persisted_message(world: World, fetch: bool, echo: bool) -> None:
+    client = world.handshake([NEWS], publishes=[NEWS], persist=True, echo=echo)
+    world.settle()
+    world.begin(client, persisted=not fetch, fetch=fetch)
+    world.publish_from(client, b'mine')
+    world.settle()
+    assert client.recipient.held is None
+    assert client.received == ([b'mine'] if echo else [])
+
+
+def test_equal_persisted_message_of_somebody_else_arrives(world: World) -> None:
+    client = world.handshake([NEWS], publishes=[NEWS], persist=True)
+    world.settle()
+    world.begin(client, persisted=False, fetch=True)
+    world.publish_from(client, b'same')
+    world.redis.publish(NEWS, b'same', persist=True)
+    world.settle()
+    assert client.received == [b'same']
+
+
 # Limits
 
 

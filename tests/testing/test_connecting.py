@@ -27,14 +27,14 @@ POSSIBLE = ['subscribe-user', 'subscribe-broadcast', 'publish-user']
     ],
 )
 def test_address(url: str, subscribe: str, publish: str, echo: bool, expected: tuple[str, str]) -> None:
-    assert address(url, subscribe, publish, echo, POSSIBLE) == expected
+    assert address(url, subscribe, publish, echo, lambda: POSSIBLE) == expected
 
 
 @pytest.mark.parametrize(('verb', 'valid'), [('subscribe', "'user', 'broadcast'"), ('publish', "'user'")])
 def test_unknown_name_is_refused_with_the_valid_ones(verb: str, valid: str) -> None:
     asked = {'subscribe': (), 'publish': ()} | {verb: 'group'}
     with pytest.raises(ValueError, match=f"{verb}='group' is no channel: it takes {valid}"):
-        address('news', asked['subscribe'], asked['publish'], False, POSSIBLE)
+        address('news', asked['subscribe'], asked['publish'], False, lambda: POSSIBLE)
 
 
 @pytest.mark.parametrize(('query', 'uri'), [('', 'ws://testserver/ws/news'), ('echo', 'ws://testserver/ws/news?echo')])

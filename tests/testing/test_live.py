@@ -49,7 +49,9 @@ DAY = 86_400
 
 
 def whoami(request: HttpRequest) -> HttpResponse:
-    return HttpResponse(str(request.user))
+    text = str(request.user)
+    # With its length known the connection stays open for the next request.
+    return HttpResponse(text, headers={'Content-Length': str(len(text))})
 
 
 def notify(request: HttpRequest) -> HttpResponse:
@@ -272,16 +274,17 @@ def test_refusal_carries_what_the_client_sees_and_what_the_log_says(
 
 
 def test_refused_client_leaves_no_socket(live: LiveServer) -> None:
-    with pytest.raises(HandshakeRejected):
-        live.connect('news', origin='https://evil.example')
-    before = usage(threads=False)
-    for _ in range(3):
-        with pytest.raises(HandshakeRejected):
-            live.connect('news', origin='https://evil.example')
-    for thread in threading.enumerate():
-        if thread.name == 'ws4redis-live-request':
-            thread.join(20)
-    assert usage(threads=False) == before
+    def refuse(times: int) -> dict[str, Any]:
+        for _ in range(times):
+            with pytest.raises(HandshakeRejected):
+                live.connect('news', origin='https://evil.example')
+        for thread in threading.enumerate():
+            if thread.name == 'ws4redis-live-request':
+                thread.join(20)
+        return usage(threads=False)
+
+    before = refuse(1)
+    assert refuse(3) == before
 
 
 def test_what_the_sites_code_raises_in_the_handshake_is_raised_by_connect(live: LiveServer) -> None:
@@ -361,6 +364,38 @@ def test_publish_in_another_thread_or_with_another_client_is_read_once_it_has_re
         thread.start()
         thread.join()
         assert client.receive_all() == [str(number)]
+
+
+def read_late(live: LiveServer, then: Callable[[], None] | None = None) -> None:
+    """Let the loop's connection to Redis be read no more, until something is done in a while."""
+    if live.broker.server.in_memory:
+        pytest.skip('fakeredis has no connection to be slow')
+    pump: Any = live.loop._pump
+    live.loop.ask(pump._reading.stop)
+
+    def read() -> None:
+        if not pump._closed:
+            pump._reading.start(pump._readable)
+
+    live.loop.ask(lambda: live.loop._later(0.3, then or read))
+
+
+def test_publish_that_the_network_delays_is_waited_for(live: LiveServer) -> None:
+    client = live.connect('news', subscribe='broadcast')
+    read_late(live)
+    live.broker.redis.publish('broadcast:news', 'late')
+    assert client.receive_all() == ['late']
+
+
+def test_settle_survives_the_loss_of_the_connection_that_it_has_asked(
+    live: LiveServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live_loop_module, 'GUARD', 5.0)
+    client = live.connect('news', subscribe='broadcast')
+    read_late(live, lambda: live.loop.cut('a test cut it'))
+    live.settle()
+    tell(live.broker, 'on the next one')
+    assert client.receive_all() == ['on the next one']
 
 
 def test_what_the_sites_code_raises_in_a_job_is_raised_by_the_call_that_drove_it(live: LiveServer) -> None:
@@ -445,6 +480,17 @@ def test_subscriber_that_serves_itself_is_served(live: LiveServer) -> None:
     for number in range(20):
         live.broker.redis.publish('own', str(number))
         assert client.receive_all() == [str(number)]
+    recipient: Any = client.recipient
+    watcher = live.loop.ask(lambda: live.loop._own[recipient])
+    live.loop.ask(watcher.stop)
+    live.broker.redis.publish('own', 'seen late')
+
+    def read() -> None:
+        if recipient in live.loop._own:
+            watcher.start(live.loop._own_readable, recipient)
+
+    live.loop.ask(lambda: live.loop._later(0.3, read))
+    assert client.receive_all() == ['seen late']
 
 
 # Time

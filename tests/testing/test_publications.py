@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import redis
 
+from tests.conftest import require
 from ws4redis.publisher import RedisPublisher
 from ws4redis.testing import ANY, Broker, Publication
 from ws4redis.testing.publications import facility_of, place, short, source
+from ws4redis.testing.redis_process import find_redis_server
 
 if TYPE_CHECKING:
     from pytest_django import Settings
@@ -62,8 +64,11 @@ def test_times_counts_on_each_channel(broker: Broker) -> None:
     with pytest.raises(AssertionError, match='published twice to broadcast:news, not once') as error:
         broker.assert_published('hi', facility='news', broadcast=True)
     assert reasons_of(error) == ('times',)
-    with pytest.raises(AssertionError, match='published twice to broadcast:news, not 3 times'):
+    with pytest.raises(AssertionError, match='published twice to broadcast:news, not 3 times') as error:
         broker.assert_published('hi', times=3)
+    lines = str(error.value).splitlines()
+    assert [line.partition(' (')[0] for line in lines[1:3]] == ["  published: broadcast:news 'hi', expire 3600"] * 2
+    assert lines[3] == '  -> publish it as often as expected, or say times='
 
 
 @pytest.mark.parametrize('wanted', [b'{"a": 1, "b": 2}', re.compile('"a": 1'), lambda text: '"b"' in text, ANY])
@@ -221,3 +226,19 @@ def test_publications_of_a_transaction_are_heard_too(broker: Broker) -> None:
         pipeline.publish('broadcast:news', 'two')
         pipeline.execute()
     broker.assert_published(re.compile('one|two'), facility='news', broadcast=True, times=2)
+
+
+@pytest.mark.parametrize('url', ['memory://', 'server'])
+def test_record_goes_on_after_its_connection_was_killed(url: str) -> None:
+    if url == 'server':
+        require('redis', find_redis_server(), 'put redis-server on PATH (Debian: apt-get install redis-server)')
+    with Broker(url) as broker:
+        # Nobody has joined, so there is no other connection that subscribes.
+        for client in broker.redis.client_list():
+            if url == 'memory://' or client['psub'] == '1':
+                broker.redis.client_kill_filter(_id=client['id'])
+        with pytest.raises(redis.ConnectionError):
+            broker.settle()
+        broker.settle()
+        tell(broker, 'hi')
+        broker.assert_published('hi')

@@ -88,6 +88,7 @@ def test_no_channel_for_what_was_asked(broker: Broker) -> None:
     broker.publish('hi', facility='news', users=['mary'])
     codes, lines = why(mary.receive)
     assert (codes, lines[0]) == (('no-channel',), 'mary got nothing: no channel for subscribe=user')
+    assert lines[-1] == "  -> connect('news', subscribe='user')"
 
 
 def staff_only(request: Any, channels: list[str]) -> list[str]:
@@ -135,6 +136,7 @@ def test_overwritten(broker: Broker) -> None:
     codes, lines = why(mary.assert_received, 'first')
     assert (codes, lines[0]) == (('overwritten',), 'mary got nothing: a later persisted message took its place')
     assert "then: broadcast:news 'second', expire 60" in lines[2]
+    assert lines[-1] == '  -> a channel keeps the last persisted message alone'
 
 
 def test_own_echo(broker: Broker) -> None:
@@ -239,6 +241,8 @@ def test_override(broker: Broker) -> None:
     tell(broker, 'hi')
     codes, lines = why(mary.receive)
     assert (codes, lines[0]) == (('override',), 'mary got nothing: Silent.parse_response() left it out')
+    assert "published: broadcast:news 'hi'" in lines[1]
+    assert lines[-1] == '  -> look at Silent.parse_response()'
 
 
 def test_override_on_joining(broker: Broker) -> None:
@@ -250,6 +254,7 @@ def test_override_on_joining(broker: Broker) -> None:
     mary = broker.connect('news', subscribe='broadcast', subscriber=Silent, name='mary')
     codes, lines = why(mary.receive)
     assert (codes, lines[0]) == (('override',), 'mary got nothing: Silent did not send it on joining')
+    assert lines[-1] == '  -> look at Silent.send_persisted_messages()'
 
 
 def test_last_message_is_answered_first_and_each_cause_once(broker: Broker) -> None:

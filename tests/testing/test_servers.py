@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 import redis
 
 from ws4redis.testing import Broker, servers
+from ws4redis.testing.redis_process import RedisProcess
 from ws4redis.testing.servers import BrokerServer
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -87,6 +89,19 @@ def test_without_a_redis_server_the_error_says_what_to_do(monkeypatch: pytest.Mo
     monkeypatch.setenv('PATH', '')
     with pytest.raises(RuntimeError, match='apt-get install redis-server'):
         BrokerServer('server')
+
+
+@pytest.mark.parametrize('where', ['driver', 'publications'])
+def test_server_that_hangs_is_an_error(redis_process: RedisProcess, monkeypatch: pytest.MonkeyPatch, where: str) -> None:
+    with Broker(redis_process.url) as broker:
+        broker.connect('news', subscribe='broadcast')
+        monkeypatch.setattr(f'ws4redis.testing.{where}.ANSWER_GUARD', 0.2)
+        os.kill(redis_process.pid, signal.SIGSTOP)
+        try:
+            with pytest.raises(RuntimeError, match='the Redis server has not answered PING'):
+                broker.settle() if where == 'driver' else broker.published
+        finally:
+            os.kill(redis_process.pid, signal.SIGCONT)
 
 
 def test_server_of_the_run_ends_with_it(redis_url: str) -> None:

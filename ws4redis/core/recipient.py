@@ -84,6 +84,7 @@ class Recipient:
         '_held_bytes',
         '_heartbeat_at',
         '_heard',
+        '_own_held',
         '_pinged',
         '_queue',
         '_said_nowhere',
@@ -127,6 +128,7 @@ class Recipient:
         self.phase = Phase.OPEN
         self.close_code: int | None = None
         self._held_bytes = 0
+        self._own_held: set[tuple[bytes, bytes]] | None = None
         self._queue: deque[Job | _End | bytes] | None = None
         self._bucket: Bucket | None = None
         self._said_nowhere = False
@@ -166,6 +168,10 @@ class Recipient:
         if not own:
             return run
         self.agenda.counters.own_copies += len(own)
+        if self.held is not None:
+            # What it sends while it joins may come back as its channel's persisted message too.
+            self._own_held = self._own_held or set()
+            self._own_held.update((run.channel, payload) for payload in own)
         self.update_direct()
         return run.without(own)
 
@@ -282,8 +288,8 @@ class Recipient:
         Returns:
             The persisted messages that were sent by themselves, and what may be one.
         """
-        held, preamble = self.held, self.preamble or []
-        self.held, self.preamble = None, None
+        held, preamble, own = self.held, self.preamble or [], self._own_held or ()
+        self.held, self.preamble, self._own_held = None, None, None
         self._held_bytes = 0
         if held is None or self.phase is not Phase.OPEN:
             return []
@@ -293,6 +299,8 @@ class Recipient:
                 if entry.payload == self.limits.heartbeat:
                     continue
                 if any(run.channel == entry.channel and entry.payload in run.payloads for run in held):
+                    continue
+                if (entry.channel, entry.payload) in own:
                     continue
                 said.append(entry)
                 self._send(message_frame(entry.payload))
@@ -496,7 +504,7 @@ class Recipient:
             # A client that sent its close frame and left before the answer has closed with that code.
             self._note_closed(next((item.code for item in self._queue or () if isinstance(item, _End)), 1006))
         self._enter(Phase.GONE)
-        self.held, self.preamble = None, None
+        self.held, self.preamble, self._own_held = None, None, None
         self._held_bytes = 0
         self.websocket.discard_outbox()
         publishes = [item for item in self._queue or () if isinstance(item, Job) and item.kind is JobKind.PUBLISH]

@@ -76,7 +76,7 @@ def database() -> Iterator[Callable[[], object]]:
     import django
     from django.conf import settings
 
-    if 'DJANGO_SETTINGS_MODULE' not in os.environ and not settings.configured:
+    if not os.environ.get('DJANGO_SETTINGS_MODULE') and not settings.configured:
         settings.configure(**SITE)
     django.setup()
     from django.core.management import call_command

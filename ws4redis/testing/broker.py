@@ -336,7 +336,7 @@ class Broker(AsyncBroker):
         if allowed_channels is not ANY:
             overrides['WS4REDIS_ALLOWED_CHANNELS'] = allowed_channels
         with override_settings(**overrides) if overrides else contextlib.nullcontext():
-            path, query = address(url_or_facility, subscribe, publish, echo, self._application.possible_channels)
+            path, query = address(url_or_facility, subscribe, publish, echo, lambda: self._application.possible_channels)
             cookies = cookies_of(user, groups if force_user is None else None, session, client)
             heartbeat = settings.WS4REDIS_HEARTBEAT
             self._clients += 1
@@ -351,7 +351,8 @@ class Broker(AsyncBroker):
 
     def _handshake(self, websocket: WebSocketClient, environ: dict[str, Any]) -> None:
         answer: list[Any] = []
-        number = len(self.published)
+        self._record.read()
+        number = len(self._record.publications)
 
         def start_response(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
             answer[:] = [status, headers]

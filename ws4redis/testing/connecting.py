@@ -1,6 +1,6 @@
 """From connect()'s arguments to a handshake with the real application: address, cookies, environ."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from io import BytesIO
 from typing import Any
 from urllib.parse import quote, unquote, urlsplit
@@ -73,8 +73,13 @@ class _ForcedSession(dict[str, Any]):
         super().__init__({MEMBEROF: list(groups)} if groups else {})
 
 
-def address(url_or_facility: str, subscribe: Any, publish: Any, echo: bool, possible: list[str]) -> tuple[str, str]:
+def address(
+    url_or_facility: str, subscribe: Any, publish: Any, echo: bool, possible: Callable[[], list[str]]
+) -> tuple[str, str]:
     """Path and query string of a websocket.
+
+    Args:
+        possible: gives the names that there are, such as 'subscribe-user'; asked only if names are given.
 
     Raises:
         ValueError: an unknown channel name.
@@ -87,8 +92,8 @@ def address(url_or_facility: str, subscribe: Any, publish: Any, echo: bool, poss
     for verb, asked in (('subscribe', subscribe), ('publish', publish)):
         for short in (asked,) if isinstance(asked, str) else asked:
             wanted = f'{verb}-{short}'
-            if wanted not in possible:
-                valid = [found.partition('-')[2] for found in possible if found.startswith(verb)]
+            if wanted not in possible():
+                valid = [found.partition('-')[2] for found in possible() if found.startswith(verb)]
                 raise ValueError(f'{verb}={short!r} is no channel: it takes {", ".join(map(repr, valid))}')
             names.append(wanted)
     if echo:

@@ -1,7 +1,7 @@
 """MemoryDriver: drives the exchange in the test's thread; the wire is a client object, the feed a fakeredis connection."""
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import redis
@@ -22,6 +22,7 @@ from ws4redis.subscription import ExchangeRedis, control_channel
 from ws4redis.testing.client import WebSocketClient
 from ws4redis.testing.clock import Clock
 from ws4redis.testing.faults import Faults
+from ws4redis.testing.publications import ANSWER_GUARD
 from ws4redis.workers import perform, run_spawned, spawned_greenlets
 
 __all__ = ['MemoryDriver', 'MemoryWire', 'error_of_the_site']
@@ -252,23 +253,39 @@ class MemoryDriver(Faults):
         self.withdraw(lambda who: who.session_key == session_key)
 
     def read_feed(self) -> bool:
-        """Read until a PING sent now is answered; whether anything else has come before."""
+        """Read everything that was published before this call; whether there was anything."""
         if self._feed is None or self.exchange.feed.state is not FeedState.UP:
             return False
-        barrier = self.exchange.feed.ping()
+        barrier = None if self.server.in_memory else self.exchange.feed.ping()
         self.send_commands(self.exchange.feed.take_commands())
-        replies = []
         try:
-            while self._feed is not None:
-                reply = self._feed.read_response(disable_decoding=True)
-                replies.append(reply)
-                if (reply[1] if isinstance(reply, list) else reply) == b'ws4redis:%d' % barrier:
-                    break
+            replies = list(self._replies(barrier))
         except redis.RedisError as exc:
             self.feed_lost(exc)
             return True
         self.receive_replies(replies)
-        return len(replies) > 1
+        return len(replies) > (barrier is not None)
+
+    def _replies(self, barrier: int | None) -> Iterator[Any]:
+        """What has come up to the answer to this PING; a server in memory has sent everything by now."""
+        if self._feed is not None and barrier is None:
+            yield from self._feed.arrived()
+        while self._feed is not None and barrier is not None:
+            reply = self._next_reply()
+            yield reply
+            if (reply[1] if isinstance(reply, list) else reply) == b'ws4redis:%d' % barrier:
+                return
+
+    def _next_reply(self) -> Any:
+        """What Redis sends next.
+
+        Raises:
+            RuntimeError: a server does not answer PING.
+        """
+        try:
+            return self._feed.read_response(disable_decoding=True, timeout=ANSWER_GUARD)
+        except redis.TimeoutError as exc:
+            raise RuntimeError(f'the Redis server has not answered PING for {ANSWER_GUARD:.0f} s') from exc
 
     def _serve_own(self) -> bool:
         moved = False

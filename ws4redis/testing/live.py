@@ -165,7 +165,7 @@ class LiveServer:
         if allowed_channels is not ANY:
             overrides['WS4REDIS_ALLOWED_CHANNELS'] = allowed_channels
         with override_settings(**overrides) if overrides else contextlib.nullcontext():
-            path, query = address(url_or_facility, subscribe, publish, echo, self._websockets.possible_channels)
+            path, query = address(url_or_facility, subscribe, publish, echo, lambda: self._websockets.possible_channels)
             cookies = cookies_of(user, groups, session, client)
             heartbeat = settings.WS4REDIS_HEARTBEAT
             self._count += 1

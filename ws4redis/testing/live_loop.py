@@ -311,7 +311,7 @@ class _Quiet:
         self.waits_for = ''
         self._loop = loop
         self._clients = clients
-        self._barrier: tuple[int, int, int] | None = None
+        self._barrier = 0
 
     def __call__(self) -> bool:
         self.waits_for = self._what_moves()
@@ -347,12 +347,15 @@ class _Quiet:
         return client.reads and bool(recipient.websocket.outbox) and traffic.written <= client.taken
 
     def _barrier_passed(self) -> bool:
-        """Whether a PING that was sent when no job ran, since when none has begun, is answered on this connection."""
+        """Whether a PING is answered that was sent when no job ran; what has run since then changes the figures.
+
+        If the connection is lost meanwhile, a later PING is answered, since the loop catches up with one.
+        """
         loop = self._loop
-        if self._barrier is None or self._barrier[1:] != (loop._submitted, loop._connections):
-            self._barrier = (loop.exchange.feed.ping(), loop._submitted, loop._connections)
+        if not self._barrier:
+            self._barrier = loop.exchange.feed.ping()
             loop.work_off()
-        return loop._barrier_answered >= self._barrier[0]
+        return loop._barrier_answered >= self._barrier
 
 
 def _can_read(recipient: Recipient) -> bool:

@@ -4,12 +4,10 @@ import json as json_module
 import os
 import sys
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from types import FrameType
 from typing import Any
-
-import redis
 
 from ws4redis import settings
 from ws4redis.redis_client import RedisServer
@@ -109,10 +107,18 @@ class Record:
         self._said = said
         self._notes: deque[tuple[bytes, bytes, float, Any, str | None]] = deque()
         self._pings = 0
-        self._raw: set[bytes] = set()
-        self._monitor: Any = redis.Redis(connection_pool=server.pool).pubsub()
-        self._monitor.psubscribe(pattern)
+        self._raw: list[bytes] = []
+        self._pattern = pattern
+        self._connection: Any = server.pubsub_connection()
+        self._connection.register_connect_callback(self._subscribe)
+        self._connection.connect()
         server.gate.on_publish = self._note
+
+    def _subscribe(self, connection: Any) -> None:
+        """With each new connection, since a server may cut one."""
+        connection.send_command('PSUBSCRIBE', self._pattern)
+        if self._raw:
+            connection.send_command('SUBSCRIBE', *self._raw)
 
     def _note(self, channel: bytes, payload: bytes, seconds: float, origin: Any) -> None:
         if self._server.gate.closed:
@@ -126,26 +132,28 @@ class Record:
     def hear(self, channel: bytes) -> None:
         """A raw name on a server that others use: of these only those are heard that the test's own code names."""
         if channel not in self._raw and self.raw_name is not None:
-            self._raw.add(channel)
-            self._monitor.subscribe(channel)
+            self._raw.append(channel)
+            self._connection.send_command('SUBSCRIBE', channel)
             self.raw_name(channel)
 
     def read(self) -> None:
         """Everything that was published before this call: a PING sent now has been answered."""
         if self._server.gate.closed:
             return
-        self._pings += 1
-        token = b'%d' % self._pings
-        self._monitor.ping(token)
-        while (message := self._next())['type'] != 'pong' or message['data'] != token:
-            if message['type'] in ('message', 'pmessage'):
-                self.publications.append(self._publication(*self._take_note(message['channel'], message['data'])))
+        for reply in self._connection.arrived() if self._server.in_memory else self._until_pong():
+            if reply[0] in (b'message', b'pmessage'):
+                self.publications.append(self._publication(*self._take_note(*reply[-2:])))
 
-    def _next(self) -> dict[str, Any]:
-        message: dict[str, Any] | None = self._monitor.get_message(timeout=ANSWER_GUARD)
-        if message is None:
-            raise RuntimeError(f'the Redis server has not answered PING for {ANSWER_GUARD:.0f} s')
-        return message
+    def _until_pong(self) -> Iterator[list[Any]]:
+        self._pings += 1
+        pong = [b'pong', b'%d' % self._pings]
+        self._connection.send_command('PING', pong[1])
+        while self._connection.can_read(timeout=ANSWER_GUARD):
+            reply = self._connection.read_response(disable_decoding=True)
+            if reply == pong:
+                return
+            yield reply
+        raise RuntimeError(f'the Redis server has not answered PING for {ANSWER_GUARD:.0f} s')
 
     def _take_note(self, channel: bytes, payload: bytes) -> tuple[bytes, bytes, float | None, Any, str | None]:
         """What our publisher said of it; that somebody else published it if it has said nothing."""
@@ -165,7 +173,7 @@ class Record:
     def close(self) -> None:
         """Hear nothing more."""
         self._server.gate.on_publish = None
-        self._monitor.close()
+        self._connection.disconnect()
 
 
 def facility_of(channel: str) -> str | None:

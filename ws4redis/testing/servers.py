@@ -46,10 +46,10 @@ class BrokerServer:
         self.server = RedisServer(_process().url if url == SERVER else url)
         self.server.namespace = self.namespace
         self.in_memory = self.server.in_memory
-        client = self.server.client
-        client.ping()
+        if not self.in_memory:
+            self.server.client.ping()
         if url == SERVER:
-            client.flushall()
+            self.server.client.flushall()
 
     def keys(self) -> Iterator[Any]:
         """The keys that are this Broker's."""
