@@ -11,6 +11,9 @@ from ws4redis.testing.redis_process import RedisProcess, find_redis_server
 PLUGIN = 'ws4redis.testing.plugin'
 PLUGIN_INSTALLED = any(entry_point.value == PLUGIN for entry_point in entry_points(group='pytest11'))
 
+# Where the package is installed pytest does so by itself, since it has a plugin.
+pytest.register_assert_rewrite('ws4redis.testing.contract')
+
 # A checkout that is not installed has no entry point to load the plugin by; loading it twice would be refused.
 pytest_plugins = ['pytester'] if PLUGIN_INSTALLED else ['pytester', PLUGIN]
 

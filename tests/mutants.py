@@ -39,12 +39,15 @@ ROOT_MODULES = (
 )
 """Those at the root of tests/ that run in memory: the rest starts processes, which costs time and shows no more."""
 
+TESTING_MODULES = ('broker', 'client', 'clock', 'driver', 'faults', 'websocket')
+"""Those of tests/testing/ that show the way of a message."""
+
 ARGUMENTS = (
     *('-q', '-p', 'no:cacheprovider', '-p', 'no:randomly', '-p', 'tests.broken', '--tb=short', '--show-capture=no'),
     # Searching for the smallest example of each failure takes minutes.
-    *('-m', 'not hypothesis', '--ignore=tests/testing/test_plugin.py'),
-    *(f'--ignore=tests/testing/test_{name}.py' for name in ('certify', 'contract', 'fakeredis', 'model')),
-    *('tests/core', 'tests/testing', *(f'tests/test_{name}.py' for name in ROOT_MODULES)),
+    *('-m', 'not hypothesis'),
+    *('tests/core', *(f'tests/testing/test_{name}.py' for name in TESTING_MODULES)),
+    *(f'tests/test_{name}.py' for name in ROOT_MODULES),
 )
 
 CONTRACT = (*ARGUMENTS[:8], '--tb=line', 'tests/testing/test_contract.py')
@@ -52,8 +55,8 @@ CONTRACT = (*ARGUMENTS[:8], '--tb=line', 'tests/testing/test_contract.py')
 
 CASE = re.compile(r'test_case_holds\[(\w+)-fakeredis\]')
 
-SLOW = ' or '.join(['in_any_order', *(f'test_f{number}_' for number in (14, 17, 18, 23))])
-"""Those that exhaust all orders of events, or start processes: left out while another fault is turned on."""
+SLOW = ' or '.join(['in_any_order', 'server', 'url', *(f'test_f{number}_' for number in (14, 17, 18, 23))])
+"""Those that exhaust all orders of events, start processes or ask a real server: left out while another fault is turned on."""
 
 PROCESSES = 2
 SECONDS = 300.0

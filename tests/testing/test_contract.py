@@ -5,10 +5,8 @@ import inspect
 
 import pytest
 
-pytest.register_assert_rewrite('ws4redis.testing.contract')
-
-from ws4redis.testing import certify, contract  # noqa: E402
-from ws4redis.testing.contract import CASES  # noqa: E402
+from ws4redis.testing import certify, contract
+from ws4redis.testing.contract import CASES
 
 WAYS = ['fakeredis', 'redis', 'fakeredis-tcp', 'redis-tcp']
 

@@ -106,7 +106,8 @@ def test_expiry_follows_the_clock_of_the_test(real: Client, fake: Client) -> Non
 
 
 def test_order_of_patterns(real: Client, fake: Client) -> None:
-    patterns = ('a*', '?x', '*x', 'ax*', '[a]x', '*')
+    # So many that a server, which shuffles them anew at each start, does not happen on this order.
+    patterns = ('a*', '?x', '*x', 'ax*', '[a]x', '*', '??', 'a?', '[a-b]x', '*x*', 'a*x', 'ax')
 
     def ways(client: Client) -> list[str]:
         with listening(client, patterns=patterns) as pubsub:

@@ -89,10 +89,12 @@ class Model:
 
 FACILITIES = ['a', 'b']
 channels = st.tuples(st.sampled_from(FACILITIES), st.booleans())
-messages = st.sampled_from(['one', 'two', 'three', '', 'grün'])
+messages = st.sampled_from(['one', 'two', 'three', 'four', 'five', 'six', '', 'grün'])
 # Far apart, so that the real time which passes as well does not matter.
 expiries = st.sampled_from([0, -1, 150, 1050])
-steps = st.lists(st.tuples(st.sampled_from(['set', 'publish', 'say', 'tell', 'leave']), channels, messages), max_size=6)
+# What others set is what an outage is about, so it comes more often.
+kinds = st.sampled_from(['set', 'set', 'set', 'publish', 'say', 'tell', 'leave'])
+steps = st.lists(st.tuples(kinds, channels, messages), max_size=6)
 
 
 def name_of(channel: tuple[str, bool]) -> str:
@@ -117,6 +119,8 @@ class Machine(RuleBasedStateMachine):
         )
         self.others = self.context.enter_context(contextlib.closing(redis.Redis(connection_pool=others)))
         self.context.callback(others.disconnect)
+        for facility in FACILITIES:
+            self.join(facility, ['broadcast', 'user'])
 
     def teardown(self) -> None:
         if hasattr(self, 'context'):
@@ -125,9 +129,8 @@ class Machine(RuleBasedStateMachine):
     def anybody(self, data: st.DataObject) -> Any:
         return data.draw(st.sampled_from(sorted(self.model.listening, key=lambda client: int(client.name))))
 
-    @rule(facility=st.sampled_from(FACILITIES), broadcast=st.booleans(), user=st.booleans())
-    def join(self, facility: str, broadcast: bool, user: bool) -> None:
-        asked = [name for name, wanted in (('broadcast', broadcast), ('user', user)) if wanted]
+    @rule(facility=st.sampled_from(FACILITIES), asked=st.sampled_from([[], ['user'], ['broadcast'], ['broadcast', 'user']]))
+    def join(self, facility: str, asked: list[str]) -> None:
         client = self.broker.connect(
             facility, subscribe=asked, publish='broadcast', force_user=User(username='john'), name=str(len(self.model.got))
         )

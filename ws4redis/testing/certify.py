@@ -43,7 +43,7 @@ class Way:
     tcp: bool
 
     @property
-    def in_memory(self) -> bool:
+    def on_fakeredis(self) -> bool:
         """Whether fakeredis stands for the server."""
         return self.url == MEMORY
 
@@ -121,7 +121,7 @@ def _peer(site: OverTcp) -> str:
 def _server(way: Way, site: Site) -> str:
     connection = site.redis.connection_pool.connection_class
     module = next(base.__module__ for base in connection.__mro__ if not base.__module__.startswith('ws4redis.'))
-    if way.in_memory:
+    if way.on_fakeredis:
         assert module.partition('.')[0] == 'fakeredis', f'{way.name} is served by {module}'
         return 'fakeredis'
     assert module.partition('.')[0] == 'redis', f'{way.name} is served by {module}'
