@@ -27,6 +27,7 @@ from ws4redis.policies import default
 from ws4redis.redis_store import is_authenticated
 
 __all__ = [
+    'admit',
     'Access',
     'allowed_channels',
     'check_dotted_path',
@@ -140,6 +141,17 @@ def _is_below(origin: tuple[str, str, int], domain: tuple[str, str, int]) -> boo
 
 
 # Session and user
+
+
+def admit(count: int) -> None:
+    """Refuse a handshake in a process that has as many websockets as it may have.
+
+    Raises:
+        UnavailableError: it has.
+    """
+    most = settings.WS4REDIS_MAX_WEBSOCKETS
+    if most is not None and count >= most:
+        raise UnavailableError('Try again later', reason=f'{most} websockets are open, which is WS4REDIS_MAX_WEBSOCKETS')
 
 
 def process_request(request: Any) -> None:

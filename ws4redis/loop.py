@@ -563,9 +563,7 @@ class WebsocketLoop(Driver):
     def admit(self) -> None:
         if self.draining:
             raise UnavailableError('Try again later', reason='this process is about to end')
-        most = settings.WS4REDIS_MAX_WEBSOCKETS
-        if most is not None and len(self.exchange.recipients) >= most:
-            raise UnavailableError('Try again later', reason=f'{most} websockets are open, which is WS4REDIS_MAX_WEBSOCKETS')
+        access.admit(len(self.exchange.recipients))
 
     def new_recipient(self, limits: Limits, name: str, echo: bool) -> Recipient:
         self.ensure_started()

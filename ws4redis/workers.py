@@ -42,7 +42,7 @@ logger = logging.getLogger('ws4redis.workers')
 SPAWNED_TIME: Final = 30.0
 """Seconds that greenlets which a job spawned may take in an unpatched process, as long as a slow view."""
 
-READY_ROUNDS: Final = 1000
+READY_ROUNDS: Final = 100
 """Rounds of the hub that run_spawned() gives to greenlets that hand on to each other; one that waits for time uses them up."""
 
 _PERSISTED = ('send_persisted_messages', 'send_persited_messages')

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import inspect
 import time
@@ -16,7 +17,6 @@ import redis
 import time_machine
 from django.contrib.auth.models import AnonymousUser, User
 from django.contrib.sessions.backends.db import SessionStore
-from django.core.exceptions import ImproperlyConfigured
 from django.db import connection
 from django.http import HttpRequest
 from django.test import Client, TestCase
@@ -24,6 +24,7 @@ from django.test import Client, TestCase
 from ws4redis.publisher import RedisPublisher
 from ws4redis.redis_client import active_server, runs_in_test
 from ws4redis.redis_store import SELF
+from ws4redis.signals import redis_gap
 from ws4redis.subscriber import RedisSubscriber
 from ws4redis.testing import Broker, HandshakeRejected, Publication
 
@@ -398,9 +399,9 @@ def test_t7_audience_of_several_channels_has_no_one_persisted_message(broker: Br
             method(facility='news')
 
 
-@pytest.mark.parametrize('url', ['localhost', 'http://localhost', 'memory', '', 'redis//localhost'])
-def test_t7_other_url_is_refused(url: str) -> None:
-    with pytest.raises(ImproperlyConfigured, match=r'it begins with redis://, rediss://, unix://, memory://'), Broker(url):
+@pytest.mark.parametrize('url', ['localhost', 'http://localhost', 'memory', '', 'redis//localhost', 7, None])
+def test_t7_other_url_is_refused(url: Any) -> None:
+    with pytest.raises(ValueError, match=r'a Broker takes memory://, server, or the URL of a server \(redis://'), Broker(url):
         pass
     assert not runs_in_test()
 
@@ -816,3 +817,205 @@ def test_names_of_the_package_are_loaded_when_asked_for() -> None:
     assert set(ws4redis.testing.__all__) <= set(dir(ws4redis.testing))
     with pytest.raises(AttributeError, match='Brokre'):
         ws4redis.testing.Brokre  # type: ignore[attr-defined]  # noqa: B018
+
+
+# Use that makes no sense
+
+
+def test_block_inside_its_own_block_is_refused(broker: Broker) -> None:
+    with pytest.raises(RuntimeError, match='this Broker has begun already'), broker:
+        pass
+    broker.settle()
+
+
+def test_use_outside_its_block_is_refused() -> None:
+    broker = Broker()
+    calls: list[Any] = [
+        lambda: broker.publish('x', facility='news', broadcast=True),
+        lambda: broker.published,
+        lambda: broker.connect('news'),
+        lambda: broker.persisted(facility='news', broadcast=True),
+        lambda: broker.advance(1),
+        lambda: broker.redis,
+        broker.assert_nothing_published,
+        broker.settle,
+        broker.reset,
+    ]
+    with broker:
+        client = broker.connect('news', subscribe='broadcast')
+    for call in [*calls, client.assert_nothing_received, client.receive]:
+        with pytest.raises(RuntimeError, match='this Broker has ended, or has not begun'):
+            call()
+    assert not runs_in_test()
+
+
+def test_brokers_may_end_in_any_order() -> None:
+    one, other = Broker(), Broker()
+    one.__enter__()
+    other.__enter__()
+    one.__exit__(None)
+    assert active_server() is other.server
+    other.publish('x', facility='news', broadcast=True)
+    other.__exit__(None)
+    assert not runs_in_test()
+
+
+def test_server_is_given_back_when_the_end_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(self: Any) -> None:
+        raise redis.ConnectionError('gone')
+
+    monkeypatch.setattr('ws4redis.testing.servers.BrokerServer.close', fail)
+    with pytest.raises(redis.ConnectionError, match='gone'), Broker():
+        pass
+    assert not runs_in_test()
+
+
+@pytest.mark.parametrize('seconds', [float('inf'), float('nan')])
+def test_t6_time_is_finite(broker: Broker, seconds: float) -> None:
+    with pytest.raises(ValueError, match='takes seconds from 0 on'):
+        broker.advance(seconds)
+    assert broker.now < float('inf')
+
+
+@pytest.mark.parametrize('seconds', ['5', None, True])
+def test_t6_time_is_a_number(broker: Broker, seconds: Any) -> None:
+    with pytest.raises(TypeError, match='takes seconds or a timedelta'):
+        broker.advance(seconds)
+
+
+def test_outage_inside_an_outage_ends_with_the_outer_one(broker: Broker) -> None:
+    client = broker.connect('news', subscribe='broadcast')
+    with broker.outage():
+        with broker.outage():
+            pass
+        with pytest.raises(redis.ConnectionError):
+            tell(broker, 'fails')
+    tell(broker, 'after')
+    assert client.receive_all() == ['after']
+
+
+@pytest.mark.parametrize('raises', [True, False])
+def test_t3_receiver_of_the_signal_that_raises(broker: Broker, raises: bool) -> None:
+    def receiver(**kwargs: Any) -> None:
+        raise ZeroDivisionError('in a receiver')
+
+    broker.raise_server_exceptions = raises
+    broker.connect('news', subscribe='broadcast')
+    redis_gap.connect(receiver)
+    try:
+        with pytest.raises(ZeroDivisionError) if raises else contextlib.nullcontext():
+            broker.drop_subscribers()
+    finally:
+        redis_gap.disconnect(receiver)
+
+
+def test_t3_every_error_is_told(broker: Broker) -> None:
+    class Broken(RedisSubscriber):
+        def release(self) -> None:
+            raise ZeroDivisionError('in release')
+
+    clients = [broker.connect('news', subscriber=Broken) for _ in range(2)]
+    for client in clients:
+        broker.take_from_client(client, b'')
+    with pytest.raises(ZeroDivisionError) as error:
+        broker.settle()
+    assert error.value.__notes__ == ["the site's code raised this too: ZeroDivisionError('in release')"]
+
+
+def test_t3_redis_of_the_sites_own_that_is_away_is_an_error_of_the_site(broker: Broker) -> None:
+    class Elsewhere(RedisSubscriber):
+        def publish_message(self, message: Any, expire: float | None = None) -> None:
+            redis.Redis(port=1).ping()
+
+    client = broker.connect('news', subscriber=Elsewhere)
+    with pytest.raises(redis.ConnectionError):
+        client.send('x')
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'error', 'text'),
+    [
+        ({'facility': 'news'}, TypeError, 'takes a message'),
+        ({'facility': 'news', 'broadcast': True}, TypeError, 'takes a message'),
+        ({'message': 'x', 'json': 1, 'facility': 'news', 'broadcast': True}, TypeError, 'takes a message'),
+        ({'message': 'x', 'facility': 'news'}, ValueError, 'reaches nobody'),
+    ],
+)
+def test_publish_that_would_do_nothing_is_refused(broker: Broker, arguments: dict[str, Any], error: Any, text: str) -> None:
+    with pytest.raises(error, match=text):
+        broker.publish(**arguments)
+
+
+def test_publish_of_an_outer_broker_is_refused(broker: Broker) -> None:
+    with Broker(), pytest.raises(RuntimeError, match='another Broker has begun inside this one'):
+        broker.publish('x', facility='news', broadcast=True)
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'error', 'text'),
+    [
+        ({'user': User(username='john')}, ValueError, 'user is not saved'),
+        ({'user': 'john'}, TypeError, 'user is str'),
+        ({'force_user': 'john'}, TypeError, 'force_user is str'),
+        ({'user': User(pk=1), 'force_user': User()}, ValueError, 'user and force_user are given'),
+        ({'force_user': User(), 'session': 'abc'}, ValueError, 'force_user stands for session'),
+        ({'session': 'abc', 'groups': ['staff']}, ValueError, 'session says who it is'),
+        ({'session': 7}, TypeError, 'session is int'),
+        ({'client': 7}, TypeError, 'client is int'),
+        ({'url_or_facility': '/ws/news?subscribe=user'}, ValueError, "'subscribe' in the query string is no channel"),
+        ({'url_or_facility': '/ws/news?publish-all'}, ValueError, "'publish-all' in the query string is no channel"),
+    ],
+)
+def test_connect_with_arguments_that_make_no_sense(broker: Broker, arguments: dict[str, Any], error: Any, text: str) -> None:
+    with pytest.raises(error, match=text):
+        broker.connect(**arguments)
+    assert broker.clients == []
+
+
+def test_lone_group_is_one_name(broker: Broker, db: None) -> None:
+    assert broker.connect('news', subscribe='group', groups='staff').channels == ['group:staff:news']
+
+
+def test_most_websockets_of_a_process_count_here_too(broker: Broker, settings: Settings) -> None:
+    settings.WS4REDIS_MAX_WEBSOCKETS = 1
+    broker.connect('news')
+    with pytest.raises(HandshakeRejected) as refused:
+        broker.connect('news')
+    assert (refused.value.status_code, refused.value.reason) == (503, '1 websockets are open, which is WS4REDIS_MAX_WEBSOCKETS')
+
+
+def test_published_and_persisted_have_what_follows_from_what_was_sent(broker: Broker, settings: Settings) -> None:
+    class Answering(RedisSubscriber):
+        def parse_response(self) -> Any:
+            reply = super().parse_response()
+            if reply[-1] == b'question':
+                self._publishers = {reply[-2].decode()}
+                self.publish_message('answer', 60)
+            return reply
+
+    broker.connect('news', subscribe='broadcast', subscriber=Answering)
+    with broker.capture() as published:
+        RedisPublisher(facility='news', broadcast=True).publish_message('question')
+    assert [publication.text for publication in published] == ['question', 'answer']
+    RedisPublisher(facility='news', broadcast=True).publish_message('question')
+    assert broker.persisted(facility='news', broadcast=True) == b'answer'
+    RedisPublisher(facility='news', broadcast=True).publish_message('question')
+    assert len(broker.published) == 6
+
+
+def test_error_of_a_captured_block_is_not_replaced(broker: Broker) -> None:
+    class Broken(RedisSubscriber):
+        def parse_response(self) -> Any:
+            raise ZeroDivisionError('in parse_response')
+
+    broker.connect('news', subscribe='broadcast', subscriber=Broken)
+    with pytest.raises(AssertionError, match="the test's own"), broker.capture():
+        RedisPublisher(facility='news', broadcast=True).publish_message('x')
+        raise AssertionError("the test's own")
+
+
+@pytest.mark.parametrize('name', ['assert_published', 'assert_not_published'])
+@pytest.mark.parametrize('expire', [None, '60', True])
+def test_expire_that_no_publication_has_is_refused(broker: Broker, name: str, expire: Any) -> None:
+    with pytest.raises(TypeError, match='expire is'):
+        getattr(broker, name)('x', expire=expire)

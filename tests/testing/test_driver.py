@@ -18,7 +18,6 @@ from ws4redis.subscriber import RedisSubscriber
 from ws4redis.testing import Broker
 from ws4redis.testing.clock import Clock
 from ws4redis.testing.driver import MemoryDriver
-from ws4redis.testing.threads import thread_ids
 
 
 @pytest.fixture
@@ -217,7 +216,3 @@ def test_stop_closes_everybody_and_lets_go_of_redis(driver: MemoryDriver) -> Non
     driver.stop()
     assert driver.server.client.pubsub_numsub('news') == [(b'news', 0)]
     assert not driver.exchange.recipients
-
-
-def test_threads_of_now_are_known() -> None:
-    assert threading.get_ident() in thread_ids()

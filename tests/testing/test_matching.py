@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import decimal
+import functools
 import re
 from typing import Any
 from unittest import mock
@@ -23,6 +24,9 @@ class Approximately:
     def __hash__(self) -> int:
         return 0
 
+    def is_about(self, other: object) -> bool:
+        return self == other
+
     def __call__(self, other: object) -> bool:
         raise AssertionError('it compares, nobody calls it')
 
@@ -39,8 +43,9 @@ class Approximately:
         (lambda text: text.startswith('a'), ['abc', b'abc'], ['ba']),
         (mock.ANY, ['abc', b'\xff'], []),
         (Approximately(), ['about 3', b'about 3'], ['3']),
-        (7, [], ['7', b'7']),
-        (None, [], ['None', 'null', '']),
+        ('abc'.__contains__, ['b', b'bc'], ['d']),
+        (Approximately().is_about, ['about 3'], ['3']),
+        (functools.partial(str.startswith, 'abc'), ['ab'], ['b']),
     ],
 )
 def test_message_is_text_bytes_pattern_callable_or_what_compares(wanted: Any, matching: list[Any], others: list[Any]) -> None:
@@ -70,12 +75,19 @@ def test_json_is_compared_as_django_encodes_it(json: Any, matching: list[Any], o
         ({'a': 1}, ['{"a": 1}', '{"a": 1, "b": 2}'], ['{"b": 1}', '[{"a": 1}]']),
         ({'a': {'b': 1}}, ['{"a": {"b": 1, "c": 2}}'], ['{"a": {"c": 2}}', '{"a": 1}']),
         ({}, ['{}', '{"a": 1}'], ['[]', '1']),
+        ([1, 1], ['[1, 2, 1]'], ['[1, 2]']),
         ([{'id': 1}], ['[{"id": 2}, {"id": 1, "x": 0}]'], ['[{"id": 2}]', '{"id": 1}']),
         (1, ['1'], ['2']),
     ],
 )
 def test_json_contains_is_a_part(part: Any, matching: list[Any], others: list[Any]) -> None:
     assert [message for message in [*matching, *others] if Wanted(json_contains=part).matches(message)] == matching
+
+
+@pytest.mark.parametrize('message', [{'state': 'new'}, ['a'], ('a',), {'a'}, 7, 1.5, True, None])
+def test_message_that_nothing_can_equal_is_refused(message: Any) -> None:
+    with pytest.raises(TypeError, match=f'message is {type(message).__name__}, .* json= compares JSON'):
+        Wanted(message)
 
 
 def test_nothing_given_means_every_message() -> None:

@@ -143,12 +143,69 @@ def test_option_takes_a_server_of_the_runs_own(project: pytest.Pytester, redis_u
         result.stdout.fnmatch_lines([expected])
 
 
-@pytest.mark.parametrize('option', ['nonsense', 'http://localhost'])
-def test_option_that_makes_no_sense_says_what_does(project: pytest.Pytester, option: str) -> None:
+@pytest.mark.parametrize('option', ['nonsense', 'http://localhost', ''])
+def test_option_that_makes_no_sense_is_a_usage_error(project: pytest.Pytester, option: str) -> None:
     project.makepyfile('def test(ws4redis): pass')
     result = run(project, '--ds=tests.settings', f'--ws4redis={option}')
-    result.assert_outcomes(errors=1)
-    result.stdout.fnmatch_lines(['*it begins with redis://*'])
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines([f"*--ws4redis is '{option}': it takes memory, server or a server's URL*"])
+
+
+def test_mark_comes_before_fixtures_that_publish_and_takes_no_arguments(project: pytest.Pytester) -> None:
+    project.makepyfile(
+        """
+        import pytest
+        from ws4redis.publisher import RedisPublisher
+
+        @pytest.fixture
+        def order():
+            RedisPublisher(facility='news', broadcast=True).publish_message('hi')
+
+        @pytest.mark.ws4redis
+        def test_order(order): pass
+        """
+    )
+    result = run(project, '--ds=tests.settings')
+    result.assert_outcomes(passed=1)
+    assert 'published without the fixture' not in result.stdout.str()
+    project.makepyfile(
+        """
+        import pytest
+
+        @pytest.mark.ws4redis(url='server')
+        def test_order(): pass
+        """
+    )
+    result = run(project, '--ds=tests.settings')
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(['*the mark ws4redis takes no arguments*'])
+
+
+def test_t13_failing_end_of_a_client_ends_no_other_test(project: pytest.Pytester) -> None:
+    project.makepyfile(
+        """
+        from django.contrib.auth.models import User
+        from ws4redis.subscriber import RedisSubscriber
+
+        class Broken(RedisSubscriber):
+            def release(self):
+                raise ZeroDivisionError('in release')
+
+        def test_one(ws4redis, db):
+            ws4redis.connect('news', subscriber=Broken)
+
+        def test_two(ws4redis, db):
+            assert User.objects.count() == 0
+        """
+    )
+    run(project, '--ds=tests.settings').assert_outcomes(passed=2, errors=1)
+
+
+def test_t11_workers_of_xdist_hand_on_what_was_published(project: pytest.Pytester) -> None:
+    pytest.importorskip('xdist')
+    project.makepyfile(PUBLISHING)
+    result = run(project, '--ds=tests.settings', '-n', '2')
+    result.stdout.fnmatch_lines(['ws4redis: 2 tests published without the fixture, kept in memory: *'])
 
 
 def test_mark_is_the_fixture_without_its_object(project: pytest.Pytester) -> None:

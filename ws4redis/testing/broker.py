@@ -11,19 +11,19 @@ from django.test.utils import override_settings
 
 from ws4redis import settings
 from ws4redis.publisher import RedisPublisher
-from ws4redis.redis_client import use_server
+from ws4redis.redis_client import active_server
 from ws4redis.testing import reasons
 from ws4redis.testing.alone import make_subscriber
 from ws4redis.testing.asynchronous import AsyncBroker, OwnThread, names_twin
 from ws4redis.testing.client import HandshakeRejected, WebSocketClient, check_response
 from ws4redis.testing.clock import Clock
-from ws4redis.testing.connecting import SAME, Application, address, cookies_of, environ_of, name_of, uri_of
+from ws4redis.testing.connecting import SAME, Application, address, check_identity, cookies_of, environ_of, name_of, uri_of
 from ws4redis.testing.driver import MemoryDriver
 from ws4redis.testing.matching import ANY, Wanted, dumps
-from ws4redis.testing.publications import Publications, Record, place, source
-from ws4redis.testing.servers import MEMORY, BrokerServer
-from ws4redis.testing.threads import thread_ids
-from ws4redis.testing.timing import Advance, age, check_sessions
+from ws4redis.testing.publications import Publications, Record, check_expire, place, source
+from ws4redis.testing.servers import MEMORY, BrokerServer, enter, leave
+from ws4redis.testing.threads import threads_now
+from ws4redis.testing.timing import Advance, age, check_sessions, seconds_of
 from ws4redis.testing.trace import Trace
 
 __all__ = ['ANY', 'SAME', 'Broker']
@@ -53,11 +53,16 @@ class Broker(AsyncBroker):
     def __init__(self, url: str = MEMORY, *, raise_server_exceptions: bool = True) -> None:
         self.raise_server_exceptions = raise_server_exceptions
         self.url = url
+        # Where the test makes it, which may be another thread than the one that begins it for an asynchronous test.
+        self.thread = OwnThread()
         self._clients = 0
+        self._ending: contextlib.ExitStack | None = None
 
     # Life
 
     def __enter__(self) -> Self:
+        if self._ending is not None:
+            raise RuntimeError('this Broker has begun already: a block inside its block takes a Broker of its own')
         self._begin()
         return self
 
@@ -68,33 +73,40 @@ class Broker(AsyncBroker):
 
     def _begin(self) -> None:
         Broker.last = self
-        self.threads_before = thread_ids()
-        self.thread = OwnThread()
+        self.threads_before = threads_now()
         self.clock = Clock()
         self.trace = Trace(self.clock.now)
-        self._store = BrokerServer(self.url)
-        self.server = self._store.server
-        self._before = use_server(self.server)
-        self.driver = MemoryDriver(self.server, self.clock)
+        self.lost: dict[int, int] = {}
+        self._losing = (0, 0)
+        with contextlib.ExitStack() as ending:
+            self._store = BrokerServer(self.url)
+            self.server = self._store.server
+            ending.callback(self._store.close)
+            ending.callback(leave, enter(self.server))
+            self.driver = MemoryDriver(self.server, self.clock)
+            self._record = Record(self.server, f'{self._store.namespace}*', self.clock.now, self._said)
+            ending.callback(self._record.close)
+            ending.callback(self.driver.stop)
+            self._ending = ending.pop_all()
         self._application = Application(host=self.driver)
-        self._record = Record(self.server, f'{self._store.namespace}*', self.clock.now, self._said)
         if self._store.shared:
             self._record.raw_name = self._raw_name_used
             self.driver.subscribed = self._record.hear
         self._time = Advance(
             self.clock, self.driver.deadline, self.settle, self._age, None if self.server.in_memory else self._server_time
         )
-        self.lost: dict[int, int] = {}
-        self._losing = (0, 0)
 
     def _end(self) -> None:
+        self._check()
+        assert self._ending is not None
+        ending, self._ending = self._ending, None
         self.server.gate.closed = False
-        try:
-            self.driver.stop()
-        finally:
-            self._record.close()
-            self._store.close()
-            use_server(self._before)
+        ending.close()
+
+    def _check(self) -> None:
+        """Refuse use outside the block: nothing would be known, and assertions that nothing came would hold for ever."""
+        if self._ending is None:
+            raise RuntimeError('this Broker has ended, or has not begun: use it inside `with Broker() as broker:`')
 
     def close_clients(self) -> None:
         """Close every websocket, as a server does that ends."""
@@ -110,7 +122,7 @@ class Broker(AsyncBroker):
 
     def publish(
         self,
-        message: Any = '',
+        message: Any = ANY,
         *,
         json: Any = ANY,
         facility: str,
@@ -125,17 +137,26 @@ class Broker(AsyncBroker):
         Args:
             message: str or bytes; json: an object instead of it.
             facility, users, groups, sessions, broadcast, expire: as RedisPublisher and publish_message() take them.
+
+        Raises:
+            TypeError: neither or both of message and json are given.
+            ValueError: there is no audience.
         """
-        if json is not ANY:
-            message = dumps(json)
+        self._check()
+        if (message is ANY) == (json is ANY):
+            raise TypeError('publish() takes a message, or an object as json=')
+        if active_server() is not self.server:
+            raise RuntimeError('another Broker has begun inside this one: publish there, or after its block')
         publisher = RedisPublisher(facility=facility, users=users, groups=groups, sessions=sessions, broadcast=broadcast)
-        publisher.publish_message(message, expire)
+        if not publisher._publishers:
+            raise ValueError('publish() reaches nobody: it takes broadcast=True, users=, groups= or sessions=')
+        publisher.publish_message(message if json is ANY else dumps(json), expire)
         self.settle()
 
     @property
     def published(self) -> Publications:
         """Every PUBLISH so far, whoever made it."""
-        self._record.read()
+        self.settle()
         return Publications(self._record.publications, self)
 
     def _said(self, publication: str) -> None:
@@ -151,9 +172,12 @@ class Broker(AsyncBroker):
         found = Publications((), self)
         try:
             yield found
-        finally:
-            self.settle()
-            found[:] = self.published[begin:]
+        except BaseException:
+            # What the block has raised is what the test is to see.
+            with contextlib.suppress(Exception):
+                found[:] = self.published[begin:]
+            raise
+        found[:] = self.published[begin:]
 
     def assert_published(
         self,
@@ -181,6 +205,7 @@ class Broker(AsyncBroker):
         __tracebackhide__ = True
         wanted = Wanted(message, json, json_contains)
         self.settle()
+        check_expire(expire)
         channels = self._channels(facility, users, groups, sessions, broadcast)
         found = self.published.matching(wanted, facility, channels, expire)
         if not found or any(len(publications) != times for publications in found.values()):
@@ -205,6 +230,7 @@ class Broker(AsyncBroker):
         wanted = Wanted(message, json, json_contains)
         self.settle()
         self._check_threads()
+        check_expire(expire)
         channels = self._channels(facility, users, groups, sessions, broadcast)
         found = self.published.matching(wanted, facility, channels, expire)
         publications = [publication for of_it in found.values() for publication in of_it]
@@ -251,6 +277,7 @@ class Broker(AsyncBroker):
             channel: its name instead, as Publication has it.
         """
         name = self._one_channel(channel, facility, users, groups, sessions, broadcast)
+        self.settle()
         with self._behind_the_gate() as store:
             value: bytes | None = store.get(name)
         return value
@@ -267,12 +294,16 @@ class Broker(AsyncBroker):
     ) -> float | None:
         """Seconds that the persisted message of one channel still lives; None if there is none."""
         name = self._one_channel(channel, facility, users, groups, sessions, broadcast)
+        self.settle()
         with self._behind_the_gate() as store:
             left = store.pttl(name)
         return left / 1000 if left >= 0 else None
 
     def _one_channel(self, channel: str | None, facility: str, users: Any, groups: Any, sessions: Any, broadcast: bool) -> str:
+        self._check()
         if channel is not None:
+            if facility or users or groups or sessions or broadcast:
+                raise ValueError('channel is given: it is the whole name, without facility and audience')
             return self._store.namespace + channel
         publisher = RedisPublisher(facility=facility, users=users, groups=groups, sessions=sessions, broadcast=broadcast)
         names = list(publisher._publishers)
@@ -283,6 +314,7 @@ class Broker(AsyncBroker):
     @property
     def redis(self) -> 'redis.Redis':
         """A client of this broker's server."""
+        self._check()
         return self.server.client
 
     # Connecting
@@ -327,9 +359,12 @@ class Broker(AsyncBroker):
 
         Raises:
             HandshakeRejected: the server refuses.
-            ValueError: an unknown channel name.
+            TypeError, ValueError: an unknown channel name, or arguments that contradict each other.
             Exception: what the site's code raised, with raise_server_exceptions.
         """
+        self._check()
+        check_identity(user, force_user, groups, session, client)
+        groups = (groups,) if isinstance(groups, str) else groups
         overrides: dict[str, Any] = {}
         if subscriber is not None:
             overrides['WS4REDIS_SUBSCRIBER'] = subscriber
@@ -389,7 +424,7 @@ class Broker(AsyncBroker):
             channels: what was asked for and allowed, 'subscribe-broadcast' for instance: one name or several.
 
         Raises:
-            ValueError: an unknown channel name.
+            TypeError, ValueError: an unknown channel name, or arguments that contradict each other.
             Exception: what set_pubsub_channels() raised; then it has been released.
         """
         return make_subscriber(self.driver, cls, request=request, facility=facility, channels=channels)
@@ -423,7 +458,11 @@ class Broker(AsyncBroker):
     @names_twin('asettle')
     def settle(self) -> None:
         """Until everything that was published has arrived, every answer too, and no timer is due."""
+        self._check()
         self._time.notice()
+        if self.server.in_memory:
+            # So that the trace has what others publish before those who get it.
+            self._record.read()
         self.driver.settle()
         self._record.read()
         self._find_lost()
@@ -439,12 +478,10 @@ class Broker(AsyncBroker):
         """Let time pass, without waiting: timers run in their order, persisted messages expire.
 
         Raises:
-            ValueError: the time is negative.
+            TypeError, ValueError: the time is no number, or negative.
             RuntimeError: an open client's session would end by then, and no clock tool is active that moves Django's clock.
         """
-        left = seconds.total_seconds() if isinstance(seconds, timedelta) else float(seconds)
-        if not left >= 0:
-            raise ValueError(f'advance() takes seconds from 0 on, not {left}')
+        left = seconds_of(seconds)
         self.settle()
         target = self.now + left
         check_sessions(self.clock, self.clients, target)
@@ -475,23 +512,21 @@ class Broker(AsyncBroker):
         """Redis is away inside the block: connections are cut and new ones refused; at its end the feed is back."""
         self.settle()
         gate = self.server.gate
-        gate.closed = True
+        before, gate.closed = gate.closed, True
         self.trace.note('outage() begins')
         self.driver.feed_lost('outage()')
         self.driver.settle()
         try:
             yield
         finally:
-            gate.closed = False
+            gate.closed = before
             self.trace.note('outage() ends')
-            self.driver.reconnect()
+            if not before:
+                self.driver.reconnect()
             self.settle()
 
     def drop_subscribers(self) -> None:
-        """Cut the pub/sub connection, as CLIENT KILL TYPE pubsub does; it is back when this returns.
-
-        What is published in between is the outage's affair: here nothing is.
-        """
+        """Cut the pub/sub connection, as CLIENT KILL TYPE pubsub does; when this returns it is back, and has caught up."""
         self.settle()
         self.trace.note('drop_subscribers()')
         self.driver.cut('drop_subscribers()')
@@ -522,4 +557,6 @@ class Broker(AsyncBroker):
     def _raise_errors(self) -> None:
         errors, self.driver.errors = self.driver.errors, []
         if errors and self.raise_server_exceptions:
+            for other in errors[1:]:
+                errors[0].add_note(f"the site's code raised this too: {other!r}")
             raise errors[0]

@@ -1,4 +1,4 @@
-"""Plain asserts about what was received or published explain themselves (T10)."""
+"""Plain asserts about what was received or published explain themselves."""
 
 from typing import TYPE_CHECKING, Any
 

@@ -2,9 +2,9 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
-from io import BytesIO
+from io import BytesIO, StringIO
 from typing import Any
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 from ws4redis import settings
 from ws4redis.access import MEMBEROF
@@ -12,7 +12,7 @@ from ws4redis.testing.client import Joined, WebSocketClient
 from ws4redis.testing.driver import MemoryWire
 from ws4redis.wsgi_server import WebsocketWSGIServer
 
-__all__ = ['HOST', 'SAME', 'Application', 'address', 'cookies_of', 'environ_of', 'name_of', 'uri_of']
+__all__ = ['HOST', 'SAME', 'Application', 'address', 'check_identity', 'cookies_of', 'environ_of', 'name_of', 'uri_of']
 
 HOST = 'testserver'
 
@@ -88,6 +88,9 @@ def address(
     if url_or_facility.startswith('/'):
         parts = urlsplit(url_or_facility)
         path, names = parts.path, [parts.query] if parts.query else []
+        for asked in parse_qs(parts.query, keep_blank_values=True):
+            if asked.lower().startswith(('subscribe', 'publish')) and asked.lower() not in possible():
+                raise ValueError(f'{asked!r} in the query string is no channel: it takes {", ".join(possible())}')
     else:
         path, names = settings.WEBSOCKET_URL + quote(url_or_facility), []
     for verb, asked in (('subscribe', subscribe), ('publish', publish)):
@@ -105,6 +108,29 @@ def address(
 def uri_of(path: str, query: str) -> str:
     """What a browser has in its address."""
     return f'ws://{HOST}{path}' + (f'?{query}' if query else '')
+
+
+def check_identity(user: Any, force_user: Any, groups: Any, session: Any, client: Any) -> None:
+    """Refuse arguments of connect() that contradict each other, or are of another type.
+
+    Raises:
+        TypeError, ValueError: they do.
+    """
+    if user is not None and force_user is not None:
+        raise ValueError('user and force_user are given: one of them says who it is')
+    for name, value in (('user', user), ('force_user', force_user)):
+        if value is not None and not hasattr(value, 'get_username'):
+            raise TypeError(f'{name} is {type(value).__name__}: it takes a user object')
+    if user is not None and user.pk is None:
+        raise ValueError('user is not saved: save it, or give it as force_user=, which needs no database')
+    if force_user is not None and (session is not None or client is not None):
+        raise ValueError('force_user stands for session and cookies: give either it, or client= or session=')
+    if session is not None and (user is not None or groups is not None or client is not None):
+        raise ValueError('session says who it is: user=, groups= and client= are left out then')
+    if session is not None and not isinstance(session, str) and not hasattr(session, 'session_key'):
+        raise TypeError(f'session is {type(session).__name__}: it takes a session key or a session object')
+    if client is not None and not hasattr(client, 'cookies'):
+        raise TypeError(f'client is {type(client).__name__}: it takes a django.test.Client')
 
 
 def cookies_of(user: Any, groups: Sequence[str] | None, session: Any, client: Any) -> dict[str, str]:
@@ -162,7 +188,7 @@ def environ_of(
         'wsgi.version': (1, 0),
         'wsgi.url_scheme': 'http',
         'wsgi.input': BytesIO(),
-        'wsgi.errors': BytesIO(),
+        'wsgi.errors': StringIO(),
         'wsgi.multithread': False,
         'wsgi.multiprocess': False,
         'wsgi.run_once': False,

@@ -90,7 +90,7 @@ class MemoryDriver(Faults):
 
     def run_job(self, recipient: Recipient, job: Job) -> None:
         result = perform(recipient.subscriber, job, Handle(recipient, self.take_entry), keep_connections=True)
-        if result.exception is not None and not isinstance(result.exception, REDIS_AWAY):
+        if result.exception is not None and not (self.server.gate.closed and isinstance(result.exception, REDIS_AWAY)):
             self.errors.append(result.exception)
         if job.kind is JobKind.RELEASE:
             self._own.pop(recipient, None)
@@ -127,7 +127,8 @@ class MemoryDriver(Faults):
             done(found)
 
     def gap_ended(self, gap: Gap) -> None:
-        redis_gap.send(sender=type(self), seconds=gap.seconds, channels=gap.channels)
+        answers = redis_gap.send_robust(sender=type(self), seconds=gap.seconds, channels=gap.channels)
+        self.errors.extend(answer for _, answer in answers if isinstance(answer, BaseException))
 
     # What the WSGI server asks for
 
@@ -136,7 +137,7 @@ class MemoryDriver(Faults):
         return wire
 
     def admit(self) -> None:
-        pass
+        access.admit(len(self.exchange.recipients))
 
     def new_recipient(self, limits: Limits, name: str, echo: bool) -> Recipient:
         self.touch()
@@ -264,7 +265,8 @@ class MemoryDriver(Faults):
             self.feed_lost(exc)
             return True
         self.receive_replies(replies)
-        return len(replies) > (barrier is not None)
+        answered = 0 if barrier is None else 1
+        return len(replies) > answered
 
     def _replies(self, barrier: int | None) -> Iterator[Any]:
         """What has come up to the answer to this PING; a server in memory has sent everything by now."""

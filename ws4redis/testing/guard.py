@@ -1,4 +1,4 @@
-"""What tests publish without asking for a Broker (T11). Loaded by the plugin: at first it imports the standard library alone.
+"""What tests publish without asking for a Broker. Loaded by the plugin: at first it imports the standard library alone.
 
 ws4redis.redis_client asks `ws4redis.unrequested` for a server when somebody publishes outside a Broker; in a test run that is
 a Guard. Django's mail goes into locmem in the same way.
@@ -30,6 +30,9 @@ class Guard:
     Args:
         choice: 'memory' keeps it in a server of its own, in memory; 'fail' raises; 'real' lets it through.
         place: shortens a 'file:line' for the summary.
+
+    Attributes:
+        places: where tests published without a Broker, one for each test.
     """
 
     def __init__(self, choice: str, place: Callable[[str], str] = str) -> None:
@@ -38,7 +41,7 @@ class Guard:
         self.choice = choice
         self._place = place
         self._server: Any = None
-        self._places: list[str] = []
+        self.places: list[str] = []
         self._tests: set[str] = set()
         self._test = ''
 
@@ -62,7 +65,7 @@ class Guard:
             raise RuntimeError(f'published to {channel.decode("utf-8", "replace")} without a Broker at {place}: {REMEDIES}')
         if self._test not in self._tests:
             self._tests.add(self._test)
-            self._places.append(place)
+            self.places.append(place)
 
     def begin(self, test: str) -> None:
         """A test begins: nothing of the one before is there any more."""
@@ -72,10 +75,10 @@ class Guard:
 
     def summary(self) -> str:
         """A line about the tests that published without a Broker; empty if none did."""
-        if not self._places:
+        if not self.places:
             return ''
-        count = len(self._places)
+        count = len(self.places)
         tests = 'test' if count == 1 else 'tests'
         more = ' ...' if count > NAMED else ''
-        places = ', '.join(self._places[:NAMED])
+        places = ', '.join(self.places[:NAMED])
         return f'ws4redis: {count} {tests} published without the fixture, kept in memory: {places}{more}'

@@ -26,7 +26,7 @@ from ws4redis.testing.live_client import LiveClient
 from ws4redis.testing.live_loop import LiveLoop
 from ws4redis.testing.matching import ANY
 from ws4redis.testing.publications import facility_of
-from ws4redis.testing.timing import EXACT_STEPS, check_sessions
+from ws4redis.testing.timing import EXACT_SECONDS, EXACT_STEPS, check_sessions, seconds_of
 from ws4redis.wsgi import WebsocketDispatcher
 from ws4redis.wsgi_server import WebsocketWSGIServer
 
@@ -273,16 +273,14 @@ class LiveServer:
             ValueError: the time is negative.
             RuntimeError: an open client's session would end by then, and no clock tool is active that moves Django's clock.
         """
-        left = seconds.total_seconds() if isinstance(seconds, timedelta) else float(seconds)
-        if not left >= 0:
-            raise ValueError(f'advance() takes seconds from 0 on, not {left}')
+        left = seconds_of(seconds)
         self.settle()
         check_sessions(self.broker.clock, self.clients, self.broker.now + left)
         left = self._run_timers(left)
-        if left > 2 * EXACT_STEPS:
+        if left > 2 * EXACT_SECONDS:
             # Periodic timers do now what they would have done many times over.
-            self._move(left - EXACT_STEPS)
-            left = self._run_timers(EXACT_STEPS)
+            self._move(left - EXACT_SECONDS)
+            left = self._run_timers(EXACT_SECONDS)
         self._move(left)
 
     def _run_timers(self, left: float) -> float:

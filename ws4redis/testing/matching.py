@@ -1,7 +1,9 @@
 """Which message is meant: equal text or bytes, a pattern, a callable, any object that compares, JSON or a part of it."""
 
+import functools
 import json as json_module
 import re
+import types
 from typing import Any
 
 from django.core.serializers.json import DjangoJSONEncoder
@@ -23,6 +25,11 @@ class _Any:
 ANY: Any = _Any()
 """Equal to everything."""
 
+NEVER_EQUAL = (dict, list, tuple, set, frozenset, bool, int, float)
+"""Types of which no object equals text or bytes: an assertion that nothing of the kind came would hold for ever."""
+
+FUNCTIONS = (types.FunctionType, types.MethodType, types.BuiltinFunctionType, types.MethodWrapperType, functools.partial)
+
 _encoder = DjangoJSONEncoder()
 
 
@@ -41,7 +48,7 @@ class Wanted:
         json_contains: a part of that: of a dict some of its keys, of a list some of its items.
 
     Raises:
-        TypeError: more than one of them is given.
+        TypeError: more than one of them is given, or a message that no message can equal.
     """
 
     def __init__(self, message: Any = ANY, json: Any = ANY, json_contains: Any = ANY) -> None:
@@ -49,6 +56,8 @@ class Wanted:
         given = [name for name, value in arguments.items() if value is not ANY]
         if len(given) > 1:
             raise TypeError(f'{" and ".join(given)} are given: one of them says which message is meant')
+        if isinstance(message, NEVER_EQUAL) or message is None:
+            raise TypeError(f'message is {type(message).__name__}, and messages are text or bytes; json= compares JSON')
         self._message = message
         self._json = _as_json(json)
         self._part = _as_json(json_contains)
@@ -79,7 +88,7 @@ def _matches(wanted: Any, message: str | bytes) -> bool:
         return isinstance(subject, type(wanted.pattern)) and wanted.search(subject) is not None
     shown = _as_text(message)
     # A matcher object compares, even one that can be called.
-    if callable(wanted) and '__eq__' not in vars(type(wanted)):
+    if isinstance(wanted, FUNCTIONS) or (callable(wanted) and getattr(type(wanted), '__eq__', None) is object.__eq__):
         return bool(wanted(shown))
     return bool(wanted == shown)
 
@@ -119,5 +128,14 @@ def _contains(found: Any, part: Any) -> bool:
     if isinstance(part, dict):
         return isinstance(found, dict) and all(key in found and _contains(found[key], value) for key, value in part.items())
     if isinstance(part, list):
-        return isinstance(found, list) and all(any(_contains(item, wanted) for item in found) for wanted in part)
+        return isinstance(found, list) and _contains_each(list(found), part)
     return bool(found == part)
+
+
+def _contains_each(found: list[Any], parts: list[Any]) -> bool:
+    for part in parts:
+        position = next((index for index, item in enumerate(found) if _contains(item, part)), None)
+        if position is None:
+            return False
+        del found[position]
+    return True

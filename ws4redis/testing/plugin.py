@@ -24,6 +24,8 @@ __all__ = ['ws4redis', 'ws4redis_live_server']
 
 _BROKER: pytest.StashKey[Broker] = pytest.StashKey()
 _GUARD: pytest.StashKey[Guard] = pytest.StashKey()
+_SCHEMES = ('redis://', 'rediss://', 'unix://', 'memory://')
+_PLACES = 'ws4redis_places'
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -48,6 +50,9 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line('markers', 'ws4redis: use the fixture ws4redis, without its object')
     from ws4redis.testing.guard import Guard
 
+    option = config.getoption('--ws4redis')
+    if option not in ('memory', 'server') and not option.startswith(_SCHEMES):
+        raise pytest.UsageError(f"--ws4redis is {option!r}: it takes memory, server or a server's URL ({', '.join(_SCHEMES)})")
     try:
         guard = Guard(config.getini('ws4redis_unrequested'), _relative)
     except ValueError as exc:
@@ -88,10 +93,14 @@ def ws4redis_live_server(transactional_db: None, ws4redis: Broker) -> Iterator[L
 
 def pytest_itemcollected(item: pytest.Item) -> None:
     """The mark asks for the fixture."""
-    if item.get_closest_marker('ws4redis') is not None:
+    mark = item.get_closest_marker('ws4redis')
+    if mark is not None:
+        if mark.args or mark.kwargs:
+            raise pytest.UsageError(f'{item.nodeid}: the mark ws4redis takes no arguments; --ws4redis names a server')
         names = getattr(item, 'fixturenames', None)
         if names is not None and 'ws4redis' not in names:
-            names.append('ws4redis')
+            # First, since other fixtures may publish.
+            names.insert(0, 'ws4redis')
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -101,13 +110,22 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     _last_broker(forget=True)
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_runtest_teardown(item: pytest.Item) -> None:
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_teardown(item: pytest.Item) -> Any:
     """Close the clients that are open while the other fixtures, the database among them, are still there."""
     broker = item.stash.get(_BROKER, None)
+    failure: BaseException | None = None
     if broker is not None:
         del item.stash[_BROKER]
-        broker.close_clients()
+        try:
+            broker.close_clients()
+        except BaseException as exc:
+            # The fixtures end all the same, or the next test would begin with this one's.
+            failure = exc
+    result = yield
+    if failure is not None:
+        raise failure
+    return result
 
 
 @pytest.hookimpl(wrapper=True)
@@ -139,6 +157,20 @@ def pytest_assertrepr_compare(config: pytest.Config, op: str, left: object, righ
     from ws4redis.testing.comparing import explain_comparison
 
     return explain_comparison(config, op, left, right)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """A worker of xdist hands on which tests published without the fixture."""
+    output = getattr(session.config, 'workeroutput', None)
+    if output is not None:
+        output[_PLACES] = session.config.stash[_GUARD].places
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any, error: Any) -> None:
+    """What a worker of xdist has handed on."""
+    places = getattr(node, 'workeroutput', {}).get(_PLACES, [])
+    node.config.stash[_GUARD].places.extend(places)
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:

@@ -13,7 +13,7 @@ from ws4redis import settings
 from ws4redis.redis_client import RedisServer
 from ws4redis.testing.matching import ANY, Wanted
 
-__all__ = ['Publication', 'Publications', 'Record', 'facility_of', 'place', 'source']
+__all__ = ['Publication', 'Publications', 'Record', 'check_expire', 'facility_of', 'place', 'source']
 
 PACKAGE = os.path.dirname(os.path.dirname(__file__)) + os.sep
 
@@ -174,6 +174,16 @@ class Record:
         """Hear nothing more."""
         self._server.gate.on_publish = None
         self._connection.disconnect()
+
+
+def check_expire(expire: Any) -> None:
+    """Refuse what no publication of ours has.
+
+    Raises:
+        TypeError: it is no number.
+    """
+    if expire is not ANY and (isinstance(expire, bool) or not isinstance(expire, (int, float))):
+        raise TypeError(f'expire is {type(expire).__name__}: it takes seconds, 0 for what was not stored')
 
 
 def facility_of(channel: str) -> str | None:

@@ -1,4 +1,4 @@
-"""The guard over what tests publish without a Broker, for those who run Django's own test runner (T11, T16).
+"""The guard over what tests publish without a Broker, for those who run Django's own test runner.
 
     TEST_RUNNER = 'ws4redis.testing.DiscoverRunner'
 

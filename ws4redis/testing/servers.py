@@ -10,17 +10,20 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from ws4redis.redis_client import RedisServer
+from ws4redis.redis_client import RedisServer, use_server
 from ws4redis.testing.redis_process import RedisProcess, find_redis_server
 
-__all__ = ['MEMORY', 'SERVER', 'BrokerServer']
+__all__ = ['MEMORY', 'SERVER', 'BrokerServer', 'enter', 'leave']
 
 MEMORY = 'memory://'
 SERVER = 'server'
+SCHEMES = ('redis://', 'rediss://', 'unix://', MEMORY)
 
 _RUN = secrets.token_hex(4)
 _numbers = itertools.count(1)
 _processes: dict[int, RedisProcess] = {}
+_entered: list[RedisServer] = []
+_before: RedisServer | None = None
 
 
 class BrokerServer:
@@ -36,12 +39,15 @@ class BrokerServer:
         shared: whether others use the server.
 
     Raises:
+        ValueError: url is none of these.
         RuntimeError: there is no redis-server.
         redis.ConnectionError: the server does not answer.
     """
 
     def __init__(self, url: str) -> None:
-        self.shared = url not in (MEMORY, SERVER)
+        if not isinstance(url, str) or (url != SERVER and not url.startswith(SCHEMES)):
+            raise ValueError(f'url is {url!r}: a Broker takes memory://, server, or the URL of a server ({", ".join(SCHEMES)})')
+        self.shared = url != SERVER and not url.startswith(MEMORY)
         self.namespace = f'ws4redis-test:{_RUN}:{_worker()}:{next(_numbers)}:' if self.shared else ''
         self.server = RedisServer(_process().url if url == SERVER else url)
         self.server.namespace = self.namespace
@@ -66,6 +72,22 @@ class BrokerServer:
         self.server.close()
 
 
+def enter(server: RedisServer) -> RedisServer:
+    """Let every client of this package go to this server, until leave()."""
+    global _before
+    before = use_server(server)
+    if not _entered:
+        _before = before
+    _entered.append(server)
+    return server
+
+
+def leave(server: RedisServer) -> None:
+    """Back to the one that is in force without it: Brokers need not end in their order."""
+    _entered.remove(server)
+    use_server(_entered[-1] if _entered else _before)
+
+
 def _worker() -> str:
     return os.environ.get('PYTEST_XDIST_WORKER', 'main')
 
@@ -81,7 +103,12 @@ def _process() -> RedisProcess:
             )
         directory = tempfile.mkdtemp(prefix='ws4redis-test-')
         process = RedisProcess(program, Path(directory) / 'redis.sock')
-        process.start()
+        try:
+            process.start()
+        except BaseException:
+            process.stop()
+            shutil.rmtree(directory, ignore_errors=True)
+            raise
         _processes[os.getpid()] = process
         atexit.register(_end, os.getpid(), process, directory)
     return process

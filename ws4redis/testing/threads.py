@@ -5,36 +5,51 @@ import sys
 import sysconfig
 import threading
 from types import FrameType
+from typing import Any
+from weakref import WeakSet
 
 from ws4redis.testing.publications import PACKAGE, place
 
-__all__ = ['thread_ids', 'threads_since']
+__all__ = ['threads_now', 'threads_since']
 
 _NOT_THE_PROJECTS = tuple(
     os.path.realpath(path) + os.sep for name, path in sysconfig.get_paths().items() if name in ('stdlib', 'platstdlib', 'purelib')
 )
 
 
-def thread_ids() -> set[int | None]:
-    """The threads that run now."""
-    return {thread.ident for thread in threading.enumerate()}
+def threads_now() -> 'WeakSet[threading.Thread]':
+    """The threads that run now; not their numbers, which are given anew when a thread has ended."""
+    return WeakSet(threading.enumerate())
 
 
-def threads_since(before: set[int | None]) -> list[str]:
-    """Name, function and line of each thread that was started since and is in the project's code.
+def threads_since(before: 'WeakSet[threading.Thread]') -> list[str]:
+    """Name, function and line of each thread that was started since and has something of the project to do.
 
+    That is one that is in the project's code, a Timer that still waits, and one whose function is the project's or publishes.
     One that waits in a library alone, as those of idle executors do, has nothing of the project left to do.
     """
     frames = sys._current_frames()
     found = []
     for thread in threading.enumerate():
-        if thread.ident in before or thread is threading.current_thread():
+        if thread in before or thread is threading.current_thread():
             continue
         frame = _of_the_project(frames.get(thread.ident or 0))
+        function = getattr(thread, 'function', None) or getattr(thread, '_target', None)
         if frame is not None:
-            function = frame.f_code
-            found.append(f'{thread.name} ({function.co_name}, {place(f"{function.co_filename}:{frame.f_lineno}")})')
+            found.append(f'{thread.name} ({frame.f_code.co_name}, {place(f"{frame.f_code.co_filename}:{frame.f_lineno}")})')
+        elif function is not None and (isinstance(thread, threading.Timer) or _publishes(function)):
+            found.append(f'{thread.name} ({_name_of(function)})')
     return found
+
+
+def _publishes(function: Any) -> bool:
+    return str(getattr(function, '__module__', '')).startswith('ws4redis.') and 'publish' in getattr(function, '__name__', '')
+
+
+def _name_of(function: Any) -> str:
+    code = getattr(getattr(function, '__func__', function), '__code__', None)
+    name = getattr(function, '__qualname__', repr(function))
+    return f'{name}, {place(f"{code.co_filename}:{code.co_firstlineno}")}' if code is not None else name
 
 
 def _of_the_project(frame: FrameType | None) -> FrameType | None:

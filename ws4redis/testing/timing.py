@@ -2,19 +2,23 @@
 
 import math
 from collections.abc import Callable, Iterable
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ws4redis.testing.client import ProtocolClient
     from ws4redis.testing.clock import Clock
 
-__all__ = ['Advance', 'age', 'check_sessions']
+__all__ = ['EXACT_SECONDS', 'EXACT_STEPS', 'Advance', 'age', 'check_sessions', 'seconds_of']
 
 NOTICED = 0.002
 """Seconds by which a clock tool must have moved on against the server's own clock, to be told from the way of the question."""
 
 EXACT_STEPS = 64
-"""Timers that advance() runs one by one; beyond that periodic ones are coalesced."""
+"""Timers that advance() runs one by one, at its beginning and again at its end; between them periodic ones run once."""
+
+EXACT_SECONDS = 64.0
+"""The seconds at its end in which timers are run one by one again."""
 
 
 class Advance:
@@ -62,9 +66,9 @@ class Advance:
     def to(self, target: float) -> None:
         """Until then, seconds since the epoch on the broker's clock."""
         self._run_timers(target)
-        if target - self._clock.now() > 2 * EXACT_STEPS:
+        if target - self._clock.now() > 2 * EXACT_SECONDS:
             # Periodic timers do now what they would have done many times over.
-            self._move(target - self._clock.now() - EXACT_STEPS)
+            self._move(target - self._clock.now() - EXACT_SECONDS)
             self._settle()
             self._run_timers(target)
         self._move(target - self._clock.now())
@@ -97,6 +101,21 @@ class Advance:
         milliseconds = math.ceil(round(self._moved * 1000, 3)) - self._expired
         self._expired += milliseconds
         self._expire(milliseconds)
+
+
+def seconds_of(time: float | timedelta) -> float:
+    """What advance() takes, in seconds.
+
+    Raises:
+        TypeError: it is of another type.
+        ValueError: it is negative, or no finite number.
+    """
+    if isinstance(time, bool) or not isinstance(time, (int, float, timedelta)):
+        raise TypeError(f'advance() takes seconds or a timedelta, not {type(time).__name__}')
+    seconds = time.total_seconds() if isinstance(time, timedelta) else float(time)
+    if not 0 <= seconds < math.inf:
+        raise ValueError(f'advance() takes seconds from 0 on, not {seconds}')
+    return seconds
 
 
 def age(store: Any, keys: Iterable[Any], milliseconds: int) -> None:
