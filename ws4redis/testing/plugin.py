@@ -134,7 +134,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> Any:
     report = yield
     broker = _last_broker() if report.when == 'call' and report.failed else None
     if broker is not None and broker.trace:
-        report.sections.append(('ws4redis: the last 50 events', str(broker.trace)))
+        report.sections.append(('ws4redis: the last events', str(broker.trace)))
     return report
 
 
