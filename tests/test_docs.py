@@ -1,20 +1,28 @@
-"""Every block of code in docs/ runs: each names its file in its first line, and a page's files are one project."""
+"""Every block of code in docs/ runs.
+
+A block of Python names its file in its first line. The files of a page, over those of the shop that the page about testing
+begins with, are one project, whose tests pass.
+"""
 
 from __future__ import annotations
 
 import ast
 import os
 import re
+import shlex
+import shutil
 import subprocess
 import sys
+from configparser import ConfigParser
 from pathlib import Path
 
 import pytest
 
-from tests.conftest import PLUGIN, PLUGIN_INSTALLED
+from tests.conftest import PLUGIN, PLUGIN_INSTALLED, require
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = sorted((ROOT / 'docs').glob('*.md'))
+TESTING = ROOT / 'docs/testing.md'
 BLOCK = re.compile(r'^```(\w*)\n(.*?)^```$', re.MULTILINE | re.DOTALL)
 
 
@@ -23,18 +31,26 @@ def blocks(page: Path, language: str) -> list[str]:
     return [text for found, text in BLOCK.findall(page.read_text('utf-8')) if found == language]
 
 
-def write_project(page: Path, directory: Path) -> list[str]:
-    """Write the files of a page; gives their names."""
-    names = []
+def files(page: Path) -> dict[str, str]:
+    """The files of a page, by name."""
+    found: dict[str, str] = {}
     for text in [*blocks(page, 'python'), *blocks(page, 'ini')]:
         match = re.match(r'# (\S+)\n', text)
         assert match, f'{page.name}: a block does not name its file:\n{text}'
-        path = directory / match[1]
-        assert not path.exists(), f'{page.name}: {match[1]} is there twice'
+        assert match[1] not in found, f'{page.name}: {match[1]} is there twice'
+        found[match[1]] = text
+    return found
+
+
+def write_project(page: Path, directory: Path) -> list[str]:
+    """Write the files of a page, and those of the shop that it does not have itself; gives the names of the page's own."""
+    own = files(page)
+    shop = {name: text for name, text in files(TESTING).items() if not name.startswith(('tests/', 'examples/'))}
+    for name, text in (shop | own).items():
+        path = directory / name
         path.parent.mkdir(exist_ok=True)
         path.write_text(text, 'utf-8')
-        names.append(match[1])
-    return names
+    return list(own)
 
 
 def run(directory: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -46,24 +62,76 @@ def run(directory: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=directory, env=environment, capture_output=True, text=True, check=False, timeout=300)
 
 
-@pytest.mark.parametrize('server', ['memory', 'server'])
-def test_tests_of_the_page_about_testing_pass(tmp_path: Path, server: str, request: pytest.FixtureRequest) -> None:
+WITH_TESTS = [(page, 'memory') for page in PAGES if any(name.startswith('tests/') for name in files(page))]
+
+
+@pytest.mark.parametrize(('page', 'server'), [*WITH_TESTS, (TESTING, 'server')], ids=lambda value: getattr(value, 'name', value))
+def test_tests_of_a_page_pass(page: Path, server: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
     if server == 'server':
         request.getfixturevalue('redis_url')
-    names = write_project(ROOT / 'docs/testing.md', tmp_path)
-    tests = [name for name in names if name.startswith('tests/')]
+    tests = [name for name in write_project(page, tmp_path) if name.startswith('tests/')]
     done = run(tmp_path, f'--ws4redis={server}', *tests)
     assert done.returncode == 0, done.stdout
     for name in tests:
         assert f'{name} .' in done.stdout, f'{name} has no test that passes'
 
 
-def test_failure_reads_as_the_page_shows_it(tmp_path: Path) -> None:
-    page = ROOT / 'docs/testing.md'
+def commands(page: Path) -> list[list[str]]:
+    """What a page says in a shell, and what it lets systemd start, word by word."""
+    lines = [line for text in blocks(page, 'sh') for line in text.splitlines()]
+    for text in blocks(page, 'systemd'):
+        unit = ConfigParser(interpolation=None)
+        unit.read_string(text)
+        lines.append(unit['Service']['ExecStart'])
+    return [shlex.split(line, comments=True) for line in lines]
+
+
+GUNICORNS = [(page, command) for page in PAGES for command in commands(page) if command[0].endswith('gunicorn')]
+
+
+@pytest.mark.parametrize(('page', 'command'), GUNICORNS, ids=lambda value: getattr(value, 'name', None))
+def test_gunicorn_takes_its_command(page: Path, command: list[str], tmp_path: Path) -> None:
     write_project(page, tmp_path)
+    environment = {name: value for name, value in os.environ.items() if not name.startswith('DJANGO_')}
+    environment['PYTHONPATH'] = str(ROOT)
+    checked = [sys.executable, '-m', 'gunicorn', '--check-config', *command[1:]]
+    done = subprocess.run(checked, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize('page', PAGES, ids=lambda page: page.name)
+def test_command_is_one_that_there_is(page: Path) -> None:
+    extras = set(re.findall(r"^    '(\w+)': \[", (ROOT / 'setup.py').read_text('utf-8'), re.MULTILINE))
+    for command in commands(page):
+        program = Path(command[0]).name
+        assert program in ('pip', 'pytest', 'python', 'gunicorn'), command
+        if program == 'pip':
+            assert set(re.findall(r'\[(\w+)\]', ' '.join(command))) <= extras
+
+
+def test_nginx_takes_its_configuration(tmp_path: Path) -> None:
+    program = shutil.which('nginx', path=f'{os.environ.get("PATH", "")}:/usr/sbin')
+    require('nginx', program, 'put nginx on PATH (Debian: apt-get install nginx)')
+    assert program is not None
+    [text] = blocks(ROOT / 'docs/deployment.md', 'nginx')
+    path = tmp_path / 'nginx.conf'
+    path.write_text(f'pid {tmp_path}/pid;\nerror_log stderr;\nevents {{}}\nhttp {{ access_log off;\n{text}}}\n', 'utf-8')
+    done = subprocess.run([program, '-t', '-c', path, '-p', tmp_path], capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 0, done.stderr
+
+
+def test_page_about_settings_is_the_one_that_the_script_makes() -> None:
+    environment = {**os.environ, 'PYTHONPATH': str(ROOT)}
+    code = 'import sys; sys.path.insert(0, "docs"); import make_settings; sys.stdout.write(make_settings.page())'
+    done = subprocess.run([sys.executable, '-c', code], cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout == (ROOT / 'docs/settings.md').read_text('utf-8'), 'run python docs/make_settings.py'
+
+
+def test_failure_reads_as_the_page_shows_it(tmp_path: Path) -> None:
+    write_project(TESTING, tmp_path)
     done = run(tmp_path, 'examples/failing.py')
     assert done.returncode == 1, done.stdout
-    [shown] = blocks(page, 'text')
+    [shown] = blocks(TESTING, 'text')
     missing = [line for line in shown.splitlines() if line.strip() not in done.stdout]
     assert missing == [], done.stdout
 
@@ -71,7 +139,7 @@ def test_failure_reads_as_the_page_shows_it(tmp_path: Path) -> None:
 @pytest.mark.parametrize('page', PAGES, ids=lambda page: page.name)
 def test_block_is_in_a_language_that_is_run_or_listed(page: Path) -> None:
     languages = {language for language, _ in BLOCK.findall(page.read_text('utf-8'))}
-    assert languages <= {'python', 'ini', 'sh', 'text'}
+    assert languages <= {'python', 'ini', 'sh', 'text', 'nginx', 'systemd', 'html'}
 
 
 def codes_of_reasons() -> set[str]:
@@ -84,7 +152,7 @@ def codes_of_reasons() -> set[str]:
 
 
 def test_page_about_testing_lists_every_code_of_a_reason() -> None:
-    table = set(re.findall(r'^\| `([a-z-]+)` \|', (ROOT / 'docs/testing.md').read_text('utf-8'), re.MULTILINE))
+    table = set(re.findall(r'^\| `([a-z-]+)` \|', TESTING.read_text('utf-8'), re.MULTILINE))
     assert len(table) >= 15
     assert table == codes_of_reasons()
 
