@@ -9,7 +9,7 @@ SANDBOX := $(RUN) sandbox/manage.py
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint mutants certify bench coverage clean
+.PHONY: help demo test lint mutants certify bench bench-testing coverage clean
 
 help:
 	@echo 'make demo      serve the sandbox on http://127.0.0.1:8000/ (PORT=8001: on another port)'
@@ -18,6 +18,7 @@ help:
 	@echo 'make mutants   turn on old faults and new ones, one by one: each has to be found by its test, or by a case of the contract'
 	@echo 'make certify   hold the test kit against a redis-server: the contract on every way, and a long comparison with a model'
 	@echo 'make bench     measure delivery, speed and memory, on both forms of the loop (needs redis-server and cc)'
+	@echo 'make bench-testing  time a test, beside Channels, and the pytest plugin (needs the network once, for .venv-bench)'
 	@echo 'make coverage  run the suite and show which branches it does not take'
 	@echo 'make clean     remove what these targets have made'
 	@echo
@@ -58,13 +59,17 @@ bench: $(VENV)/installed-test
 		for form in gevent gthread; do $(RUN) -m benchmarks.$$program --form $$form || exit 1; done; \
 	done
 
+bench-testing: $(VENV)/installed-test
+	@echo '== A test of two websockets, beside Channels; and the plugin, beside an empty one'
+	@$(RUN) -m benchmarks.testing $(ARGS)
+
 coverage: $(VENV)/installed-test
 	@echo '== The suite, and the branches that it does not take'
 	@$(RUN) -m coverage run -m pytest $(ARGS)
 	@$(RUN) -m coverage report
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage sandbox/db.sqlite3*
+	rm -rf $(VENV) .venv-bench build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage sandbox/db.sqlite3*
 
 $(VENV)/installed-demo: EXTRAS := sandbox
 $(VENV)/installed-test: EXTRAS := testing,gunicorn,dev

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks import testing
 from benchmarks.sequence import Faults, compare, read_numbers
 from tests.conftest import require
 
@@ -58,3 +59,63 @@ def test_missing_compiler_is_told_in_a_sentence() -> None:
     done = subprocess.run(command, cwd=ROOT, env={'PATH': ''}, capture_output=True, text=True, check=False, timeout=300)
     assert done.returncode == 1
     assert 'need a C compiler' in done.stderr and 'Traceback' not in done.stderr
+
+
+QUICK = {testing.ANONYMOUS: [(2.0, 1.0)] * 3, testing.LOGIN: [(4.0, 1.0)] * 3}
+CHANNELS = {testing.POSITIVE: [(2.0, 1.0)] * 3, testing.NEGATIVE: [(60.0, 1.0)] * 3}
+CHEAP = {'ws4redis': 1.6, 'pytest-django': 1.6, 'an empty one': 0.1}
+
+
+@pytest.mark.parametrize(
+    ('times', 'imports', 'sentences'),
+    [
+        (QUICK | CHANNELS, CHEAP, []),
+        (QUICK, CHEAP, []),
+        (QUICK | {testing.ANONYMOUS: [(2.1, 1.0)] * 3}, CHEAP, ['a test takes 2.10 ms']),
+        (QUICK | {testing.LOGIN: [(9.0, 1.0), (4.1, 1.0), (4.0, 1.0)]}, CHEAP, ['a test with a login takes 4.10 ms']),
+        (QUICK, CHEAP | {'ws4redis': 1.7}, ['the plugin takes 1.60 ms more']),
+        (QUICK | CHANNELS | {testing.POSITIVE: [(1.9, 1.0)] * 3}, CHEAP, ['Channels without it takes 0.95 times']),
+        (QUICK | CHANNELS | {testing.NEGATIVE: [(58.0, 1.0)] * 3}, CHEAP, ['Channels with receive_nothing() takes 29.0 times']),
+    ],
+)
+def test_reach_that_is_missed_is_named(times: testing.Times, imports: dict[str, float], sentences: list[str]) -> None:
+    found = testing.missed(times, imports)
+    assert len(found) == len(sentences)
+    assert all(sentence.startswith(begin) for sentence, begin in zip(found, sentences, strict=True))
+
+
+def run_testing(*arguments: str) -> str:
+    """Tiny numbers; what it has printed."""
+    command = [sys.executable, '-m', 'benchmarks.testing', '--rounds', '2', '--tests', '3', '--imports', '1', *arguments]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=600)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_testing_program_times_our_tests() -> None:
+    """The ratio of the first is one by definition."""
+    output = run_testing('--ours-only')
+    assert re.search(r'^ws4redis +\d+\.\d\d +\d+\.\d\d +1\.00$', output, re.MULTILINE)
+    assert re.search(r'^ws4redis, with a login +\d+\.\d\d', output, re.MULTILINE)
+    assert re.search(r'^pytest-django +\d+\.\d\d +\d+\.\d\d$', output, re.MULTILINE)
+    assert 'Channels' not in output
+
+
+def test_testing_program_times_channels_beside() -> None:
+    """Where `make bench-testing` has installed it."""
+    require('bench-testing', testing.is_made(testing.ENVIRONMENT), 'make bench-testing installs Channels once')
+    output = run_testing('--slow-tests', '2')
+    waited = re.search(r'^Channels, with receive_nothing\(\) +(\d+\.\d\d)', output, re.MULTILINE)
+    assert waited and float(waited[1]) > 100
+
+
+def test_test_that_fails_is_not_timed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    suite = tmp_path / 'broken'
+    suite.mkdir()
+    (suite / 'pytest.ini').write_text('[pytest]\n')
+    (suite / 'test_broken.py').write_text('def test_broken(number): assert number < 6\n')
+    monkeypatch.setattr(testing, 'SUITES', tmp_path)
+    broken = testing.Suite('a broken one', 'broken', 'test_broken', ())
+    with pytest.raises(SystemExit, match='a broken one: the tests did not pass'):
+        testing.measure(sys.executable, broken, 3)
+    assert min(testing.measure(sys.executable, broken, 1)) > 0
