@@ -61,8 +61,9 @@ def test_server_of_ones_own_is_started(redis_url: str) -> None:
 @pytest.mark.parametrize(
     ('url', 'said'),
     [
-        ('http://localhost', "the URL begins with 'http://'"),
-        ('localhost:6379', 'the URL has no scheme'),
+        ('http://localhost', "url is 'http://localhost': a Broker takes"),
+        ('http://user:s3cret@localhost', "url is 'http://***@localhost': a Broker takes"),
+        ('localhost:6379', "url is 'localhost:6379': a Broker takes"),
         ('memory://', 'name one'),
         ('redis://127.0.0.1:1/0', 'no answer from redis://127.0.0.1:1/0'),
         ('redis://user:s3cret@127.0.0.1:1/0', 'no answer from redis://***@127.0.0.1:1/0'),

@@ -127,7 +127,7 @@ def _problem(url: str) -> str | None:
         return str(exc).replace('WS4REDIS_CONNECTION', 'the URL')
     except TypeError as exc:
         return f'the URL has an argument that redis-py does not take: {exc}'
-    except RuntimeError as exc:
+    except (RuntimeError, ValueError) as exc:
         return str(exc)
     except redis.RedisError as exc:
         return f'no answer from {_without_password(url)}: {exc}'

@@ -3,6 +3,7 @@
 import atexit
 import itertools
 import os
+import re
 import secrets
 import shutil
 import tempfile
@@ -46,7 +47,8 @@ class BrokerServer:
 
     def __init__(self, url: str) -> None:
         if not isinstance(url, str) or (url != SERVER and not url.startswith(SCHEMES)):
-            raise ValueError(f'url is {url!r}: a Broker takes memory://, server, or the URL of a server ({", ".join(SCHEMES)})')
+            shown = re.sub('//.*@', '//***@', url) if isinstance(url, str) else url
+            raise ValueError(f'url is {shown!r}: a Broker takes memory://, server, or the URL of a server ({", ".join(SCHEMES)})')
         self.shared = url != SERVER and not url.startswith(MEMORY)
         self.namespace = f'ws4redis-test:{_RUN}:{_worker()}:{next(_numbers)}:' if self.shared else ''
         self.server = RedisServer(_process().url if url == SERVER else url)
