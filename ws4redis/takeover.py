@@ -58,7 +58,7 @@ def find_wire(environ: Mapping[str, Any], start_response: Callable[..., Any]) ->
         return UwsgiWire()
     reader = _reader(environ, start_response)
     if reader is None:
-        raise _refusal('this WSGI server does not give its socket away: serve the websockets with gunicorn or gevent.pywsgi')
+        raise _refusal('this WSGI server gives its socket to nobody: serve the websockets with gunicorn, uWSGI or gevent.pywsgi')
     raw: Any = reader.raw
     sock = raw._sock
     _check_socket(sock)
@@ -83,18 +83,21 @@ def start_closing(
 ) -> None:
     """start_response() for an answer after which the connection ends; `headers` say so with `Connection: close`.
 
-    WSGI leaves that header to the server: gevent.pywsgi takes it from the application, gunicorn ignores it there, and
-    wsgiref refuses it, as it refuses the Upgrade that a 426 needs.
+    WSGI leaves that header to the server: gevent.pywsgi and uWSGI take it from the application, gunicorn ignores it there,
+    and the others refuse it, as they refuse the Upgrade that a 426 needs.
     """
     handler: Any = getattr(start_response, '__self__', None)
     if hasattr(handler, 'force_close'):
         # gunicorn's response object
         handler.force_close()
-    if not environ.get('SERVER_SOFTWARE', '').startswith('WSGIServer'):
+    software = environ.get('SERVER_SOFTWARE', '')
+    if not software or software.startswith(('gevent', 'gunicorn')):
+        # uWSGI does not name itself.
         start_response(status, headers)
         return
     start_response(status, [(name, value) for name, value in headers if name not in _HOP_BY_HOP])
-    if handler is not None:
+    if software.startswith('WSGIServer') and handler is not None:
+        # wsgiref, which the development server is made of
         for name, value in headers:
             if name in _HOP_BY_HOP:
                 handler.headers[name] = value

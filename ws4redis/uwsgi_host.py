@@ -12,9 +12,6 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import gevent
-from gevent import monkey
-
 __all__ = ['UwsgiWire', 'call_at_exit', 'find_obstacle', 'runs_in_uwsgi']
 
 
@@ -94,6 +91,9 @@ def _leave_epoll(descriptor: int) -> None:
     There our duplicate would wake it as well, and libev makes the whole set anew when it hears of a descriptor that it does
     not know: once for each websocket, so 4,000 of them cost 9 s of processor time, and 0.3 s without it.
     """
+    import gevent
+    from gevent import monkey
+
     loop: Any = gevent.get_hub().loop
     if loop.backend == 'epoll':
         # A patched process has no select.epoll.
