@@ -9,13 +9,14 @@ SANDBOX := $(RUN) sandbox/manage.py
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint mutants certify bench coverage clean
+.PHONY: help demo test lint mutants hosts certify bench coverage clean
 
 help:
 	@echo 'make demo      serve the sandbox on http://127.0.0.1:8000/ (PORT=8001: on another port)'
 	@echo 'make test      run the whole suite (ARGS="-k feed": a part of it)'
 	@echo 'make lint      ruff, and mypy --strict over ws4redis'
 	@echo 'make mutants   turn on old faults and new ones, one by one: each has to be found by its test, or by a case of the contract'
+	@echo 'make hosts     start every WSGI server and print a table: which case passes on which (make .venv/installed-uwsgi for uWSGI)'
 	@echo 'make certify   hold the test kit against a redis-server: the contract on every way, and a long comparison with a model'
 	@echo 'make bench     measure delivery, speed and memory, on both forms of the loop (needs redis-server and cc)'
 	@echo 'make coverage  run the suite and show which branches it does not take'
@@ -45,6 +46,10 @@ lint: $(VENV)/installed-test
 mutants: $(VENV)/installed-test
 	@echo '== Faults, one by one'
 	@$(RUN) -m tests.mutants
+
+hosts: $(VENV)/installed-test
+	@echo '== Every WSGI server, the same cases on each'
+	@WS4REDIS_REQUIRE=$(or $(WS4REDIS_REQUIRE),redis) $(RUN) -m tests.servers.table
 
 certify: $(VENV)/installed-test
 	@echo '== The contract, in memory and over TCP, on fakeredis and on a redis-server of its own'

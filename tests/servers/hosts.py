@@ -1,5 +1,6 @@
 """The WSGI servers on which websockets are tested, and some on which there can be none: how each is started."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -10,7 +11,7 @@ from pathlib import Path
 
 from tests.conftest import require
 
-__all__ = ['HOSTS', 'REFUSING', 'Host', 'require_programs']
+__all__ = ['HOSTS', 'REFUSING', 'Host', 'nginx_program', 'require_programs']
 
 APPLICATION = 'journey.wsgi:application'
 CERTIFICATE = Path(__file__).resolve().parent / 'certificate.pem'
@@ -65,6 +66,11 @@ def uwsgi(*options: str, socket: str = '--http-socket', suffix: str = '') -> Com
     return lambda application, address: [*start, *options, socket, address + suffix, '--wsgi', application]
 
 
+def nginx_program() -> str | None:
+    """nginx, which Debian puts where only root looks."""
+    return shutil.which('nginx', path=os.pathsep.join([os.environ.get('PATH', os.defpath), '/usr/sbin']))
+
+
 def _uwsgi_program() -> str | None:
     beside = Path(sys.executable).with_name('uwsgi')
     return str(beside) if beside.exists() else shutil.which('uwsgi')
@@ -84,9 +90,9 @@ def _uwsgi_works() -> bool:
 def require_programs(name: str) -> None:
     """Skip the test if the host of this name needs a program that is missing."""
     if name.startswith('uwsgi'):
-        require('uwsgi', _uwsgi_works(), 'python -m pip install uwsgi (needs a C compiler and Python.h), into this environment')
+        require('uwsgi', _uwsgi_works(), 'make .venv/installed-uwsgi, or pip install uwsgi (both need a C compiler)')
     if name.startswith('nginx'):
-        require('nginx', shutil.which('nginx'), 'put nginx on PATH (Debian: apt-get install nginx-light)')
+        require('nginx', nginx_program(), 'put nginx on PATH (Debian: apt-get install nginx-light)')
 
 
 THREE = ('--workers', '3')

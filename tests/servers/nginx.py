@@ -1,12 +1,11 @@
 """nginx in front of two servers: one for Django's pages, one for the websockets."""
 
-import shutil
 import subprocess
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.servers.hosts import Host
+from tests.servers.hosts import Host, nginx_program
 from tests.servers.processes import ServerProcess, Site, eventually, free_port, listens
 
 CONFIGURATION = """
@@ -117,7 +116,7 @@ class BehindNginx:
             )
         )
         with self._log.open('wb') as log:
-            command = [shutil.which('nginx') or 'nginx', '-p', str(self.directory), '-e', 'stderr', '-c', str(configuration)]
+            command = [nginx_program() or 'nginx', '-p', str(self.directory), '-e', 'stderr', '-c', str(configuration)]
             process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT)
         stack.callback(process.wait)
         stack.callback(process.kill)

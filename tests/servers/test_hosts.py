@@ -397,25 +397,24 @@ def test_page_that_may_open_websockets_may_so_without_its_host(host: str, shared
 # Servers that give their connections to nobody
 
 
-@pytest.mark.parametrize(
-    ('host', 'remedy'),
-    [
-        ('gunicorn-sync', 'start it with --worker-class gevent'),
-        ('gunicorn-gevent-tls', 'let a proxy in front of it do that'),
-        ('gunicorn-gthread-tls', 'let a proxy in front of it do that'),
-        ('waitress', 'serve the websockets with gunicorn, uWSGI or gevent.pywsgi'),
-        ('uwsgi-processes', 'start it with --gevent'),
-        ('uwsgi-router-alone', 'start it with --http-websockets too'),
-        ('uwsgi-tls', 'let its router do that'),
-    ],
-)
-def test_server_that_cannot_is_refused_with_a_remedy(host: str, remedy: str, shared_site: Site, tmp_path: Path) -> None:
+REMEDIES = {
+    'gunicorn-sync': 'start it with --worker-class gevent',
+    'gunicorn-gevent-tls': 'let a proxy in front of it do that',
+    'gunicorn-gthread-tls': 'let a proxy in front of it do that',
+    'waitress': 'serve the websockets with gunicorn, uWSGI or gevent.pywsgi',
+    'uwsgi-processes': 'start it with --gevent',
+    'uwsgi-router-alone': 'start it with --http-websockets too',
+    'uwsgi-tls': 'let its router do that',
+}
+
+
+@pytest.mark.parametrize('host', REFUSING)
+def test_server_that_cannot_is_refused_with_a_remedy(host: str, shared_site: Site, tmp_path: Path) -> None:
     require_programs(host)
-    assert host in REFUSING
     with ServerProcess(shared_site, host, tmp_path / 'server.log') as server:
         # waitress leaves nobody but itself a say in that.
         status, headers, text = raw_request(server, '/ws/news', UPGRADE, ends=host != 'waitress')
         assert (status, text) == (501, 'This server does not serve websockets\n')
         assert headers['Connection'] == ('close' if host != 'waitress' else None)
-        assert remedy in server.said()
+        assert REMEDIES[host] in server.said()
         Browser(server).publish('what is no websocket is served', facility='news', broadcast=1)
