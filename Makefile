@@ -73,6 +73,7 @@ clean:
 
 $(VENV)/installed-demo: EXTRAS := sandbox
 $(VENV)/installed-test: EXTRAS := testing,gunicorn,dev
+$(VENV)/installed-uwsgi: EXTRAS := uwsgi
 
 # A file stands for each set of extras: it is made anew when setup.py, which declares them, has changed.
 $(VENV)/installed-%: setup.py pyproject.toml | $(VENV)/bin/pip
