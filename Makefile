@@ -9,13 +9,14 @@ SANDBOX := $(RUN) sandbox/manage.py
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint mutants certify bench bench-testing coverage clean
+.PHONY: help demo test lint mutants hosts certify bench bench-testing coverage clean
 
 help:
 	@echo 'make demo      serve the sandbox on http://127.0.0.1:8000/ (PORT=8001: on another port)'
 	@echo 'make test      run the whole suite (ARGS="-k feed": a part of it)'
 	@echo 'make lint      ruff, and mypy --strict over ws4redis'
 	@echo 'make mutants   turn on old faults and new ones, one by one: each has to be found by its test, or by a case of the contract'
+	@echo 'make hosts     start every WSGI server and print a table: which case passes on which (make .venv/installed-uwsgi for uWSGI)'
 	@echo 'make certify   hold the test kit against a redis-server: the contract on every way, and a long comparison with a model'
 	@echo 'make bench     measure delivery, speed and memory, on both forms of the loop (needs redis-server and cc)'
 	@echo 'make bench-testing  time a test, beside Channels, and the pytest plugin (needs the network once, for .venv-bench)'
@@ -47,6 +48,10 @@ mutants: $(VENV)/installed-test
 	@echo '== Faults, one by one'
 	@$(RUN) -m tests.mutants
 
+hosts: $(VENV)/installed-test
+	@echo '== Every WSGI server, the same cases on each'
+	@WS4REDIS_REQUIRE=$(or $(WS4REDIS_REQUIRE),redis) $(RUN) -m tests.servers.table
+
 certify: $(VENV)/installed-test
 	@echo '== The contract, in memory and over TCP, on fakeredis and on a redis-server of its own'
 	@$(RUN) -m ws4redis.testing certify server
@@ -73,6 +78,7 @@ clean:
 
 $(VENV)/installed-demo: EXTRAS := sandbox
 $(VENV)/installed-test: EXTRAS := testing,gunicorn,dev
+$(VENV)/installed-uwsgi: EXTRAS := uwsgi
 
 # A file stands for each set of extras: it is made anew when setup.py, which declares them, has changed.
 $(VENV)/installed-%: setup.py pyproject.toml | $(VENV)/bin/pip

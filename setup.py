@@ -35,6 +35,10 @@ EXTRAS = {
     'gunicorn': [
         'gunicorn[gevent]>=27.0',  # its gevent worker imports packages that plain gunicorn does not install
     ],
+    # The other production server; pip builds it, which needs a C compiler and Python.h.
+    'uwsgi': [
+        'uwsgi>=2.0.31',  # its http router and its gevent loop
+    ],
     # What the sandbox needs.
     'sandbox': [
         'fakeredis>=2.40',  # the sandbox runs on memory://, without a Redis server
@@ -54,6 +58,8 @@ EXTRAS = {
         'setuptools>=65.5',  # the build without isolation; from Python 3.12 on a venv has none
         'time-machine>=3.6',  # the other clock that a Broker moves
         'types-gevent>=26.9',  # types of gevent
+        'waitress>=3.0',  # a server that gives its connections to nobody
+        'websocket-client>=1.9',  # with which old projects test against LiveServerTestCase
         'wheel>=0.48',  # older setuptools cannot write a wheel without it
     ],
 }

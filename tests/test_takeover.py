@@ -309,9 +309,9 @@ def refusal(environ: dict[str, Any], start_response: Callable[..., Any] = print)
 
 
 def test_unknown_server_is_refused_with_those_that_work() -> None:
-    assert 'gunicorn or gevent.pywsgi' in refusal({'wsgi.input': io.BytesIO()}).reason
-    assert 'gunicorn or gevent.pywsgi' in refusal({}).reason
-    assert 'gunicorn or gevent.pywsgi' in refusal({'wsgi.input': io.BufferedReader(io.BytesIO())}).reason
+    assert 'gunicorn, uWSGI or gevent.pywsgi' in refusal({'wsgi.input': io.BytesIO()}).reason
+    assert 'gunicorn, uWSGI or gevent.pywsgi' in refusal({}).reason
+    assert 'gunicorn, uWSGI or gevent.pywsgi' in refusal({'wsgi.input': io.BufferedReader(io.BytesIO())}).reason
 
 
 def test_server_in_which_tls_ends_is_refused() -> None:

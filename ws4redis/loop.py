@@ -42,6 +42,7 @@ from ws4redis.signals import redis_gap, rights_withdrawn
 from ws4redis.status import status
 from ws4redis.subscription import ExchangeRedis, control_channel
 from ws4redis.takeover import DescriptorWire, find_wire
+from ws4redis.uwsgi_host import UwsgiWire, call_at_exit
 from ws4redis.workers import ThreadWorkers, close_database_connections, perform
 
 __all__ = ['WebsocketLoop', 'current_loop']
@@ -165,6 +166,7 @@ class WebsocketLoop(Driver):
                 self._thread.start()
                 ready.wait()
             atexit.register(self._at_exit, os.getpid())
+            call_at_exit(partial(self._at_exit, os.getpid()))
             rights_withdrawn.connect(self._session_ended)
             self._started = True
         place = 'main hub' if self.patched else 'thread ws4redis-loop'
@@ -557,7 +559,7 @@ class WebsocketLoop(Driver):
             self._connection = ExchangeRedis(self.server.pool, self)
         return self._connection
 
-    def find_wire(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> DescriptorWire:
+    def find_wire(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> DescriptorWire | UwsgiWire:
         return find_wire(environ, start_response)
 
     def admit(self) -> None:

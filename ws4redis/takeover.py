@@ -3,19 +3,23 @@
 Two ways serve all of them. A socket of the standard library: the descriptor is duplicated, and a dead one put in the place
 of the original, on which the server's shutdown() and close() do no harm and its count of connections stays right (gunicorn's
 gthread counts a detached socket down twice). A socket of gevent: detach(), which also ends gevent's own watchers of it.
+
+uWSGI has no socket object at all: see ws4redis.uwsgi_host.
 """
 
 import contextlib
+import errno
 import io
 import os
 import socket
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from ws4redis.exceptions import UnavailableError
+from ws4redis.uwsgi_host import UwsgiWire, find_obstacle, runs_in_uwsgi
 
-__all__ = ['DescriptorWire', 'find_wire', 'start_closing']
+__all__ = ['DescriptorWire', 'end_request', 'find_wire', 'start_closing']
 
 
 class DescriptorWire:
@@ -39,7 +43,7 @@ class DescriptorWire:
         return descriptor, self._take_rest()
 
 
-def find_wire(environ: Mapping[str, Any], start_response: Callable[..., Any]) -> DescriptorWire:
+def find_wire(environ: Mapping[str, Any], start_response: Callable[..., Any]) -> DescriptorWire | UwsgiWire:
     """The way to the client of this request.
 
     Raises:
@@ -47,9 +51,14 @@ def find_wire(environ: Mapping[str, Any], start_response: Callable[..., Any]) ->
     """
     if 'gunicorn.socket' in environ:
         return _gunicorn(environ)
+    if runs_in_uwsgi(environ):
+        obstacle = find_obstacle(environ)
+        if obstacle is not None:
+            raise _refusal(obstacle)
+        return UwsgiWire()
     reader = _reader(environ, start_response)
     if reader is None:
-        raise _refusal('this WSGI server does not give its socket away: serve the websockets with gunicorn or gevent.pywsgi')
+        raise _refusal('this WSGI server gives its socket to nobody: serve the websockets with gunicorn, uWSGI or gevent.pywsgi')
     raw: Any = reader.raw
     sock = raw._sock
     _check_socket(sock)
@@ -74,21 +83,40 @@ def start_closing(
 ) -> None:
     """start_response() for an answer after which the connection ends; `headers` say so with `Connection: close`.
 
-    WSGI leaves that header to the server: gevent.pywsgi takes it from the application, gunicorn ignores it there, and
-    wsgiref refuses it, as it refuses the Upgrade that a 426 needs.
+    WSGI leaves that header to the server: gevent.pywsgi and uWSGI take it from the application, gunicorn ignores it there,
+    and the others refuse it, as they refuse the Upgrade that a 426 needs.
     """
     handler: Any = getattr(start_response, '__self__', None)
     if hasattr(handler, 'force_close'):
         # gunicorn's response object
         handler.force_close()
-    if not environ.get('SERVER_SOFTWARE', '').startswith('WSGIServer'):
+    software = environ.get('SERVER_SOFTWARE', '')
+    if not software or software.startswith(('gevent', 'gunicorn')):
+        # uWSGI does not name itself.
         start_response(status, headers)
         return
     start_response(status, [(name, value) for name, value in headers if name not in _HOP_BY_HOP])
-    if handler is not None:
+    if software.startswith('WSGIServer') and handler is not None:
+        # wsgiref, which the development server is made of
         for name, value in headers:
             if name in _HOP_BY_HOP:
                 handler.headers[name] = value
+
+
+def end_request(environ: Mapping[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+    """The end of a request whose connection has been taken; what the server writes from here on goes nowhere.
+
+    Raises:
+        BrokenPipeError: servers pass over a client that is gone without a word, and write nothing more.
+    """
+    # With this the server's access log has an honest line.
+    start_response('101 Switching Protocols', [])
+    if runs_in_uwsgi(environ):
+        # It would log the exception with its traceback.
+        return []
+    raise BrokenPipeError(errno.EPIPE, 'the connection is a websocket now')
+
+
 
 
 def _refusal(reason: str) -> UnavailableError:

@@ -1,6 +1,5 @@
 """WebsocketWSGIServer: a request becomes a websocket: handshake, access, takeover, loop; nothing else happens here."""
 
-import errno
 import logging
 from collections.abc import Callable, Iterable
 from typing import Any, Protocol
@@ -18,7 +17,7 @@ from ws4redis.exceptions import HandshakeError
 from ws4redis.redis_client import serve_websockets
 from ws4redis.subscriber import facility_of
 from ws4redis.subscription import Subscription
-from ws4redis.takeover import start_closing
+from ws4redis.takeover import end_request, start_closing
 from ws4redis.workers import close_database_connections, method, needs_persisted, overrides_parse_response
 
 __all__ = ['Host', 'WebsocketWSGIServer', 'Wire']
@@ -167,10 +166,7 @@ class WebsocketWSGIServer:
             return [body]
         finally:
             self._close_connections()
-        # What the server writes from here on goes nowhere; with this its access log has an honest line.
-        start_response('101 Switching Protocols', [])
-        # Servers pass over a client that is gone without a word, and write nothing more; see ws4redis.takeover.
-        raise BrokenPipeError(errno.EPIPE, 'the connection is a websocket now')
+        return end_request(environ, start_response)
 
     def _close_connections(self) -> None:
         close_database_connections()

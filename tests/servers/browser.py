@@ -2,16 +2,35 @@
 
 import http.client
 import socket
+import ssl
 from collections.abc import Mapping
 from http.cookies import SimpleCookie
+from typing import Protocol
 from urllib.parse import urlencode
 
 from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Origin
 
-from tests.servers.processes import GUARD, ServerProcess, form_data
+from tests.servers.processes import GUARD, form_data
 
 FORM = 'application/x-www-form-urlencoded'
+
+TRUSTING = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+"""The certificate of the tests is signed by nobody."""
+TRUSTING.check_hostname = False
+TRUSTING.verify_mode = ssl.CERT_NONE
+
+
+class Server(Protocol):
+    """What a browser has to know of a server."""
+
+    @property
+    def port(self) -> int:
+        """Where it listens on the loopback."""
+
+    @property
+    def origin(self) -> str:
+        """As a browser names it."""
 
 
 class Browser:
@@ -23,7 +42,7 @@ class Browser:
         username: whom to log in; None for nobody.
     """
 
-    def __init__(self, pages: ServerProcess, websockets: ServerProcess | None = None, username: str | None = None) -> None:
+    def __init__(self, pages: Server, websockets: Server | None = None, username: str | None = None) -> None:
         self.pages = pages
         self.websockets = websockets or pages
         self.cookie = ''
@@ -32,7 +51,12 @@ class Browser:
 
     def post(self, path: str, **fields: object) -> tuple[int, str]:
         """Post a form, and return status and text of the answer."""
-        connection = http.client.HTTPConnection('127.0.0.1', self.pages.port, timeout=GUARD)
+        if self.pages.origin.startswith('https:'):
+            connection: http.client.HTTPConnection = http.client.HTTPSConnection(
+                '127.0.0.1', self.pages.port, timeout=GUARD, context=TRUSTING
+            )
+        else:
+            connection = http.client.HTTPConnection('127.0.0.1', self.pages.port, timeout=GUARD)
         headers = {'Content-Type': FORM, 'Connection': 'close'} | ({'Cookie': self.cookie} if self.cookie else {})
         try:
             connection.request('POST', path, urlencode(form_data(fields)), headers)
@@ -75,23 +99,31 @@ UPGRADE = {
 """What an upgrade request has; the key is that of RFC 6455, 1.3."""
 
 
-def request_head(server: ServerProcess, target: str, headers: Mapping[str, str]) -> bytes:
+def request_head(server: Server, target: str, headers: Mapping[str, str]) -> bytes:
     """A GET as bytes."""
     lines = [f'GET {target} HTTP/1.1', f'Host: 127.0.0.1:{server.port}']
     lines += [f'{name}: {value}' for name, value in headers.items()]
     return '\r\n'.join([*lines, '', '']).encode()
 
 
-def raw_request(server: ServerProcess, target: str, headers: Mapping[str, str]) -> tuple[int, http.client.HTTPMessage, str]:
-    """Send a GET, and read until the server has closed the connection: TimeoutError if it does not.
+def open_connection(server: Server) -> socket.socket:
+    """A connection to the server, with TLS if it speaks that."""
+    connection = socket.create_connection(('127.0.0.1', server.port), timeout=GUARD)
+    return TRUSTING.wrap_socket(connection) if server.origin.startswith('https:') else connection
+
+
+def raw_request(
+    server: Server, target: str, headers: Mapping[str, str], *, ends: bool = True
+) -> tuple[int, http.client.HTTPMessage, str]:
+    """Send a GET and, if the connection has to end with the answer, read until it does: TimeoutError if it does not.
 
     Returns:
         Status, headers and text of the answer.
     """
-    with socket.create_connection(('127.0.0.1', server.port), timeout=GUARD) as client:
+    with open_connection(server) as client:
         client.sendall(request_head(server, target, headers))
         answer = http.client.HTTPResponse(client, method='GET')
         answer.begin()
         text = answer.read().decode()
-        assert client.recv(1) == b'', 'something follows the answer'
+        assert not ends or client.recv(1) == b'', 'something follows the answer'
     return answer.status, answer.headers, text

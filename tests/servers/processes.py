@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tests.servers.hosts import APPLICATION, HOSTS, REFUSING, Host
+
 ROOT = Path(__file__).resolve().parent.parent.parent
 PROJECT = ROOT / 'tests' / 'projects' / 'journey'
 
@@ -24,32 +26,34 @@ ATTEMPTS = 3
 LINES = 100
 """What of a log is shown when a test has failed."""
 
-HOSTS = ('runserver', 'gunicorn-gevent', 'gunicorn-gthread', 'pywsgi')
-"""The servers on which websockets work."""
-
 
 @dataclass(frozen=True)
 class Site:
     """The journey project with a database file and a Redis.
 
     Attributes:
-        application: the WSGI application to serve, as MODULE:NAME.
+        application: the WSGI application to serve, as MODULE:NAME; None leaves it to the host.
+        project: the directory of the project, or of a copy that may be changed.
+        origins: of which pages may open websockets, besides those of the websockets' own host.
     """
 
     database: Path
     redis_url: str
-    application: str = 'journey.wsgi:application'
+    application: str | None = None
+    project: Path = PROJECT
+    origins: tuple[str, ...] = ()
 
     @property
     def environ(self) -> dict[str, str]:
         """The environment of its processes."""
         return {
             **os.environ,
-            'PYTHONPATH': os.pathsep.join([str(ROOT), str(PROJECT)]),
+            'PYTHONPATH': os.pathsep.join([str(ROOT), str(self.project)]),
             'PYTHONUNBUFFERED': '1',
             'DJANGO_SETTINGS_MODULE': 'journey.settings',
             'JOURNEY_DATABASE': str(self.database),
-            'JOURNEY_APPLICATION': self.application.replace(':', '.'),
+            'JOURNEY_APPLICATION': (self.application or APPLICATION).replace(':', '.'),
+            'JOURNEY_ORIGINS': ' '.join(self.origins),
             'REDIS_URL': self.redis_url,
         }
 
@@ -57,21 +61,10 @@ class Site:
         """Run a management command, expect it to succeed and return what it said."""
         command = [sys.executable, 'manage.py', *arguments]
         done = subprocess.run(
-            command, cwd=PROJECT, env=self.environ, capture_output=True, text=True, timeout=GUARD * 2, check=False
+            command, cwd=self.project, env=self.environ, capture_output=True, text=True, timeout=GUARD * 2, check=False
         )
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout + done.stderr
-
-
-def _command(site: Site, host: str, port: int, options: tuple[str, ...]) -> list[str]:
-    if host == 'runserver':
-        return [sys.executable, 'manage.py', 'runserver', '--noreload', *options, f'127.0.0.1:{port}']
-    if host == 'pywsgi':
-        return [sys.executable, 'serve_pywsgi.py', str(port), site.application]
-    worker_class = host.removeprefix('gunicorn-')
-    threads = ['--threads', '8'] if worker_class == 'gthread' else []
-    start = [sys.executable, '-m', 'gunicorn', '--worker-class', worker_class, *threads, '--no-control-socket']
-    return [*start, '--bind', f'127.0.0.1:{port}', '--graceful-timeout', '20', *options, site.application]
 
 
 @dataclass
@@ -79,7 +72,7 @@ class ServerProcess:
     """A server inside a with block; what it writes goes into the file `log`.
 
     Args:
-        host: one of HOSTS, or 'gunicorn-sync'.
+        host: one of HOSTS or REFUSING; without the nginx that may stand in front of it.
         log: a file that is made.
         options: for the command line.
     """
@@ -100,14 +93,19 @@ class ServerProcess:
     @property
     def origin(self) -> str:
         """As a browser names it."""
-        return f'http://127.0.0.1:{self.port}'
+        return f'{self.kind.scheme}://127.0.0.1:{self.port}'
 
-    def serving_pid(self) -> int:
-        """The process id of the one process that serves: gunicorn's one worker, else the server itself."""
-        if not self.host.startswith('gunicorn'):
-            return self.pid
-        (worker,) = children(self.pid)
-        return worker
+    @property
+    def kind(self) -> Host:
+        """How it was started, and what can be said of it."""
+        return (HOSTS | REFUSING)[self.host]
+
+    def serving_pids(self) -> list[int]:
+        """The process ids of those that serve: the workers, or the server itself."""
+        if not self.kind.workers:
+            return [self.pid]
+        # uWSGI has started its router last.
+        return children(self.pid)[: self.kind.workers]
 
     def said(self) -> str:
         """What it has written so far."""
@@ -115,7 +113,7 @@ class ServerProcess:
 
     def __enter__(self) -> 'ServerProcess':
         for _ in range(ATTEMPTS):
-            self.port = _free_port()
+            self.port = free_port()
             try:
                 self._start()
                 return self
@@ -126,31 +124,40 @@ class ServerProcess:
         raise AssertionError(f'{self.host} has found no free port:\n{self.said()}')
 
     def _start(self) -> None:
-        command = _command(self.site, self.host, self.port, self.options)
+        kind = self.kind
+        command = [*kind.command(self.site.application or kind.application, f'127.0.0.1:{self.port}'), *self.options]
         with self.log.open('wb') as log:
             # A session of its own, so that the workers of a server can be ended with it.
             self._process = subprocess.Popen(
                 command,
-                cwd=PROJECT,
+                cwd=self.site.project,
                 env=self.site.environ,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
-        eventually(self._listens, f'{self.host} does not listen')
+        eventually(self._serves, f'{self.host} does not listen')
+
+    def _serves(self) -> bool:
+        return self._listens() and len(self.serving_pids()) >= self.kind.workers
 
     def _listens(self) -> bool:
         assert self._process is not None
         if self._process.poll() is not None:
             raise RuntimeError(f'it has ended with {self._process.returncode}')
-        with suppress(OSError), socket.create_connection(('127.0.0.1', self.port), timeout=GUARD):
-            return True
-        return False
+        return listens(self.port)
 
     def begin_to_end(self) -> None:
         """Send SIGTERM, as who runs servers does."""
         os.kill(self.pid, signal.SIGTERM)
+
+    def begin_to_reload(self) -> None:
+        """Let it load its code again, as who runs servers does."""
+        if self.kind.reloads == 'file':
+            (self.site.project / 'journey' / 'views.py').touch()
+        else:
+            os.kill(self.pid, signal.SIGHUP)
 
     def wait(self) -> int:
         """Wait for its end, and return the exit code."""
@@ -197,6 +204,13 @@ def thread_count(pid: int) -> int:
     return len(os.listdir(f'/proc/{pid}/task'))
 
 
+def listens(port: int) -> bool:
+    """Whether somebody takes connections on this port."""
+    with suppress(OSError), socket.create_connection(('127.0.0.1', port), timeout=GUARD):
+        return True
+    return False
+
+
 def form_data(fields: Mapping[str, object]) -> list[tuple[str, str]]:
     """The fields of a form, a list of values as several of one name."""
     pairs: list[tuple[str, str]] = []
@@ -206,7 +220,8 @@ def form_data(fields: Mapping[str, object]) -> list[tuple[str, str]]:
     return pairs
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port that nobody listens on at this moment."""
     with socket.create_server(('127.0.0.1', 0)) as listener:
         port: int = listener.getsockname()[1]
         return port

@@ -1,6 +1,11 @@
-"""The same cases on every WSGI server that can give its sockets away, and one that cannot."""
+"""The same cases on every WSGI server that can give its connections away, and what the others answer.
 
+`make hosts` prints them as a table. The cases of one host share one server; the last ones reload and end it.
+"""
+
+import shutil
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -10,8 +15,11 @@ import redis
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection
 
+from tests import loop_process
 from tests.servers.browser import UPGRADE, Browser, raw_request, receive
-from tests.servers.processes import HOSTS, ServerProcess, Site, children, descriptor_count, eventually, thread_count
+from tests.servers.hosts import HOSTS, REFUSING, require_programs
+from tests.servers.nginx import BehindNginx
+from tests.servers.processes import PROJECT, ServerProcess, Site, descriptor_count, eventually, thread_count
 
 pytestmark = pytest.mark.usefixtures('redis_url')
 
@@ -22,16 +30,77 @@ MOST_THREADS = 64
 """The loop's 32 workers, gunicorn's 8 and a few of the interpreter's own; with one a websocket there would be more."""
 
 OTHERS = 60
-"""Descriptors of the pool's 50 connections to Redis, and of requests that are about to end."""
+"""Descriptors of a process's pool of 50 connections to Redis, and of requests that are about to end."""
+
+VISITORS, VISITS = 4, 10
+"""Who asks for a page again and again, all at once, and how often."""
 
 EVERYWHERE = 'news?subscribe-broadcast'
 
+SEVERAL = [name for name, host in HOSTS.items() if host.workers > 1]
+RELOADING = [name for name, host in HOSTS.items() if host.reloads]
+MIDDLEWARE = ['runserver', 'pywsgi', 'gunicorn-gevent', 'gunicorn-gthread', 'uwsgi']
+"""One of each kind: a server of its own is started for it."""
+
+COMPLAINTS = ('Traceback', 'Exception ignored', '[CRITICAL]', '[ERROR]', 'MonkeyPatchWarning')
+
+AnyServer = ServerProcess | BehindNginx
+
+
+class Keeper:
+    """The server of one host, started when a case wants it and it does not run.
+
+    Args:
+        directory: an empty one, for its logs and for the copy of the project that may be changed.
+    """
+
+    def __init__(self, host: str, site: Site, directory: Path) -> None:
+        self.host = host
+        self.site = site
+        self.directory = directory
+        self.said = ''
+        self._running: AnyServer | None = None
+
+    def server(self) -> AnyServer:
+        """Its server, running."""
+        if self._running is None:
+            self._running = self._make()
+            self._running.__enter__()
+        return self._running
+
+    def _make(self) -> AnyServer:
+        kind = HOSTS[self.host]
+        if kind.nginx:
+            return BehindNginx(self.site, self.host, self.directory)
+        if kind.reloads == 'file':
+            project = self.directory / 'project'
+            shutil.copytree(PROJECT, project, ignore=shutil.ignore_patterns('__pycache__'), dirs_exist_ok=True)
+            return ServerProcess(replace(self.site, project=project), self.host, self.directory / 'log')
+        return ServerProcess(self.site, self.host, self.directory / 'log')
+
+    def end(self) -> None:
+        """Forget the server; it is killed if it still runs."""
+        server, self._running = self._running, None
+        if server is not None:
+            self.said += server.said()
+            server.__exit__()
+
 
 @pytest.fixture(scope='module', params=HOSTS)
-def server(request: pytest.FixtureRequest, shared_site: Site, log_directory: Path) -> Iterator[ServerProcess]:
-    """Each server, for all cases that leave it as it was."""
-    with ServerProcess(shared_site, request.param, log_directory / f'{request.param}.log') as server:
-        yield server
+def keeper(
+    request: pytest.FixtureRequest, shared_site: Site, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Keeper]:
+    """Each host, for all cases."""
+    require_programs(request.param)
+    keeper = Keeper(request.param, shared_site, tmp_path_factory.mktemp(request.param))
+    yield keeper
+    keeper.end()
+
+
+@pytest.fixture
+def server(keeper: Keeper) -> AnyServer:
+    """The server of the host."""
+    return keeper.server()
 
 
 @pytest.fixture
@@ -48,6 +117,10 @@ class Feeds:
         self.client = client
         self.others = {entry['id'] for entry in client.client_list(_type='pubsub')}
 
+    def count(self) -> int:
+        """How many there are."""
+        return len(self.client.client_list(_type='pubsub'))
+
     def since(self) -> int:
         """How many there are that were not there before."""
         return len({entry['id'] for entry in self.client.client_list(_type='pubsub')} - self.others)
@@ -56,6 +129,15 @@ class Feeds:
 def open_many(stack: ExitStack, browser: Browser, count: int) -> list[ClientConnection]:
     """Open websockets that are closed with the stack."""
     return [stack.enter_context(browser.websocket(EVERYWHERE)) for _ in range(count)]
+
+
+def open_crowd(stack: ExitStack, server: AnyServer, count: int) -> list[loop_process.Browser]:
+    """Open websockets whose clients have no thread of their own; they are closed with the stack."""
+    crowd = []
+    for _ in range(count):
+        crowd.append(loop_process.Browser(server.port, f'/ws/{EVERYWHERE}'))
+        stack.callback(crowd[-1].drop)
+    return crowd
 
 
 def close_code(websocket: ClientConnection) -> int:
@@ -67,53 +149,67 @@ def close_code(websocket: ClientConnection) -> int:
         return 1006 if exc.rcvd is None else exc.rcvd.code
 
 
-def assert_ends_in_order(server: ServerProcess, websockets: list[ClientConnection]) -> None:
-    """After SIGTERM every websocket is told, the server's exit code is 0, and nothing is complained about."""
-    server.begin_to_end()
-    assert {close_code(websocket) for websocket in websockets} == {1001}
-    assert server.wait() == 0
-    assert 'Traceback' not in server.said()
+def descriptors(server: AnyServer) -> int:
+    """How many descriptors the processes that serve have open."""
+    return sum(map(descriptor_count, server.serving_pids()))
+
+
+def complaints(text: str) -> list[str]:
+    """The lines of a log in which something is complained about."""
+    return [line for line in text.splitlines() if any(complaint in line for complaint in COMPLAINTS)]
+
+
+def is_served(server: AnyServer) -> bool:
+    """Whether a websocket can be opened."""
+    try:
+        with Browser(server).websocket(EVERYWHERE) as websocket:
+            return websocket.ping().wait(10)
+    except (OSError, InvalidStatus, EOFError):
+        return False
 
 
 # Handshakes
 
 
-def test_upgrade_is_accepted(server: ServerProcess) -> None:
+def test_upgrade_is_accepted(server: AnyServer) -> None:
     with Browser(server).websocket('news') as websocket:
         assert websocket.response is not None
         assert websocket.response.status_code == 101
         assert websocket.ping().wait(10)
 
 
-def test_foreign_origin_is_refused(server: ServerProcess) -> None:
+def test_foreign_origin_is_refused(server: AnyServer) -> None:
     with pytest.raises(InvalidStatus) as refused, Browser(server).websocket('news', origin='https://evil.example'):
         pass
     assert refused.value.response.status_code == 403
     assert 'WS4REDIS_ALLOWED_ORIGINS' in server.said()
 
 
-def test_plain_request_is_refused_and_the_connection_closed(server: ServerProcess) -> None:
+def test_plain_request_is_refused_and_the_connection_closed(server: AnyServer) -> None:
     status, headers, text = raw_request(server, '/ws/news', {})
     assert (status, headers['Connection'], text) == (400, 'close', 'Client does not wish to upgrade to a websocket\n')
 
 
-def test_other_version_is_refused_and_the_connection_closed(server: ServerProcess) -> None:
+def test_other_version_is_refused_and_the_connection_closed(server: AnyServer) -> None:
     status, headers, _ = raw_request(server, '/ws/news', UPGRADE | {'Sec-WebSocket-Version': '8'})
     assert (status, headers['Connection'], headers['Sec-WebSocket-Version']) == (426, 'close', '13')
 
 
-def test_refusals_leave_nothing_open(server: ServerProcess) -> None:
-    raw_request(server, '/ws/news', {})
-    before = descriptor_count(server.serving_pid())
-    for _ in range(20):
-        raw_request(server, '/ws/news', {})
-    eventually(lambda: descriptor_count(server.serving_pid()) <= before, 'descriptors are left open')
+def test_refusals_leave_nothing_open(server: AnyServer) -> None:
+    def cost_nothing() -> bool:
+        before = descriptors(server)
+        for _ in range(20):
+            raw_request(server, '/ws/news', {})
+        return descriptors(server) <= before
+
+    # Of several workers each has to get its first request, at which it makes its loop.
+    eventually(cost_nothing, 'descriptors are left open')
 
 
 # Messages
 
 
-def test_view_reaches_the_user_who_logged_in_here(server: ServerProcess) -> None:
+def test_view_reaches_the_user_who_logged_in_here(server: AnyServer) -> None:
     john, mary = Browser(server, username='john'), Browser(server, username='mary')
     query = 'news?subscribe-user&subscribe-broadcast'
     with john.websocket(query) as his, mary.websocket(query) as hers:
@@ -123,7 +219,7 @@ def test_view_reaches_the_user_who_logged_in_here(server: ServerProcess) -> None
         assert receive(hers) == 'for all'
 
 
-def test_client_reaches_clients(server: ServerProcess) -> None:
+def test_client_reaches_clients(server: AnyServer) -> None:
     john, mary = Browser(server, username='john'), Browser(server, username='mary')
     query = 'chat?subscribe-broadcast&publish-broadcast'
     with john.websocket(query) as his, mary.websocket(query) as hers:
@@ -133,7 +229,7 @@ def test_client_reaches_clients(server: ServerProcess) -> None:
         assert receive(his) == 'from mary'
 
 
-def test_persisted_message_waits_here_too(server: ServerProcess) -> None:
+def test_persisted_message_waits_here_too(server: AnyServer) -> None:
     nobody = Browser(server)
     nobody.publish('kept', facility='news', broadcast=1)
     with nobody.websocket(EVERYWHERE) as websocket:
@@ -142,7 +238,7 @@ def test_persisted_message_waits_here_too(server: ServerProcess) -> None:
         assert receive(websocket) == 'live'
 
 
-def test_large_message_arrives_whole_both_ways(server: ServerProcess) -> None:
+def test_large_message_arrives_whole_both_ways(server: AnyServer) -> None:
     john = Browser(server, username='john')
     large = 'x\u00e9' * 300_000
     with john.websocket('chat?subscribe-broadcast&publish-broadcast&echo') as websocket:
@@ -150,7 +246,7 @@ def test_large_message_arrives_whole_both_ways(server: ServerProcess) -> None:
         assert receive(websocket) == large
 
 
-def test_client_that_closes_is_answered(server: ServerProcess) -> None:
+def test_client_that_closes_is_answered(server: AnyServer) -> None:
     with Browser(server).websocket(EVERYWHERE) as websocket:
         websocket.close(4321, 'enough')
         assert websocket.close_code == 4321
@@ -158,69 +254,112 @@ def test_client_that_closes_is_answered(server: ServerProcess) -> None:
         assert websocket.protocol.close_rcvd.code == 4321
 
 
-# What they cost
+# Many of them
 
 
 def test_many_websockets_cost_one_descriptor_each_and_no_thread_and_no_redis_connection(
-    server: ServerProcess, feeds: Feeds
+    server: AnyServer, feeds: Feeds
 ) -> None:
     nobody = Browser(server)
-    pid = server.serving_pid()
+    workers = len(server.serving_pids())
     with ExitStack() as stack:
-        open_many(stack, nobody, 1)
-        before = descriptor_count(pid)
-        feeds_before = len(feeds.client.client_list(_type='pubsub'))
-        websockets = open_many(stack, nobody, MANY)
+        open_crowd(stack, server, 1)
+        before = descriptors(server)
+        crowd = open_crowd(stack, server, MANY)
         nobody.publish('for all', facility='news', broadcast=1)
-        assert [receive(websocket) for websocket in websockets] == ['for all'] * MANY
-        eventually(lambda: descriptor_count(pid) <= before + MANY + OTHERS, 'more than one descriptor a websocket')
-        eventually(lambda: thread_count(pid) <= MOST_THREADS, 'more threads than the workers')
-        assert len(feeds.client.client_list(_type='pubsub')) == feeds_before
-        opened = descriptor_count(pid)
-    eventually(lambda: descriptor_count(pid) <= opened - MANY, 'descriptors are left open')
+        assert [websocket.receive() for websocket in crowd] == ['for all'] * MANY
+        eventually(lambda: descriptors(server) <= before + MANY + OTHERS * workers, 'more than one descriptor a websocket')
+        threads = [thread_count(pid) for pid in server.serving_pids()]
+        eventually(lambda: max(threads) <= MOST_THREADS, 'more threads than the workers')
+        assert feeds.since() <= workers
+        opened = descriptors(server)
+    eventually(lambda: descriptors(server) <= opened - MANY, 'descriptors are left open')
 
 
-def test_requests_and_websockets_in_turn_leave_no_traceback(server: ServerProcess) -> None:
+def test_views_are_served_beside_many_websockets_that_get_all_they_publish(server: AnyServer) -> None:
+    def visit(visitor: int) -> None:
+        browser = Browser(server)
+        for number in range(VISITS):
+            browser.publish(f'{visitor} {number}', facility='news', broadcast=1, expire=0)
+
+    with ExitStack() as stack:
+        crowd = open_crowd(stack, server, MANY)
+        with ThreadPoolExecutor(VISITORS) as visitors:
+            list(visitors.map(visit, range(VISITORS)))
+        for websocket in crowd:
+            received = [websocket.receive() for _ in range(VISITORS * VISITS)]
+            # One visitor's in their order, in whatever order the visitors' come.
+            assert sorted(received, key=lambda message: str(message).split()[0]) == [
+                f'{visitor} {number}' for visitor in range(VISITORS) for number in range(VISITS)
+            ]
+
+
+def test_requests_and_websockets_in_turn_leave_no_complaint(server: AnyServer) -> None:
     """What a server does with its end of a connection that has left it must not fail."""
     nobody = Browser(server)
     for _ in range(20):
         with nobody.websocket(EVERYWHERE) as websocket:
             websocket.close()
         nobody.publish('next', facility='elsewhere', broadcast=1)
-    assert 'Traceback' not in server.said()
+    assert complaints(server.said()) == []
+
+
+@pytest.mark.parametrize('keeper', SEVERAL, indirect=True)
+def test_each_worker_serves_websockets(keeper: Keeper, feeds: Feeds) -> None:
+    # Started anew: none of its workers has a loop yet.
+    keeper.end()
+    eventually(lambda: feeds.count() == 0, 'the feeds of servers that have ended stay')
+    server = keeper.server()
+    nobody = Browser(server)
+    with ExitStack() as stack:
+        websockets: list[ClientConnection] = []
+
+        def all_have_some() -> bool:
+            websockets.extend(open_many(stack, nobody, 3))
+            return feeds.since() == HOSTS[keeper.host].workers
+
+        eventually(all_have_some, 'one worker takes all connections')
+        nobody.publish('for all', facility='news', broadcast=1)
+        assert [receive(websocket) for websocket in websockets] == ['for all'] * len(websockets)
 
 
 # The end
 
 
-@pytest.mark.parametrize('host', HOSTS)
-def test_end_of_the_server_is_told_to_everybody(host: str, shared_site: Site, tmp_path: Path) -> None:
-    with ServerProcess(shared_site, host, tmp_path / 'server.log') as server, ExitStack() as stack:
+@pytest.mark.parametrize('keeper', RELOADING, indirect=True)
+def test_reload_is_told_to_everybody_and_websockets_are_served_again(keeper: Keeper) -> None:
+    server = keeper.server()
+    with ExitStack() as stack:
         websockets = open_many(stack, Browser(server), 20)
-        assert_ends_in_order(server, websockets)
+        before = server.serving_pids()
+        server.begin_to_reload()
+        assert {close_code(websocket) for websocket in websockets} == {1001 if server.kind.says_goodbye else 1006}
+    eventually(lambda: not set(before) & set(server.serving_pids()), 'the old workers stay')
+    eventually(lambda: is_served(server), 'no websockets after the reload')
 
 
-@pytest.mark.parametrize('worker', ['gevent', 'gthread'])
-@pytest.mark.parametrize('preload', [False, True], ids=['loaded', 'preloaded'])
-def test_two_workers_serve_all_websockets(worker: str, preload: bool, shared_site: Site, tmp_path: Path, feeds: Feeds) -> None:
-    options = ('--workers', '2', *(['--preload'] if preload else []))
-    with ServerProcess(shared_site, f'gunicorn-{worker}', tmp_path / 'server.log', options) as server, ExitStack() as stack:
-        eventually(lambda: len(children(server.pid)) == 2, 'not two workers')
-        nobody = Browser(server)
-        websockets: list[ClientConnection] = []
-
-        def both_have_some() -> bool:
-            websockets.extend(open_many(stack, nobody, 5))
-            return feeds.since() == 2
-
-        eventually(both_have_some, 'one worker takes all connections')
-        nobody.publish('for all', facility='news', broadcast=1)
-        assert [receive(websocket) for websocket in websockets] == ['for all'] * len(websockets)
-        assert_ends_in_order(server, websockets)
+def test_end_is_told_to_everybody(server: AnyServer, keeper: Keeper) -> None:
+    with ExitStack() as stack:
+        websockets = open_many(stack, Browser(server), 20)
+        server.begin_to_end()
+        assert {close_code(websocket) for websocket in websockets} == {1001 if server.kind.says_goodbye else 1006}
+        assert server.wait() == 0
+    keeper.end()
 
 
-@pytest.mark.parametrize('host', HOSTS)
+def test_log_has_no_complaint(keeper: Keeper) -> None:
+    """Over all the cases before this one."""
+    keeper.end()
+    assert 'websocket loop: in the' in keeper.said
+    assert complaints(keeper.said) == []
+
+
+# Beside the shared servers
+
+
+@pytest.mark.parametrize('host', MIDDLEWARE)
 def test_middleware_that_is_a_generator_is_no_obstacle(host: str, shared_site: Site, tmp_path: Path) -> None:
+    require_programs(host)
     site = replace(shared_site, application='journey.behind_middleware:application')
     with ServerProcess(site, host, tmp_path / 'server.log') as server, ExitStack() as stack:
         nobody = Browser(server)
@@ -228,12 +367,54 @@ def test_middleware_that_is_a_generator_is_no_obstacle(host: str, shared_site: S
         nobody.publish('for all', facility='news', broadcast=1)
         assert [receive(websocket) for websocket in websockets] == ['for all'] * 3
         assert raw_request(server, '/ws/news', {})[0] == 400
-        assert_ends_in_order(server, websockets)
+        server.begin_to_end()
+        assert {close_code(websocket) for websocket in websockets} == {1001}
+        assert server.wait() == 0
+        assert complaints(server.said()) == []
 
 
-def test_sync_worker_is_refused_with_a_remedy(shared_site: Site, tmp_path: Path) -> None:
-    with ServerProcess(shared_site, 'gunicorn-sync', tmp_path / 'server.log') as server:
-        status, headers, text = raw_request(server, '/ws/news', UPGRADE)
-        assert (status, headers['Connection'], text) == (501, 'close', 'This server does not serve websockets\n')
-        assert 'start it with --worker-class gevent' in server.said()
+@pytest.mark.parametrize('host', ['nginx-gunicorn-gevent'])
+def test_host_that_nginx_keeps_to_itself_is_named_and_so_is_the_remedy(host: str, shared_site: Site, tmp_path: Path) -> None:
+    require_programs(host)
+    with BehindNginx(shared_site, host, tmp_path, passes_host=False) as server:
+        with pytest.raises(InvalidStatus) as refused, Browser(server).websocket('news'):
+            pass
+        assert refused.value.response.status_code == 403
+        assert 'name it in WS4REDIS_ALLOWED_ORIGINS; behind a proxy, let it pass on the Host header' in server.said()
+
+
+@pytest.mark.parametrize('host', ['nginx-gunicorn-gevent'])
+def test_page_that_may_open_websockets_may_so_without_its_host(host: str, shared_site: Site, tmp_path: Path) -> None:
+    require_programs(host)
+    site = replace(shared_site, origins=('https://shop.example',))
+    with BehindNginx(site, host, tmp_path, passes_host=False) as server:
+        nobody = Browser(server)
+        with nobody.websocket(EVERYWHERE, origin='https://shop.example') as websocket:
+            nobody.publish('for all', facility='news', broadcast=1)
+            assert receive(websocket) == 'for all'
+
+
+# Servers that give their connections to nobody
+
+
+REMEDIES = {
+    'gunicorn-sync': 'start it with --worker-class gevent',
+    'gunicorn-gevent-tls': 'let a proxy in front of it do that',
+    'gunicorn-gthread-tls': 'let a proxy in front of it do that',
+    'waitress': 'serve the websockets with gunicorn, uWSGI or gevent.pywsgi',
+    'uwsgi-processes': 'start it with --gevent',
+    'uwsgi-router-alone': 'start it with --http-websockets too',
+    'uwsgi-tls': 'let its router do that',
+}
+
+
+@pytest.mark.parametrize('host', REFUSING)
+def test_server_that_cannot_is_refused_with_a_remedy(host: str, shared_site: Site, tmp_path: Path) -> None:
+    require_programs(host)
+    with ServerProcess(shared_site, host, tmp_path / 'server.log') as server:
+        # waitress leaves nobody but itself a say in that.
+        status, headers, text = raw_request(server, '/ws/news', UPGRADE, ends=host != 'waitress')
+        assert (status, text) == (501, 'This server does not serve websockets\n')
+        assert headers['Connection'] == ('close' if host != 'waitress' else None)
+        assert REMEDIES[host] in server.said()
         Browser(server).publish('what is no websocket is served', facility='news', broadcast=1)

@@ -300,13 +300,14 @@ def test_message_persisted_before_the_loop_is_back_comes_by_catching_up(outage: 
     nobody = Browser(outage.pages, outage.websockets)
     with outage.listener('news') as websocket:
         outage.begin()
-        os.kill(outage.websockets.serving_pid(), signal.SIGSTOP)
+        (worker,) = outage.websockets.serving_pids()
+        os.kill(worker, signal.SIGSTOP)
         try:
             outage.end()
             nobody.publish('first', facility='news', broadcast=1)
             nobody.publish('missed', facility='news', broadcast=1)
         finally:
-            os.kill(outage.websockets.serving_pid(), signal.SIGCONT)
+            os.kill(worker, signal.SIGCONT)
         assert receive(websocket) == 'missed'
         nobody.publish('after', facility='news', broadcast=1)
         assert receive(websocket) == 'after'

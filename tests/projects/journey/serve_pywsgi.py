@@ -1,4 +1,4 @@
-"""Serves the site with gevent.pywsgi: `python serve_pywsgi.py PORT [MODULE:APPLICATION]`."""
+"""Serves the site with gevent.pywsgi: `python serve_pywsgi.py ADDRESS MODULE:APPLICATION`."""
 
 from gevent import monkey
 
@@ -12,10 +12,10 @@ import gevent  # noqa: E402
 from gevent.pywsgi import WSGIServer  # noqa: E402
 
 
-def main(port: str, application: str = 'journey.wsgi:application') -> None:
+def main(address: str, application: str) -> None:
     """Serve until SIGTERM; the websockets get their close frames when the interpreter ends."""
     module, _, name = application.partition(':')
-    server = WSGIServer(('127.0.0.1', int(port)), getattr(import_module(module), name))
+    server = WSGIServer(address, getattr(import_module(module), name))
     gevent.signal_handler(signal.SIGTERM, server.stop)
     server.serve_forever()
 

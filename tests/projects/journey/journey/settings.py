@@ -35,6 +35,7 @@ PASSWORD_HASHERS = ['django.contrib.auth.hashers.MD5PasswordHasher']
 WEBSOCKET_URL = '/ws/'
 WS4REDIS_CONNECTION = os.environ['REDIS_URL']
 WS4REDIS_EXPIRE = 3600
+WS4REDIS_ALLOWED_ORIGINS = os.environ.get('JOURNEY_ORIGINS', '').split()
 
 LOGGING = {
     'version': 1,
