@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import threading
 from collections.abc import Iterator
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import redis
+from asgiref.sync import async_to_sync
 
 from tests.conftest import require
 from ws4redis.publisher import RedisPublisher
@@ -85,21 +87,26 @@ def test_expire_is_what_it_was_stored_with(broker: Broker) -> None:
     broker.publish('hi', facility='news', broadcast=True, expire=60)
     broker.assert_published('hi', expire=60)
     broker.assert_not_published('hi', expire=0)
-    with pytest.raises(AssertionError, match='not published'):
-        broker.assert_published('hi', expire=61)
+    for audience in ({}, {'facility': 'news', 'broadcast': True}, {'broadcast': True}, {'facility': 'news'}):
+        with pytest.raises(AssertionError) as error:
+            broker.assert_published('hi', expire=61, **audience)
+        assert reasons_of(error) == ('expire',)
+        lines = str(error.value).splitlines()
+        assert lines[0] == "published with expire=60, not as asked: 'hi'"
+        assert lines[1].startswith("  published: broadcast:news 'hi', expire 60 (")
+        assert lines[2] == '  -> say expire=60, or publish it with the other'
 
 
 def test_failure_lists_what_was_published_where(broker: Broker) -> None:
     broker.publish('hi', facility='newz', broadcast=True)
     here = source()
-    assert here is not None
     line = int(here.rpartition(':')[2]) - 1
     with pytest.raises(AssertionError) as error:
         broker.assert_published('hi', facility='news', broadcast=True)
     assert str(error.value).splitlines() == [
         "not published: 'hi' to broadcast:news",
         f"  published: broadcast:newz 'hi', expire 3600 (tests/testing/test_publications.py:{line})",
-        "  -> did you mean facility 'newz'?",
+        "  -> did the assertion mean facility 'newz', or the publisher 'news'?",
     ]
 
 
@@ -182,7 +189,7 @@ def test_capture_is_complete_when_its_block_fails(broker: Broker) -> None:
 def test_publication_has_text_and_json() -> None:
     publication = Publication('broadcast:news', 'news', b'{"a": 1}', 60, 'x.py:1')
     assert (publication.text, publication.json()) == ('{"a": 1}', {'a': 1})
-    assert str(publication) == "broadcast:news '{\"a\": 1}', expire 60 (x.py:1)"
+    assert str(publication) == 'broadcast:news \'{"a": 1}\', expire 60 (x.py:1)'
 
 
 @pytest.mark.parametrize(
@@ -204,6 +211,35 @@ def test_channel_of_another_prefix_is_none_of_ours(settings: Settings) -> None:
     settings.WS4REDIS_PREFIX = 'shop'
     assert facility_of('shop:broadcast:news') == 'news'
     assert facility_of('broadcast:news') is None
+
+
+def test_source_is_the_innermost_line_of_the_project(broker: Broker) -> None:
+    publisher = RedisPublisher(facility='news', broadcast=True)
+    async_to_sync(publisher.apublish_message)('of a coroutine')
+    here = source()
+    line = int(here.rpartition(':')[2]) - 1
+    broker.assert_published('of a coroutine')
+    assert broker.published[0].source == f'{__file__}:{line}'
+
+
+def test_publication_by_no_line_of_the_project_is_told_from_one_by_another_client(broker: Broker) -> None:
+    publisher = RedisPublisher(facility='news', broadcast=True)
+    timer = threading.Timer(0, publisher.publish_message, ('by a timer', 0))
+    timer.start()
+    timer.join()
+    asyncio.run(publisher.apublish_message('by an executor', 0))
+    broker.redis.publish('broadcast:news', 'by hand')
+    assert [(publication.source, str(publication)) for publication in broker.published] == [
+        ('', "broadcast:news 'by a timer' (by a thread of a library)"),
+        ('', "broadcast:news 'by an executor' (by a thread of a library)"),
+        (None, "broadcast:news 'by hand' (by another client)"),
+    ]
+
+
+def test_publications_are_numbered_from_one_on(broker: Broker) -> None:
+    tell(broker, 'one')
+    tell(broker, 'two')
+    assert [publication.number for publication in broker.published] == [1, 2]
 
 
 def test_place_is_relative_to_the_working_directory(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:

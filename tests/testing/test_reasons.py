@@ -88,7 +88,83 @@ def test_no_channel_for_what_was_asked(broker: Broker) -> None:
     broker.publish('hi', facility='news', users=['mary'])
     codes, lines = why(mary.receive)
     assert (codes, lines[0]) == (('no-channel',), 'mary got nothing: no channel for subscribe=user')
-    assert lines[-1] == "  -> connect('news', subscribe='user')"
+    assert lines[-1] == "  -> connect(..., subscribe='user', user=...): only a logged-in user has a channel"
+
+
+@pytest.mark.parametrize(
+    ('kind', 'audience', 'remedy'),
+    [
+        ('user', {'users': ['john']}, "subscribe='user', user=...): only a logged-in user has a channel"),
+        (
+            'group',
+            {'groups': ['staff']},
+            "subscribe='group', user=..., groups=[...]): only the groups of the session have channels",
+        ),
+        (
+            'session',
+            {'sessions': ['abc']},
+            "subscribe='session', session=...) or user=...: only a session that is stored has a channel",
+        ),
+    ],
+)
+def test_no_channel_without_the_identity_that_it_is_named_after(
+    broker: Broker, kind: str, audience: dict[str, Any], remedy: str
+) -> None:
+    alone = broker.connect('news', subscribe=kind, name='mary')
+    besides = broker.connect('news', subscribe=[kind, 'broadcast'], name='mary')
+    broker.publish('hi', facility='news', **audience)
+    for client, channels in ((alone, 'no channel'), (besides, 'broadcast:news')):
+        codes, lines = why(client.receive)
+        assert (codes, lines[0]) == (('no-channel',), f'mary got nothing: no channel for subscribe={kind}')
+        assert lines[-2:] == [f'  mary listens on: {channels}', f'  -> connect(..., {remedy}']
+
+
+def test_subscriber_that_names_its_channels_itself_needs_no_other_identity(broker: Broker) -> None:
+    class Tenant(RedisSubscriber):
+        def set_pubsub_channels(self, request: Any, channels: list[str]) -> None:
+            self._subscription = self._connection.pubsub()
+
+    mary = broker.connect('news', subscribe='broadcast', subscriber=Tenant, name='mary')
+    tell(broker, 'hi')
+    codes, lines = why(mary.receive)
+    assert (codes, lines[0]) == (('no-channel',), 'mary got nothing: no channel for subscribe=broadcast')
+    assert lines[-1] == '  -> let its subscriber subscribe to it'
+
+
+# Its address
+
+
+@pytest.mark.parametrize(
+    ('name', 'meant'),
+    [('subscribe=broadcast', 'broadcast'), ('subscribe-broadcasts', 'broadcast'), ('subscribe=user', 'user')],
+)
+def test_query_string_that_asks_for_no_channel(broker: Broker, name: str, meant: str) -> None:
+    mary = broker.connect(f'/ws/news?echo&{name}', force_user=User(username='mary'), name='mary')
+    broker.publish('hi', facility='news', broadcast=True, users=['mary'])
+    codes, lines = why(mary.receive)
+    assert (codes, lines[0]) == (('address',), f"mary got nothing: '?{name}' is no channel")
+    assert lines[2:] == [
+        f'  address: news?echo&{name}',
+        '  mary listens on: no channel',
+        f"  -> write '?subscribe-{meant}': a query string has names of channels, without values",
+    ]
+
+
+def test_facility_with_a_query_string_in_it(broker: Broker) -> None:
+    mary = broker.connect('/ws/orders%3Fsubscribe-broadcast', name='mary')
+    broker.publish('hi', facility='orders', broadcast=True)
+    codes, lines = why(mary.receive)
+    assert (codes, lines[0]) == (('address',), "mary got nothing: joined facility 'orders?subscribe-broad...")
+    assert lines[1] == "  mary got nothing: joined facility 'orders?subscribe-broadcast'"
+    assert lines[3] == '  address: orders?subscribe-broadcast'
+    assert lines[-1] == "  -> connect('orders', subscribe='broadcast'): a facility alone has no query string"
+
+
+def test_name_with_a_value_counts_and_is_not_blamed(broker: Broker) -> None:
+    mary = broker.connect('/ws/news?subscribe-broadcast=yes', name='mary')
+    broker.publish('hi', facility='news', users=['mary'])
+    codes, lines = why(mary.receive)
+    assert (codes, lines[0]) == (('not-subscribed',), 'mary got nothing: not subscribed to user:mary:news')
 
 
 def staff_only(request: Any, channels: list[str]) -> list[str]:
@@ -103,8 +179,7 @@ def test_refused(broker: Broker, rule: Any) -> None:
     codes, lines = why(mary.receive)
     assert (codes, lines[0]) == (('refused',), 'mary got nothing: broadcast:news refused')
     assert lines[2] == (
-        '  refused by WS4REDIS_ALLOWED_CHANNELS (tests.testing.test_reasons.staff_only), which gave [] of '
-        "['subscribe-broadcast']"
+        "  refused by WS4REDIS_ALLOWED_CHANNELS (tests.testing.test_reasons.staff_only), which gave [] of ['subscribe-broadcast']"
     )
     assert lines[-1] == '  -> log in a user who may, or change the rule'
 
@@ -163,7 +238,7 @@ def test_facility(broker: Broker) -> None:
     broker.publish('hi', facility='newz', broadcast=True)
     codes, lines = why(mary.receive)
     assert (codes, lines[0]) == (('facility',), "mary got nothing: published to 'newz', joined 'news'")
-    assert lines[-1] == "  -> did you mean 'news'? publisher and websocket name the same facility"
+    assert lines[-1] == "  -> did the publisher mean 'news', or connect() 'newz'? publisher and websocket name the same facility"
 
 
 def test_facility_that_is_quite_another(broker: Broker) -> None:
@@ -193,6 +268,25 @@ def test_closed_by_the_server(broker: Broker) -> None:
     assert "published: broadcast:news 'hi'" in lines[1]
     assert lines[2].startswith('  close code 1008')
     assert lines[-1] == '  -> the log of ws4redis says why'
+
+
+def test_dropped_by_the_test(broker: Broker) -> None:
+    mary = broker.connect('news', subscribe='broadcast', name='mary')
+    mary.drop()
+    tell(broker, 'hi')
+    codes, lines = why(mary.receive)
+    assert (codes, lines[0]) == (('closed',), 'mary got nothing: closed by the test, 1006')
+    assert lines[-1] == '  -> close it after asserting'
+
+
+def test_dropped_by_the_server(broker: Broker) -> None:
+    mary = broker.connect('news', subscribe='broadcast', name='mary')
+    mary.recipient.abort()  # type: ignore[union-attr]
+    broker.driver.work_off()
+    mary.drop()
+    tell(broker, 'hi')
+    codes, lines = why(mary.receive)
+    assert (codes, lines[0]) == (('closed',), 'mary got nothing: closed by the server, 1006')
 
 
 def test_closed_by_the_test(broker: Broker) -> None:
@@ -245,6 +339,74 @@ def test_override(broker: Broker) -> None:
     assert lines[-1] == '  -> look at Silent.parse_response()'
 
 
+class Mover(RedisSubscriber):
+    """Goes from one channel to another while it is open."""
+
+    def move(self) -> None:
+        self._subscription.unsubscribe('broadcast:news')
+        self._subscription.subscribe('broadcast:chat')
+
+
+def test_override_that_unsubscribes_while_open(broker: Broker) -> None:
+    mary = broker.connect('news', subscribe='broadcast', subscriber=Mover, name='mary')
+    mary.subscriber.move()
+    tell(broker, 'hi')
+    codes, lines = why(mary.receive)
+    assert (codes, lines[0]) == (('override',), 'mary got nothing: Mover has unsubscribed since')
+    assert lines[2:] == [
+        '  mary joined: broadcast:news',
+        '  mary listens on: broadcast:chat',
+        '  -> publish it before that, or look at Mover',
+    ]
+
+
+def test_override_that_subscribes_while_open(broker: Broker) -> None:
+    mary = broker.connect('news', subscribe='broadcast', subscriber=Mover, name='mary')
+    broker.publish('hi', facility='chat', broadcast=True)
+    mary.subscriber.move()
+    codes, lines = why(mary.receive)
+    assert (codes, lines[0]) == (('override',), 'mary got nothing: Mover subscribed after joining')
+    assert lines[-1] == '  -> publish it after that, or look at Mover'
+    broker.publish('ho', facility='chat', broadcast=True)
+    assert mary.receive() == 'ho'
+    codes, lines = why(mary.receive)
+    assert codes == ('override', 'already-read')
+
+
+def test_override_that_has_changed_its_channels_names_the_present_ones(broker: Broker) -> None:
+    mary = broker.connect('news', subscribe='broadcast', subscriber=Mover, name='mary')
+    mary.subscriber.move()
+    broker.publish('hi', facility='char', broadcast=True)
+    codes, lines = why(mary.receive)
+    assert (codes, lines[0]) == (('facility',), "mary got nothing: published to 'char', joined 'chat'")
+
+
+def test_name_with_a_star_is_no_pattern(broker: Broker) -> None:
+    mary = broker.connect('a*', subscribe='broadcast', name='mary')
+    broker.publish('hi', facility='abc', broadcast=True)
+    codes, lines = why(mary.receive)
+    assert (codes, lines[0]) == (('facility',), "mary got nothing: published to 'abc', joined 'a*'")
+    broker.publish('hi', facility='a*', broadcast=True)
+    assert mary.receive() == 'hi'
+
+
+@pytest.mark.parametrize(('pattern', 'code'), [('broadcast:a?c', 'override'), ('broadcast:a\\?c', 'not-subscribed')])
+def test_pattern_matches_as_redis_has_it(broker: Broker, pattern: str, code: str) -> None:
+    class Silent(RedisSubscriber):
+        def set_pubsub_channels(self, request: Any, channels: list[str]) -> None:
+            self._subscription = self._connection.pubsub()
+            self._subscription.psubscribe(pattern)
+
+        def parse_response(self) -> Any:
+            super().parse_response()
+            return None
+
+    mary = broker.connect('a', subscriber=Silent, name='mary')
+    broker.publish('hi', facility='abc', broadcast=True)
+    codes, _ = why(mary.receive)
+    assert codes == ('facility' if code == 'not-subscribed' else code,)
+
+
 def test_override_on_joining(broker: Broker) -> None:
     class Silent(RedisSubscriber):
         def send_persisted_messages(self, websocket: Any) -> None:
@@ -293,10 +455,68 @@ def test_uncommitted(broker: Broker, callback: Callable[[], None]) -> None:
     for call in (mary.receive, broker.assert_published):
         codes, lines = why(call)
         assert codes[0] == 'uncommitted'
-        assert lines[0] == 'nothing published: 1 callback waits for a commit'
+        assert lines[0] == 'nothing published: 1 callback waits for a commit, or has run'
         place = f'tests/testing/test_reasons.py:{notify.__code__.co_firstlineno}'
         assert lines[1] == f'  notify ({place}), given to transaction.on_commit()'
-        assert 'django_capture_on_commit_callbacks(execute=True)' in lines[2]
+        assert 'when a capture has run it' in lines[2]
+        assert 'django_capture_on_commit_callbacks(execute=True)' in lines[3]
+
+
+@pytest.mark.django_db
+def test_callback_that_a_capture_has_run_waits_for_nothing(
+    broker: Broker, django_capture_on_commit_callbacks: Callable[..., Any]
+) -> None:
+    mary = broker.connect('newz', subscribe='broadcast', name='mary')
+
+    def unlike() -> None:
+        """Runs too, and publishes nothing."""
+
+    with django_capture_on_commit_callbacks(execute=True):
+        transaction.on_commit(notify)
+        transaction.on_commit(unlike)
+    for call in (mary.receive, functools.partial(mary.assert_received, 'hi')):
+        codes, lines = why(call)
+        assert (codes, lines[0]) == (('facility',), "mary got nothing: published to 'news', joined 'newz'")
+    codes, lines = why(mary.assert_received, 'ho')
+    assert (codes, lines[0]) == (('not-published',), "mary got nothing: nothing published is 'ho'")
+    for call in (
+        functools.partial(broker.assert_published, 'hi', facility='newz'),
+        functools.partial(broker.assert_published, 'ho'),
+    ):
+        codes, lines = why(call)
+        assert codes == ('not-published',)
+
+
+@pytest.mark.django_db
+def test_callback_that_was_given_again_after_the_capture_waits(
+    broker: Broker, django_capture_on_commit_callbacks: Callable[..., Any]
+) -> None:
+    mary = broker.connect('news', subscribe='broadcast', name='mary')
+    with django_capture_on_commit_callbacks(execute=True):
+        transaction.on_commit(notify)
+    transaction.on_commit(notify)
+    codes, lines = why(mary.assert_received, 'ho')
+    assert codes == ('uncommitted', 'not-published')
+    assert lines[0] == 'not published: 1 callback waits for a commit, or has run'
+    mary.receive()
+    codes, lines = why(mary.receive)
+    assert codes == ('already-read', 'uncommitted')
+
+
+@pytest.mark.django_db
+def test_unrelated_callback_stands_behind_the_better_reason(broker: Broker) -> None:
+    mary = broker.connect('newz', subscribe='broadcast', name='mary')
+    transaction.on_commit(broker.settle)
+    tell(broker, 'hi')
+    codes, _ = why(mary.receive)
+    assert codes == ('facility',)
+    codes, lines = why(broker.assert_published, 'hi', facility='newz', broadcast=True)
+    assert codes == ('not-published', 'uncommitted')
+    assert lines[0] == "not published: 'hi' to broadcast:newz"
+    codes, _ = why(broker.assert_published, facility='newz', broadcast=True)
+    assert codes == ('not-published', 'uncommitted')
+    codes, _ = why(broker.assert_published, facility='orders', broadcast=True)
+    assert codes == ('uncommitted', 'not-published')
 
 
 @pytest.mark.django_db
@@ -305,7 +525,7 @@ def test_uncommitted_several(broker: Broker) -> None:
     transaction.on_commit(notify)
     transaction.on_commit(notify)
     _, lines = why(mary.receive)
-    assert lines[0] == 'nothing published: 2 callbacks wait for a commit'
+    assert lines[0] == 'nothing published: 2 callbacks wait for a commit, or ran'
 
 
 def test_thread(broker: Broker) -> None:
@@ -349,6 +569,125 @@ def test_nothing_like_it_published(broker: Broker) -> None:
     assert (codes, lines[0]) == (('not-published',), "mary got nothing: nothing published is 'hi'")
     assert "published: broadcast:news 'hello'" in lines[1]
     assert lines[2] == "  received: 'hello'"
+
+
+# Who sent it may not publish
+
+
+def test_sender_that_asked_for_no_channel_to_publish_on(broker: Broker) -> None:
+    john = broker.connect('news', name='john')
+    mary = broker.connect('news', subscribe='broadcast', name='mary')
+    john.send('hi')
+    for call in (mary.receive, functools.partial(mary.assert_received, 'hi'), broker.assert_published):
+        codes, lines = why(call)
+        assert codes[0] == 'may-not-publish'
+        assert lines[:4] == [
+            'nothing published: john may not publish to news',
+            "  john sent: 'hi'",
+            '  john connected without publish=',
+            "  -> connect('news', publish='broadcast'), for instance",
+        ]
+    codes, _ = why(mary.assert_received, 'ho')
+    assert codes == ('not-published',)
+
+
+def test_sender_that_is_refused(broker: Broker, settings: Settings) -> None:
+    settings.WS4REDIS_ALLOWED_CHANNELS = None
+    john = broker.connect('news', publish='broadcast', name='john')
+    mary = broker.connect('news', subscribe='broadcast', name='mary')
+    john.send(b'hi')
+    codes, lines = why(mary.receive)
+    assert codes == ('may-not-publish',)
+    assert lines == [
+        'nothing published: john may not publish to news',
+        "  john sent: 'hi'",
+        "  refused by WS4REDIS_ALLOWED_CHANNELS (None: publishing needs a user), which gave [] of ['publish-broadcast']",
+        '  -> log in a user who may (connect(user=...)), or change the rule',
+    ]
+
+
+def test_sender_without_the_identity_that_the_channel_is_named_after(broker: Broker) -> None:
+    john = broker.connect('news', publish='user', name='john')
+    john.send('hi')
+    codes, lines = why(broker.assert_published, 'hi')
+    assert codes == ('may-not-publish', 'not-published')
+    assert lines[2:4] == [
+        '  no channel for publish=user',
+        "  -> connect(..., publish='user', user=...): only a logged-in user has a channel",
+    ]
+
+
+def test_sender_stands_before_what_was_already_read(broker: Broker) -> None:
+    john = broker.connect('news', name='john')
+    mary = broker.connect('news', subscribe='broadcast', name='mary')
+    tell(broker, 'hi')
+    mary.receive()
+    john.send('ho')
+    codes, _ = why(mary.receive)
+    assert codes == ('may-not-publish', 'already-read')
+
+
+def test_sender_that_may_publish_is_not_blamed(broker: Broker) -> None:
+    john = broker.connect('news', publish='broadcast', name='john')
+    mary = broker.connect('chat', subscribe='broadcast', name='mary')
+    john.send('hi')
+    codes, _ = why(mary.receive)
+    assert codes == ('facility',)
+
+
+# Another type
+
+
+@pytest.mark.parametrize(('item', 'kind'), [({'state': 'new'}, 'dict'), ([1], 'list'), (7, 'int')])
+def test_object_that_came_as_json_text(broker: Broker, item: Any, kind: str) -> None:
+    mary = broker.connect('news', subscribe='broadcast', name='mary')
+    broker.publish(json=item, facility='news', broadcast=True)
+    codes, lines = why(mary.assert_received, item)
+    assert (codes, lines[0]) == (('type',), f'mary got JSON text, which is no {kind}')
+    assert lines[-1] == '  -> receive_json() and assert_received(json=...) look into it'
+    codes, lines = why(broker.assert_published, item)
+    assert (codes, lines[-1]) == (('not-published',), '  -> json=... looks into JSON text')
+
+
+def test_object_whose_json_text_did_not_come(broker: Broker) -> None:
+    mary = broker.connect('newz', subscribe='broadcast', name='mary')
+    broker.publish(json={'state': 'new'}, facility='news', broadcast=True)
+    codes, _ = why(mary.assert_received, {'state': 'new'})
+    assert codes == ('facility',)
+
+
+# Not published as asked
+
+
+def test_name_of_the_audience_that_is_misspelt(broker: Broker) -> None:
+    broker.publish('hi', facility='news', users=['john'])
+    for keywords, channel in (({}, 'user:jon'), ({'facility': 'news'}, 'user:jon:news')):
+        codes, lines = why(broker.assert_published, 'hi', users=['jon'], **keywords)
+        assert (codes, lines[0]) == (('not-published',), f"not published: 'hi' to {channel}")
+        assert lines[-1] == "  -> did the assertion mean user 'john', or the publisher 'jon'?"
+
+
+def test_audience_of_another_kind_is_no_misspelling(broker: Broker) -> None:
+    broker.publish('hi', facility='news', groups=['john'])
+    _, lines = why(broker.assert_published, 'hi', users=['john'], facility='news')
+    assert lines[0] == "not published: 'hi' to user:john:news"
+    assert not any('->' in line for line in lines)
+
+
+def test_channel_is_shown_without_the_end_that_any_facility_leaves_open(broker: Broker) -> None:
+    broker.publish('hi', facility='news', users=['john'])
+    broker.publish('hi', facility='chat', users=['john'])
+    codes, lines = why(broker.assert_published, 'hi', users=['john'])
+    assert (codes, lines[0]) == (('times',), 'published twice to user:john, not once')
+    codes, lines = why(broker.assert_published, 'ho', facility='', users=['john'])
+    assert lines[0] == "not published: 'ho' to user:john:"
+
+
+@pytest.mark.parametrize('message', ['hi', 'ho'])
+def test_never_is_asked_for_by_another_name(broker: Broker, message: str) -> None:
+    tell(broker, 'hi')
+    with pytest.raises(ValueError, match=r'assert_not_published\(\)'):
+        broker.assert_published(message, times=0)
 
 
 # What came and should not have

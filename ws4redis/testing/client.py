@@ -6,9 +6,10 @@ ProtocolClient is what it has in common with a client over TCP: messages out of 
 import json as json_module
 from abc import abstractmethod
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
+from urllib.parse import unquote
 
 from websockets.client import ClientProtocol
 from websockets.frames import Frame, Opcode
@@ -16,11 +17,12 @@ from websockets.http11 import Request, Response
 from websockets.protocol import State
 from websockets.uri import parse_uri
 
+from ws4redis import settings
 from ws4redis.core.frames import CloseCode
 from ws4redis.testing import reasons
 from ws4redis.testing.asynchronous import AsyncClient, names_twin
 from ws4redis.testing.matching import ANY, Wanted, dumps
-from ws4redis.testing.publications import short
+from ws4redis.testing.publications import Pattern, short
 
 if TYPE_CHECKING:
     from ws4redis.core.recipient import Recipient
@@ -87,6 +89,8 @@ class ProtocolClient(AsyncClient):
         name: what failures call it.
         session: Django's session of its handshake.
         joined: what it asked for, and what it got.
+        facility, query: of its address.
+        said: the messages that it has sent.
         reads: whether it takes what the server writes.
     """
 
@@ -99,10 +103,15 @@ class ProtocolClient(AsyncClient):
         self.heartbeats = 0
         self.pongs: list[bytes] = []
         self.recipient: Recipient | None = None
+        self.said: list[str | bytes] = []
         self._broker = broker
+        self._dropped = False
         self._opened_at = broker.now
         self._heartbeat = heartbeat
-        self._protocol = ClientProtocol(parse_uri(uri), subprotocols=list(subprotocols) or None, max_size=None)  # type: ignore[arg-type]
+        address = parse_uri(uri)
+        self.facility = unquote(address.path).removeprefix(settings.WEBSOCKET_URL)
+        self.query = address.query or ''
+        self._protocol = ClientProtocol(address, subprotocols=list(subprotocols) or None, max_size=None)  # type: ignore[arg-type]
         self._history: list[str | bytes] = []
         self._inbox: deque[str | bytes] = deque()
         self._fragments: list[Frame] = []
@@ -117,9 +126,15 @@ class ProtocolClient(AsyncClient):
     def _put(self, data: bytes) -> None:
         """Bytes for the server; b'' ends this side."""
 
+    @property
+    @abstractmethod
+    def peers(self) -> Sequence['ProtocolClient']:
+        """Those of its kind that are still open on the server's side, itself among them."""
+
     @abstractmethod
     def drop(self) -> None:
         """Vanish without a close frame."""
+        self._dropped = self.open
 
     @abstractmethod
     def stop_reading(self) -> None:
@@ -178,8 +193,10 @@ class ProtocolClient(AsyncClient):
             self._protocol.send_text(message.encode('utf-8'))
         elif isinstance(message, (bytes, bytearray)):
             self._protocol.send_binary(message)
+            message = bytes(message)
         else:
             raise TypeError(f'message is {type(message).__name__}: send() takes str or bytes, send_json() anything else')
+        self.said.append(message)
         self._flush()
         self._settle()
 
@@ -259,10 +276,10 @@ class ProtocolClient(AsyncClient):
         except ValueError as exc:
             raise AssertionError(f'{self.name} got what is no JSON: {short(message)}: {exc}') from exc
 
-    def receive_all(self) -> list[str | bytes]:
+    def receive_all(self) -> Received:
         """All messages that were not read yet."""
         self._settle()
-        messages = list(self._inbox)
+        messages = Received(self._inbox, self)
         self._inbox.clear()
         return messages
 
@@ -364,7 +381,7 @@ class ProtocolClient(AsyncClient):
     @property
     def closed_by_server(self) -> bool:
         """Whether the server closed it first, or ended it without a close frame."""
-        return self._protocol.close_rcvd_then_sent is not False
+        return self._protocol.close_rcvd_then_sent is not False and not self._dropped
 
     @property
     def subprotocol(self) -> str | None:
@@ -376,7 +393,8 @@ class ProtocolClient(AsyncClient):
         """The channels and patterns that it listens on."""
         if self.recipient is None:
             return []
-        return [self._broker.shown(name) for name in (*self.recipient.channels, *self.recipient.patterns)]
+        shown = self._broker.shown
+        return [*map(shown, self.recipient.channels), *(Pattern(shown(pattern)) for pattern in self.recipient.patterns)]
 
     @property
     def origin(self) -> Any:
@@ -439,7 +457,12 @@ class WebSocketClient(ProtocolClient):
 
     # What a test says
 
+    @property
+    def peers(self) -> Sequence[ProtocolClient]:
+        return self._broker.clients
+
     def drop(self) -> None:
+        super().drop()
         self._put(b'')
         self._settle()
 

@@ -21,19 +21,24 @@ def explain_comparison(config: 'pytest.Config', op: str, left: Any, right: Any) 
     ours = left if isinstance(left, (Received, Publications)) else right
     if op == '==':
         expected = right if ours is left else left
-        missing = reasons.missing_from(ours, expected) if isinstance(expected, (list, tuple)) else []
+        both = isinstance(expected, (list, tuple))
+        missing, more = (reasons.missing_from(ours, expected), reasons.missing_from(expected, ours)) if both else ([], [])
     elif op == 'in':
-        missing = [left]
+        missing, more = [left], list(ours)
     else:
         return None
-    answers = [reason for item in missing for reason in _why_not(ours, item)]
+    answers = [reason for item in missing for reason in _why_not(ours, item, more)]
     lines = [line for reason in dict.fromkeys(answers) for line in reason.lines()]
     plain = [_plain(side) for side in (left, right)]
     return _difference(config, op, *plain) + (['', *lines] if lines else [])
 
 
-def _why_not(ours: Any, item: Any) -> list[reasons.Reason]:
+def _why_not(ours: Any, item: Any, more: list[Any]) -> list[reasons.Reason]:
+    """Why an item is not there; more are those that nobody expected."""
     if isinstance(ours, Received):
+        other = reasons.other_type(ours.owner, item, more)
+        if other is not None:
+            return [other]
         return reasons.why_not_received(ours.owner.broker, ours.owner, Wanted(item))
     return reasons.nothing_published(ours.owner)
 

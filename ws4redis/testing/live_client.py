@@ -2,7 +2,7 @@
 
 import contextlib
 import socket
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 from websockets.exceptions import InvalidStatus
@@ -138,7 +138,12 @@ class LiveClient(ProtocolClient):
 
     # What a test says
 
+    @property
+    def peers(self) -> Sequence[ProtocolClient]:
+        return self._server.clients
+
     def drop(self) -> None:
+        super().drop()
         self.hang_up()
         self._take_eof()
         self._settle()

@@ -1,5 +1,6 @@
 """What was published in a test: one Publication for each PUBLISH on one channel, whoever made it."""
 
+import functools
 import json as json_module
 import os
 import sys
@@ -9,16 +10,32 @@ from dataclasses import dataclass, field
 from types import FrameType
 from typing import Any
 
+import asgiref
+import django
+
 from ws4redis import settings
 from ws4redis.redis_client import RedisServer
 from ws4redis.testing.matching import ANY, Wanted
 
-__all__ = ['Publication', 'Publications', 'Record', 'check_expire', 'facility_of', 'place', 'source']
+__all__ = ['Pattern', 'Publication', 'Publications', 'Record', 'check_expire', 'facility_of', 'place', 'source']
 
 PACKAGE = os.path.dirname(os.path.dirname(__file__)) + os.sep
 
+LIBRARIES = (PACKAGE, *(os.path.dirname(str(module.__file__)) + os.sep for module in (asgiref, django)))
+"""What stands between a publisher and the code that called it; the standard library besides."""
+
+STANDARD_LIBRARY = os.path.dirname(os.__file__) + os.sep
+
+INSTALLED = (f'{STANDARD_LIBRARY}site-packages{os.sep}', f'{STANDARD_LIBRARY}dist-packages{os.sep}')
+
 ANSWER_GUARD = 10.0
 """Seconds after which a server that does not answer PING counts as hung."""
+
+
+class Pattern(str):
+    """A pattern among names of channels; a name may have the same characters, and is none."""
+
+    __slots__ = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,10 +46,11 @@ class Publication:
         channel, facility: names; facility is None for a channel that is none of ours.
         message: the payload.
         expire: seconds to live that it was stored with; 0 if it was not stored, None if another client published it.
-        source: 'file:line' of who published; None if another client did.
-        number: how many came before it in this test.
+        source: 'file:line' of who published; '' if no line of the project did, None if another client published it.
+        number: its place among those of this test, from 1 on.
         at: the broker's time, seconds since the epoch.
         origin: of the websocket that sent it, if one did through its subscriber's publish_message().
+        ran: all callbacks that Django's captureOnCommitCallbacks() has run, if one of them published it.
     """
 
     channel: str
@@ -43,6 +61,7 @@ class Publication:
     number: int = field(default=0, compare=False)
     at: float = field(default=0.0, compare=False, repr=False)
     origin: Any = field(default=None, compare=False, repr=False)
+    ran: Any = field(default=None, compare=False, repr=False)
 
     @property
     def text(self) -> str:
@@ -55,7 +74,8 @@ class Publication:
 
     def __str__(self) -> str:
         kept = f', expire {self.expire:g}' if self.expire else ''
-        return f'{self.channel} {short(self.message)}{kept} ({place(self.source) if self.source else "by another client"})'
+        by = place(self.source) if self.source else 'by another client' if self.source is None else 'by a thread of a library'
+        return f'{self.channel} {short(self.message)}{kept} ({by})'
 
 
 class Publications(list[Publication]):
@@ -105,7 +125,7 @@ class Record:
         self._server = server
         self._now = now
         self._said = said
-        self._notes: deque[tuple[bytes, bytes, float, Any, str | None]] = deque()
+        self._notes: deque[tuple[bytes, bytes, float, Any, str, Any]] = deque()
         self._pings = 0
         self._raw: list[bytes] = []
         self._pattern = pattern
@@ -123,7 +143,7 @@ class Record:
     def _note(self, channel: bytes, payload: bytes, seconds: float, origin: Any) -> None:
         if self._server.gate.closed:
             return
-        note = (channel, payload, max(0.0, seconds), origin, source())
+        note = (channel, payload, max(0.0, seconds), origin, source(), callbacks_run())
         self._notes.append(note)
         self._said(str(self._publication(*note)))
         if self.raw_name is not None and not channel.startswith(self._server.namespace.encode()):
@@ -155,20 +175,22 @@ class Record:
             yield reply
         raise RuntimeError(f'the Redis server has not answered PING for {ANSWER_GUARD:.0f} s')
 
-    def _take_note(self, channel: bytes, payload: bytes) -> tuple[bytes, bytes, float | None, Any, str | None]:
+    def _take_note(self, channel: bytes, payload: bytes) -> tuple[bytes, bytes, float | None, Any, str | None, Any]:
         """What our publisher said of it; that somebody else published it if it has said nothing."""
         for note in self._notes:
             if note[:2] == (channel, payload):
                 self._notes.remove(note)
                 return note
-        note_of_others = (channel, payload, None, None, None)
+        note_of_others = (channel, payload, None, None, None, None)
         self._said(str(self._publication(*note_of_others)))
         return note_of_others
 
-    def _publication(self, channel: bytes, payload: bytes, expire: float | None, origin: Any, where: str | None) -> Publication:
+    def _publication(
+        self, channel: bytes, payload: bytes, expire: float | None, origin: Any, where: str | None, ran: Any
+    ) -> Publication:
         name = channel.decode('utf-8', 'replace').removeprefix(self._server.namespace)
         number = len(self.publications) + 1
-        return Publication(name, facility_of(name), payload, expire, where, number, self._now(), origin)
+        return Publication(name, facility_of(name), payload, expire, where, number, self._now(), origin, ran)
 
     def close(self) -> None:
         """Hear nothing more."""
@@ -197,12 +219,27 @@ def facility_of(channel: str) -> str | None:
     return rest.partition(':')[2] if kind in ('user', 'group', 'session') else None
 
 
-def source() -> str | None:
-    """'file:line' of the innermost caller outside this package."""
+def source() -> str:
+    """'file:line' of the innermost caller in the project; '' if libraries alone have called."""
     frame: FrameType | None = sys._getframe(1)
-    while frame is not None and frame.f_code.co_filename.startswith(PACKAGE):
+    while frame is not None and _is_library(frame.f_code.co_filename):
         frame = frame.f_back
-    return f'{frame.f_code.co_filename}:{frame.f_lineno}' if frame is not None else None
+    return f'{frame.f_code.co_filename}:{frame.f_lineno}' if frame is not None else ''
+
+
+@functools.cache
+def _is_library(path: str) -> bool:
+    if path.startswith(STANDARD_LIBRARY):
+        return not path.startswith(INSTALLED) or path.startswith(LIBRARIES)
+    return path.startswith(('<frozen ', *LIBRARIES))
+
+
+def callbacks_run() -> Any:
+    """The list to which Django's captureOnCommitCallbacks() adds each callback that it runs; None if it runs none now."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None and frame.f_code.co_name != 'captureOnCommitCallbacks':
+        frame = frame.f_back
+    return frame.f_locals.get('callbacks') if frame is not None else None
 
 
 def place(source: str) -> str:

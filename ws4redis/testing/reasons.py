@@ -2,16 +2,19 @@
 
 import difflib
 import functools
+import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote_plus
 
 from django.db import connections
 
 from ws4redis import settings
+from ws4redis.core.audience import glob_pattern
 from ws4redis.testing.matching import Wanted
-from ws4redis.testing.publications import Publication, facility_of, place, short
+from ws4redis.testing.publications import Pattern, Publication, facility_of, place, short
 from ws4redis.testing.threads import threads_since
 
 if TYPE_CHECKING:
@@ -22,6 +25,8 @@ __all__ = [
     'Reason',
     'failure',
     'missing_from',
+    'nothing_published',
+    'other_type',
     'running_threads',
     'unexpected',
     'unexpected_messages',
@@ -73,40 +78,52 @@ def failure(reasons: Sequence[Reason]) -> AssertionError:
 # Nothing was published
 
 
-def nothing_published(broker: 'Broker', who: str = '') -> list[Reason]:
+def nothing_published(broker: 'Broker') -> list[Reason]:
     """Why what was expected may not have been published yet: it waits for a commit, or for a thread."""
-    found = []
-    waiting = [name for connection in connections.all(initialized_only=True) for name in _on_commit(connection)]
-    if waiting:
-        callbacks = 'callback waits' if len(waiting) == 1 else 'callbacks wait'
-        found.append(
-            Reason(
-                'uncommitted',
-                f'nothing published: {len(waiting)} {callbacks} for a commit',
-                tuple(f'{name}, given to transaction.on_commit()' for name in waiting),
-                'run it: with django_capture_on_commit_callbacks(execute=True): ... (pytest-django), '
-                'self.captureOnCommitCallbacks(execute=True) (TestCase), or the mark django_db(transaction=True)',
-            )
+    return _uncommitted(broker) + running_threads(broker)
+
+
+def _uncommitted(broker: 'Broker') -> list[Reason]:
+    publications = broker.published
+    names = [name for connection in connections.all(initialized_only=True) for name in _on_commit(connection, publications)]
+    if not names:
+        return []
+    what = 'not published' if publications else 'nothing published'
+    wait, run = ('callback waits', 'has run') if len(names) == 1 else ('callbacks wait', 'ran')
+    return [
+        Reason(
+            'uncommitted',
+            f'{what}: {len(names)} {wait} for a commit, or {run}',
+            (
+                *(f'{name}, given to transaction.on_commit()' for name in names),
+                'Django lists a callback still when a capture has run it; one that has published is left out here',
+            ),
+            'run it: with django_capture_on_commit_callbacks(execute=True): ... (pytest-django), '
+            'self.captureOnCommitCallbacks(execute=True) (TestCase), or the mark django_db(transaction=True)',
         )
-    return found + running_threads(broker, who)
+    ]
 
 
-def running_threads(broker: 'Broker', who: str = '') -> list[Reason]:
+def running_threads(broker: 'Broker') -> list[Reason]:
     """The threads that this test has started and that still run."""
     threads = threads_since(broker.threads_before)
     if not threads:
         return []
     verb = 'thread started by this test still runs' if len(threads) == 1 else 'threads started by this test still run'
     first = f'{len(threads)} {verb}'
-    return [
-        Reason('thread', f'{who}{first}', tuple(threads), 'join it before asserting: what it publishes later nobody can know')
-    ]
+    return [Reason('thread', first, tuple(threads), 'join it before asserting: what it publishes later nobody can know')]
 
 
-def _on_commit(connection: Any) -> list[str]:
+def _on_commit(connection: Any, publications: Iterable[Publication]) -> list[str]:
+    """The callbacks that have not run, as far as their publications tell: Django's capture leaves in the list what it runs."""
+    captures = {id(publication.ran): publication.ran for publication in publications if publication.ran is not None}
+    ran = Counter(id(callback) for capture in captures.values() for callback in capture)
     names = []
     for entry in connection.run_on_commit:
         function = entry[1]
+        if ran[id(function)]:
+            ran[id(function)] -= 1
+            continue
         while isinstance(function, functools.partial):
             function = function.func
         code = getattr(getattr(function, '__func__', function), '__code__', None)
@@ -115,44 +132,132 @@ def _on_commit(connection: Any) -> list[str]:
     return names
 
 
+def _sent_nowhere(clients: Iterable['ProtocolClient'], wanted: Wanted) -> list[Reason]:
+    """Those who sent what is meant, and may publish on no channel."""
+    return [
+        _may_not_publish(client, message)
+        for client in clients
+        if not getattr(client.subscriber, '_publishers', ())
+        for message in [said for said in client.said if wanted.matches(said)][-1:]
+    ]
+
+
+def _may_not_publish(client: 'ProtocolClient', message: str | bytes) -> Reason:
+    asked, allowed = _asked(client, 'publish'), _kinds('publish', client.joined.allowed)
+    if not asked:
+        evidence = f'{client.name} connected without publish='
+        remedy = f"connect({client.facility!r}, publish='broadcast'), for instance"
+    elif not allowed:
+        evidence = _refusal(client)
+        remedy = 'log in a user who may (connect(user=...)), or change the rule'
+    else:
+        evidence = f'no channel for publish={", ".join(allowed)}'
+        remedy = _identity(allowed[0], 'publish')
+    first = f'nothing published: {client.name} may not publish to {client.facility}'
+    return Reason('may-not-publish', first, (f'{client.name} sent: {short(message)}', evidence), remedy)
+
+
+def _identity(kind: str, verb: str) -> str:
+    """What connect() needs for this kind of channel."""
+    needs = {
+        'user': 'user=...): only a logged-in user has a channel',
+        'group': 'user=..., groups=[...]): only the groups of the session have channels',
+        'session': 'session=...) or user=...: only a session that is stored has a channel',
+    }
+    return f'connect(..., {verb}={kind!r}, {needs[kind]}' if kind in needs else f'let its subscriber {verb} there'
+
+
+def _refusal(client: 'ProtocolClient') -> str:
+    joined = client.joined
+    if not joined.policy:
+        return f'its address: {client.facility}?{client.query}'
+    return f'refused by WS4REDIS_ALLOWED_CHANNELS ({joined.policy}), which gave {joined.allowed} of {joined.asked}'
+
+
+def _asked(client: 'ProtocolClient', verb: str) -> list[str]:
+    """For which kinds of channels it has asked; over TCP its address alone says so."""
+    return _kinds(verb, client.joined.asked or [name.partition('=')[0].lower() for name in client.query.split('&')])
+
+
+def _kinds(verb: str, names: Iterable[str]) -> list[str]:
+    return [name.removeprefix(f'{verb}-') for name in names if name.startswith(f'{verb}-')]
+
+
 # A client did not get it
 
 
 def why_not_received(broker: 'Broker', client: 'ProtocolClient', wanted: Wanted) -> list[Reason]:
     """Why this client has nothing unread that is meant; the first reason is about the last message that it did not get."""
-    publications = broker.published
-    meant = [publication for publication in publications if wanted.matches(publication.message)]
+    meant = [publication for publication in broker.published if wanted.matches(publication.message)]
     if not meant:
-        return _nothing_meant(broker, client, wanted, publications)
+        return _nothing_meant(broker, client, wanted)
     reasons = [_why(broker, client, publication) for publication in reversed(meant)]
     missed = [reason for reason in reasons if reason.code != 'already-read']
+    if not missed:
+        return [*_sent_nowhere(client.peers, wanted), reasons[0], *nothing_published(broker)][:ANSWERS]
     found = {reason.code: reason for reason in reversed([*missed, *(reason for reason in reasons if reason not in missed)])}
     return list(reversed(found.values()))[:ANSWERS]
 
 
-def _nothing_meant(
-    broker: 'Broker', client: 'ProtocolClient', wanted: Wanted, publications: Sequence[Publication]
-) -> list[Reason]:
-    found = nothing_published(broker)
+def _nothing_meant(broker: 'Broker', client: 'ProtocolClient', wanted: Wanted) -> list[Reason]:
+    publications = broker.published
+    written = _written(wanted)
+    if written is not None and any(written.matches(publication.message) for publication in publications):
+        arrived = [message for message in client.history if written.matches(message)]
+        if arrived:
+            return [_json_as_text(client.name, wanted._message, arrived[-1])]
+        return why_not_received(broker, client, written)
+    found = [*_sent_nowhere(client.peers, wanted), *nothing_published(broker)]
     if client.closed:
         found.append(_closed(client))
-    if not found:
+    if not found or (publications and found[0].code == 'uncommitted'):
         what = 'nothing was published' if wanted.anything else f'nothing published is {wanted!r}'
         evidence = _listed(publications) + _history(client)
         found.append(Reason('not-published', f'{client.name} got nothing: {what}', evidence, 'publish it before asserting'))
     return found
 
 
+def _written(wanted: Wanted) -> Wanted | None:
+    """The same object as JSON, for who has asked for a dict where its text came; None if it was no such object."""
+    message = wanted._message
+    return Wanted(json=message) if isinstance(message, (dict, list, tuple, bool, int, float)) else None
+
+
+def _json_as_text(who: str, item: Any, message: str | bytes) -> Reason:
+    return Reason(
+        'type',
+        f'{who} got JSON text, which is no {type(item).__name__}',
+        (f'received: {short(message)}',),
+        'receive_json() and assert_received(json=...) look into it',
+    )
+
+
+def other_type(client: 'ProtocolClient', item: Any, messages: Iterable[str | bytes]) -> Reason | None:
+    """Why a plain comparison misses an item: one of these messages is the same in another type; None if none is."""
+    written = _written(Wanted(item))
+    for message in messages:
+        if isinstance(item, (str, bytes)) and type(item) is not type(message) and Wanted(item).matches(message):
+            came, meant = ('bytes', 'text') if isinstance(message, bytes) else ('text', 'bytes')
+            first = f'{client.name} got it as {came}, not as {meant}'
+            remedy = 'text messages are str, binary ones bytes; assert_received() takes either for either'
+            return Reason('type', first, (f'received: {message!r}', f'compared: {item!r}'), remedy)
+        if written is not None and written.matches(message):
+            return _json_as_text(client.name, item, message)
+    return None
+
+
 def _why(broker: 'Broker', client: 'ProtocolClient', publication: Publication) -> Reason:
-    if not _listens(client, publication.channel):
+    at_first = _listens(client.joined.channels, publication.channel)
+    now = _listens(_channels_now(client), publication.channel)
+    if not at_first and not now:
         return _why_not_listening(client, publication)
-    if publication.number <= client.joined.number:
+    if at_first and publication.number <= client.joined.number:
         return _why_not_at_the_join(broker, client, publication)
     if publication.number in broker.lost:
         return _reason(
             client, publication, 'fault', f'lose_publishes({broker.lost[publication.number]}) took it', 'leave out the fault'
         )
-    if publication.origin is not None and publication.origin is client.origin and not client.joined.echo:
+    if now and publication.origin is not None and publication.origin is client.origin and not client.joined.echo:
         return _reason(
             client,
             publication,
@@ -162,6 +267,8 @@ def _why(broker: 'Broker', client: 'ProtocolClient', publication: Publication) -
         )
     if _arrived(client, publication):
         return _already_read(client)
+    if at_first is not now:
+        return _why_not_since(client, publication, now)
     if client.closed:
         return _closed(client, publication)
     if not client.reads:
@@ -170,6 +277,17 @@ def _why(broker: 'Broker', client: 'ProtocolClient', publication: Publication) -
     return _reason(
         client, publication, 'override', f'{subscriber}.parse_response() left it out', f'look at {subscriber}.parse_response()'
     )
+
+
+def _why_not_since(client: 'ProtocolClient', publication: Publication, now: bool) -> Reason:
+    """Its subscriber has changed its channels while it was open; when, nobody has written down."""
+    subscriber = type(client.subscriber).__name__
+    joined = f'{client.name} joined: {", ".join(client.joined.channels) or "no channel"}'
+    if now:
+        why, remedy = f'{subscriber} subscribed after joining', 'publish it after that'
+    else:
+        why, remedy = f'{subscriber} has unsubscribed since', 'publish it before that'
+    return _reason(client, publication, 'override', why, f'{remedy}, or look at {subscriber}', joined)
 
 
 def _why_not_at_the_join(broker: 'Broker', client: 'ProtocolClient', publication: Publication) -> Reason:
@@ -220,35 +338,38 @@ def _why_not_at_the_join(broker: 'Broker', client: 'ProtocolClient', publication
 
 def _why_not_listening(client: 'ProtocolClient', publication: Publication) -> Reason:
     kind, name, facility = _parts(publication.channel)
-    joined = client.joined
-    asked = [verb.removeprefix('subscribe-') for verb in joined.asked if verb.startswith('subscribe-')]
-    if kind in asked and f'subscribe-{kind}' not in joined.allowed:
+    mine, asked = _channels_now(client), _asked(client, 'subscribe')
+    if client.joined.policy and kind in asked and kind not in _kinds('subscribe', client.joined.allowed):
         return _reason(
             client,
             publication,
             'refused',
             f'{publication.channel} refused',
             'log in a user who may, or change the rule',
-            f'refused by WS4REDIS_ALLOWED_CHANNELS ({joined.policy}), which gave {joined.allowed} of {joined.asked}',
+            _refusal(client),
         )
-    if not joined.channels:
+    if kind not in asked and (misread := _why_of_the_address(client, publication)) is not None:
+        return misread
+    if kind in asked and not any(f':{kind}:' in f':{channel}' for channel in mine) and _is_nobody(client, kind):
+        return _reason(client, publication, 'no-channel', f'no channel for subscribe={kind}', _identity(kind, 'subscribe'))
+    if not mine:
         return _reason(
             client,
             publication,
             'no-channel',
             'connected without subscribe=' if not asked else f'no channel for subscribe={", ".join(asked)}',
-            f'connect({facility!r}, subscribe={kind!r})' if kind else 'let its subscriber subscribe to the channel',
+            f'connect({facility!r}, subscribe={kind!r})' if kind and kind not in asked else 'let its subscriber subscribe to it',
         )
-    for mine in joined.channels:
-        if _differ_by_prefix(mine, publication.channel):
+    for channel in mine:
+        if _differ_by_prefix(channel, publication.channel):
             return _reason(
                 client,
                 publication,
                 'prefix',
-                f'published to {publication.channel!r}, joined {mine!r}',
+                f'published to {publication.channel!r}, joined {channel!r}',
                 f'WS4REDIS_PREFIX is {settings.WS4REDIS_PREFIX!r} now; it was another one there',
             )
-    facilities = {_parts(mine)[2]: mine for mine in joined.channels if _parts(mine)[:2] == (kind, name) and kind}
+    facilities = {_parts(channel)[2]: channel for channel in mine if _parts(channel)[:2] == (kind, name) and kind}
     if facilities:
         nearest = (difflib.get_close_matches(facility, facilities, n=1) or list(facilities))[0]
         close = difflib.SequenceMatcher(None, facility, nearest).ratio() > 0.6
@@ -257,7 +378,8 @@ def _why_not_listening(client: 'ProtocolClient', publication: Publication) -> Re
             publication,
             'facility',
             f'published to {facility!r}, joined {nearest!r}',
-            (f'did you mean {nearest!r}? ' if close else '') + 'publisher and websocket name the same facility',
+            (f'did the publisher mean {nearest!r}, or connect() {facility!r}? ' if close else '')
+            + 'publisher and websocket name the same facility',
         )
     return _reason(
         client,
@@ -268,8 +390,34 @@ def _why_not_listening(client: 'ProtocolClient', publication: Publication) -> Re
     )
 
 
+def _is_nobody(client: 'ProtocolClient', kind: str) -> bool:
+    """Whether it has connected without what a channel of this kind is named after."""
+    access = client.recipient.access if client.recipient is not None else None
+    return not getattr(access, {'user': 'user_key', 'group': 'groups', 'session': 'session_key'}.get(kind, ''), kind)
+
+
+def _why_of_the_address(client: 'ProtocolClient', publication: Publication) -> Reason | None:
+    """Its address was meant to ask for channels, and does not; None if it does not look like that."""
+    facility, mark, query = client.facility.partition('?')
+    names = query if mark else client.query
+    known = getattr(client.subscriber, 'subscription_channels', ())
+    for name in map(unquote_plus, names.split('&')):
+        # The name alone counts, whatever its value.
+        if not name.lower().startswith('subscribe') or (not mark and name.partition('=')[0].lower() in known):
+            continue
+        nearest = (difflib.get_close_matches(re.sub(r'\W', '-', name.lower()), known, n=1) or list(known) or [name])[0]
+        if mark:
+            why = f'joined facility {client.facility!r}'
+            remedy = f'connect({facility!r}, subscribe={nearest.partition("-")[2]!r}): a facility alone has no query string'
+        else:
+            why = f"'?{name}' is no channel"
+            remedy = f"write '?{nearest}': a query string has names of channels, without values"
+        return _reason(client, publication, 'address', why, remedy, f'address: {client.facility}?{client.query}'.rstrip('?'))
+    return None
+
+
 def _reason(client: 'ProtocolClient', publication: Publication, code: str, why: str, remedy: str, *evidence: str) -> Reason:
-    channels = ', '.join(client.joined.channels) or 'no channel'
+    channels = ', '.join(_channels_now(client)) or 'no channel'
     lines = (f'published: {publication}', *evidence, f'{client.name} listens on: {channels}')
     return Reason(code, f'{client.name} got nothing: {why}', lines, remedy)
 
@@ -311,8 +459,17 @@ def _listed(publications: Sequence[Publication]) -> tuple[str, ...]:
     return tuple(f'published: {publication}' for publication in publications[-SHOWN:])
 
 
-def _listens(client: 'ProtocolClient', channel: str) -> bool:
-    return any(channel == mine or ('*' in mine and fnmatchcase(channel, mine)) for mine in client.joined.channels)
+def _channels_now(client: 'ProtocolClient') -> list[str]:
+    """What it listens on; once it has ended, what it listened on at first."""
+    recipient = client.recipient
+    return client.joined.channels if client.closed or recipient is None or recipient.transport is None else client.channels
+
+
+def _listens(names: Iterable[str], channel: str) -> bool:
+    return any(
+        glob_pattern(name.encode('utf-8')).fullmatch(channel.encode('utf-8')) if isinstance(name, Pattern) else name == channel
+        for name in names
+    )
 
 
 def _differ_by_prefix(one: str, other: str) -> bool:
@@ -332,24 +489,80 @@ def _parts(channel: str) -> tuple[str, str, str]:
 # Something was not published as an assertion has it
 
 
+ANY_FACILITY = 'any facility'
+"""What assert_published() calls the facility that was left out."""
+
+
 def why_not_published(
     broker: 'Broker', wanted: Wanted, where: str, found: dict[str | None, list[Publication]], times: int
 ) -> list[Reason]:
-    """Why assert_published() fails."""
+    """Why assert_published() fails.
+
+    Args:
+        where: the facility that was asked for, or ANY_FACILITY.
+        found: what was published as asked, by channel; or by what channels begin with, if the facility is any.
+
+    Raises:
+        ValueError: times is less than one.
+    """
+    if times < 1:
+        raise ValueError(f'times={times}: assert_not_published() says that it was not published')
+    wrong = {channel: of_it for channel, of_it in found.items() if len(of_it) != times}
+    for channel, of_it in wrong.items():
+        if of_it:
+            first = f'published {_times(len(of_it))} to {_shown(channel, where)}, not {_times(times)}'
+            return [Reason('times', first, _listed(of_it), 'publish it as often as expected, or say times=')]
+    meant = [publication for publication in broker.published if wanted.matches(publication.message)]
+    channels = list(wrong) or [None]
+    for channel in channels:
+        of_it = [publication for publication in meant if _is_on(publication, channel, where)]
+        if of_it:
+            expire = 'None' if of_it[-1].expire is None else f'{of_it[-1].expire:g}'
+            first = f'published with expire={expire}, not as asked: {wanted!r}'
+            return [Reason('expire', first, _listed(of_it), f'say expire={expire}, or publish it with the other')]
+    return _not_published(broker, wanted, where, channels, meant)
+
+
+def _not_published(
+    broker: 'Broker', wanted: Wanted, where: str, channels: Sequence[str | None], meant: Sequence[Publication]
+) -> list[Reason]:
     publications = broker.published
-    counts = {channel: len(of_it) for channel, of_it in found.items()}
-    wrong = {channel: count for channel, count in counts.items() if count != times}
-    for channel, count in wrong.items():
-        if count:
-            evidence = tuple(f'published: {publication}' for publication in found[channel][-SHOWN:])
-            first = f'published {_times(count)} to {channel}, not {_times(times)}'
-            return [Reason('times', first, evidence, 'publish it as often as expected, or say times=')]
-    reasons = nothing_published(broker)
-    first = f'not published: {wanted!r} to {", ".join(str(channel) for channel in wrong) or where}'
-    near = difflib.get_close_matches(where, {publication.facility or '' for publication in publications}, n=1)
-    remedy = f'did you mean facility {near[0]!r}?' if near and near[0] != where else ''
-    evidence = _listed(publications) or ('nothing was published',)
-    return [*reasons, Reason('not-published', first, evidence, remedy)]
+    first = f'not published: {wanted!r} to {", ".join(_shown(channel, where) for channel in channels)}'
+    written = _written(wanted)
+    near = next((near for channel in channels if (near := _near(channel, where, meant))), '')
+    if written is not None and any(written.matches(publication.message) for publication in publications):
+        near = 'json=... looks into JSON text'
+    reason = Reason('not-published', first, _listed(publications) or ('nothing was published',), near)
+    others = _sent_nowhere(broker.clients, wanted) + nothing_published(broker)
+    return [reason, *others] if near or (meant and not wanted.anything) else [*others, reason]
+
+
+def _near(channel: str | None, where: str, meant: Iterable[Publication]) -> str:
+    """What may have been misspelt, there or here; '' if nothing of it was published on a channel with a name like this one."""
+    kind, name, facility = _parts(channel) if channel is not None else ('', '', where)
+    facility = where if where == ANY_FACILITY else facility
+    for publication in meant:
+        other_kind, other_name, other = _parts(publication.channel)
+        if channel is not None and kind != other_kind:
+            continue
+        if (channel is None or name == other_name) and difflib.get_close_matches(facility, [other]):
+            return f'did the assertion mean facility {other!r}, or the publisher {facility!r}?'
+        if facility in (other, ANY_FACILITY) and difflib.get_close_matches(name, [other_name]):
+            return f'did the assertion mean {kind} {other_name!r}, or the publisher {name!r}?'
+    return ''
+
+
+def _is_on(publication: Publication, channel: str | None, where: str) -> bool:
+    if channel is None:
+        return where in (ANY_FACILITY, publication.facility)
+    return publication.channel.startswith(channel) if where == ANY_FACILITY else publication.channel == channel
+
+
+def _shown(channel: str | None, where: str) -> str:
+    """A channel, or the audience alone if the facility is any: then its name ends where the facility would begin."""
+    if channel is None:
+        return where
+    return channel.removesuffix(':') if where == ANY_FACILITY else channel
 
 
 def _times(count: int) -> str:
