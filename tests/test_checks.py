@@ -79,6 +79,7 @@ FAULTS: list[tuple[str, Any, str]] = [
     ('WS4REDIS_CONNECTION', 'redis://localhost:port/0', 'E002'),
     ('WS4REDIS_CONNECTION', {'hots': 'localhost'}, 'E002'),
     ('WS4REDIS_CONNECTION', 6379, 'E002'),
+    ('WS4REDIS_CONNECTION', 'redis://localhost/0?x=1', 'E002'),
     ('WS4REDIS_CONNECTION', None, 'E002'),
     ('WS4REDIS_CONNECTION', {'sentinels': [('localhost', 26379)]}, 'E004'),
     ('WS4REDIS_CONNECTION', {'startup_nodes': []}, 'E004'),
@@ -202,7 +203,14 @@ def test_missing_methods_are_named(settings: Settings) -> None:
     ('name', 'hint'),
     [
         ('WS4REDIS_HARTBEAT', 'Did you mean WS4REDIS_HEARTBEAT?'),
+        ('WS4REDIS_ALLOWED_CHANNEL', 'Did you mean WS4REDIS_ALLOWED_CHANNELS?'),
+        ('WS4REDIS_EXPIRES', 'Did you mean WS4REDIS_EXPIRE?'),
+        ('WS4REDIS_MAX_WEBSOCKET', 'Did you mean WS4REDIS_MAX_WEBSOCKETS?'),
         ('WS4REDIS_SOMETHING_THAT_RESEMBLES_NOTHING_OF_OURS', 'It has no effect.'),
+        ('WS4REDIS_PORT', 'It has no effect.'),
+        ('WS4REDIS_CACHE', 'It has no effect.'),
+        ('WS4REDIS_TIMEOUT', 'It has no effect.'),
+        ('WS4REDIS_', 'It has no effect.'),
     ],
 )
 def test_misspelt_setting_is_named_with_the_right_one(settings: Settings, name: str, hint: str) -> None:

@@ -133,9 +133,10 @@ def test_url_that_redis_py_cannot_read_is_refused() -> None:
         connection_arguments('redis://localhost:6379/0?socket_timeout=soon')
 
 
-def test_argument_that_redis_py_does_not_take_is_named() -> None:
+@pytest.mark.parametrize('value', [{'hots': 'x'}, 'redis://localhost/0?hots=x', 'unix:///run/redis.sock?hots=x'])
+def test_argument_that_redis_py_does_not_take_is_named(value: str | dict[str, Any]) -> None:
     with pytest.raises(ImproperlyConfigured, match='hots'):
-        connection_arguments({'hots': 'localhost'})
+        connection_arguments(value)
 
 
 def test_setting_of_another_type_is_refused() -> None:
@@ -150,6 +151,7 @@ def test_setting_of_another_type_is_refused() -> None:
         'redis-sentinel://:s3cret@localhost/0',
         'redis://:s3cret@localhost:port/0',
         'redis://:s3cret@localhost:6379/0?socket_timeout=soon',
+        'redis://:s3cret@localhost:6379/0?x=1',
         'redis://:s3cret/with-a-slash@localhost:6379/0',
         'http://localhost:6379/?password=s3cret',
         ':s3cret@localhost:6379',

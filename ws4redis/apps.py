@@ -14,7 +14,9 @@ class WebsocketConfig(AppConfig):
 
     def ready(self) -> None:
         from ws4redis.checks import check_settings
+        from ws4redis.installation import check_deployment
         from ws4redis.memberships import connect_receivers
 
         checks.register(check_settings, 'ws4redis')
+        checks.register(check_deployment, 'ws4redis', deploy=True)
         connect_receivers()

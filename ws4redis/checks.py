@@ -1,6 +1,7 @@
-"""System checks: every setting that cannot work, with an id and what to write instead."""
+"""System checks: every setting that cannot work, with an id and what to write instead; and the list of all checks."""
 
 import difflib
+import logging
 import math
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -12,9 +13,15 @@ from django.utils.module_loading import import_string
 
 from ws4redis import settings
 from ws4redis.access import check_dotted_path
+from ws4redis.installation import check_apps, check_order, check_patching, log_messages
 from ws4redis.redis_client import MEMORY, connection_arguments, memory_allowed
 
-__all__ = ['check_settings']
+__all__ = ['check_settings', 'log_findings']
+
+logger = logging.getLogger('ws4redis.checks')
+
+RESEMBLANCE = 0.8
+"""From 0 to 1, how much of a misspelt name has to be right, behind the prefix that all of them have."""
 
 METHODS = (
     'set_pubsub_channels',
@@ -27,8 +34,17 @@ METHODS = (
 
 
 def check_settings(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
-    """All checks of this package."""
+    """All checks of this package but those for --deploy."""
     return [message for check in _CHECKS for message in check()]
+
+
+def log_findings() -> None:
+    """Log what the checks find in a process that serves; whose runserver it would be does not matter there."""
+    try:
+        log_messages([message for check in _CHECKS if check is not check_order for message in check()])
+    except Exception:
+        # A check must not cost a websocket.
+        logger.exception('the system checks failed')
 
 
 def _is_number(value: Any) -> bool:
@@ -168,11 +184,15 @@ def _check_subscriber() -> Iterator[CheckMessage]:
         )
 
 
+PREFIX = 'WS4REDIS_'
+
+
 def _check_unknown() -> Iterator[CheckMessage]:
+    known = [name.removeprefix(PREFIX) for name in settings.SETTINGS if name.startswith(PREFIX)]
     for name in dir(django_settings):
-        if name.startswith('WS4REDIS_') and name not in settings.SETTINGS:
-            close = difflib.get_close_matches(name, settings.SETTINGS, n=1)
-            hint = f'Did you mean {close[0]}?' if close else 'It has no effect.'
+        if name.startswith(PREFIX) and name not in settings.SETTINGS:
+            close = difflib.get_close_matches(name.removeprefix(PREFIX), known, n=1, cutoff=RESEMBLANCE)
+            hint = f'Did you mean {PREFIX}{close[0]}?' if close else 'It has no effect.'
             yield Warning(f'There is no setting {name}.', hint=hint, id='ws4redis.W003')
 
 
@@ -196,4 +216,7 @@ _CHECKS: tuple[Callable[[], Iterator[CheckMessage]], ...] = (
     _check_subscriber,
     _check_unknown,
     _check_sessions,
+    check_order,
+    check_apps,
+    check_patching,
 )

@@ -27,6 +27,7 @@ from gevent import monkey
 from gevent.exceptions import LoopExit
 
 from ws4redis import access, settings
+from ws4redis.checks import log_findings
 from ws4redis.core.agenda import Job, JobKind
 from ws4redis.core.driver import Driver
 from ws4redis.core.exchange import Exchange, Gap
@@ -36,8 +37,9 @@ from ws4redis.core.handle import Handle
 from ws4redis.core.limits import Limits
 from ws4redis.core.recipient import Phase, Recipient
 from ws4redis.exceptions import HandshakeError, UnavailableError
+from ws4redis.installation import check_processes, log_messages
 from ws4redis.pump import MemoryPump, SocketPump
-from ws4redis.redis_client import RedisServer, active_server, persisted_values
+from ws4redis.redis_client import RedisServer, active_server, persisted_values, runs_in_test
 from ws4redis.signals import redis_gap, rights_withdrawn
 from ws4redis.status import status
 from ws4redis.subscription import ExchangeRedis, control_channel
@@ -171,6 +173,8 @@ class WebsocketLoop(Driver):
             self._started = True
         place = 'main hub' if self.patched else 'thread ws4redis-loop'
         logger.info('websocket loop: in the %s of process %s', place, os.getpid())
+        if not runs_in_test():
+            log_findings()
 
     def _run_thread(self, ready: threading.Event) -> None:
         self._begin()
@@ -560,6 +564,8 @@ class WebsocketLoop(Driver):
         return self._connection
 
     def find_wire(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> DescriptorWire | UwsgiWire:
+        if self.server.in_memory and not runs_in_test():
+            log_messages(check_processes(bool(environ.get('wsgi.multiprocess'))))
         return find_wire(environ, start_response)
 
     def admit(self) -> None:

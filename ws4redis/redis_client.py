@@ -154,6 +154,11 @@ def connection_arguments(value: str | dict[str, Any]) -> tuple[Any, dict[str, An
             pool = ConnectionPool.from_url(value)
         except ValueError as exc:
             raise ImproperlyConfigured(f'WS4REDIS_CONNECTION is no URL that redis-py takes: {exc}') from exc
+        try:
+            # redis-py hands on whatever the query string has, and would fail with the first connection.
+            pool.connection_class(**pool.connection_kwargs)
+        except TypeError as exc:
+            raise ImproperlyConfigured(f'WS4REDIS_CONNECTION has an argument that redis-py does not take: {exc}') from exc
         return pool.connection_class, dict(pool.connection_kwargs)
     if not isinstance(value, dict):
         raise ImproperlyConfigured(f'WS4REDIS_CONNECTION is {type(value).__name__}: it takes a URL or a dict')
@@ -236,6 +241,24 @@ class RedisServer:
         """A connection of its own, for the feed."""
         connection: AbstractConnection = self._connection_class(**self._arguments)
         return connection
+
+    def ask(self, seconds: float) -> None:
+        """Have Redis answer on a connection that is closed again.
+
+        Args:
+            seconds: that connecting, and each answer, may take.
+
+        Raises:
+            redis.RedisError, OSError: no answer, or a refusal.
+        """
+        limits = {} if self.in_memory else {'socket_connect_timeout': seconds, 'socket_timeout': seconds}
+        connection: Any = self._connection_class(**self._arguments | limits)
+        try:
+            connection.connect()
+            connection.send_command('PING')
+            connection.read_response()
+        finally:
+            connection.disconnect()
 
     def close(self) -> None:
         """Close the pool's connections."""

@@ -39,7 +39,7 @@ def _why_not(ours: Any, item: Any, more: list[Any]) -> list[reasons.Reason]:
         other = reasons.other_type(ours.owner, item, more)
         if other is not None:
             return [other]
-        return reasons.why_not_received(ours.owner.broker, ours.owner, Wanted(item))
+        return reasons.why_not_received(ours.owner.broker, ours.owner, Wanted(item, checked=False))
     return reasons.nothing_published(ours.owner)
 
 

@@ -46,17 +46,18 @@ class Wanted:
             asked with the message (str if it is valid UTF-8, else bytes); ANY, or any other object, which is compared.
         json: what the message is from JSON, compared as DjangoJSONEncoder writes it.
         json_contains: a part of that: of a dict some of its keys, of a list some of its items.
+        checked: whether a message that no message can equal is refused; a plain comparison may have it.
 
     Raises:
         TypeError: more than one of them is given, or a message that no message can equal.
     """
 
-    def __init__(self, message: Any = ANY, json: Any = ANY, json_contains: Any = ANY) -> None:
+    def __init__(self, message: Any = ANY, json: Any = ANY, json_contains: Any = ANY, *, checked: bool = True) -> None:
         arguments = {'message': message, 'json': json, 'json_contains': json_contains}
         given = [name for name, value in arguments.items() if value is not ANY]
         if len(given) > 1:
             raise TypeError(f'{" and ".join(given)} are given: one of them says which message is meant')
-        if isinstance(message, NEVER_EQUAL) or message is None:
+        if checked and (isinstance(message, NEVER_EQUAL) or message is None):
             raise TypeError(f'message is {type(message).__name__}, and messages are text or bytes; json= compares JSON')
         self._message = message
         self._json = _as_json(json)

@@ -1,0 +1,293 @@
+"""System checks of apps, middleware, gevent, processes and Redis; and how the loop logs what the checks find."""
+
+from __future__ import annotations
+
+import ast
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import gevent
+import pytest
+from django.contrib.auth.middleware import AuthenticationMiddleware
+from django.contrib.sessions.middleware import SessionMiddleware
+from django.core.checks import CheckMessage, Warning
+from django.core.checks.registry import registry
+
+from tests.loop_process import LoopProcess
+from ws4redis import checks, installation
+from ws4redis.checks import check_settings, log_findings
+from ws4redis.exceptions import UnavailableError
+from ws4redis.installation import check_deployment, check_patching, check_processes, log_messages
+from ws4redis.loop import WebsocketLoop
+from ws4redis.redis_client import RedisServer
+from ws4redis.testing.redis_process import RedisProcess
+
+if TYPE_CHECKING:
+    from pytest_django import Settings
+
+ROOT = Path(__file__).resolve().parent.parent
+SESSIONS, AUTH = installation.MIDDLEWARE
+POLICY = 'ws4redis.policies.default'
+
+
+class OwnSessions(SessionMiddleware):
+    """A site's own."""
+
+
+class OwnUsers(AuthenticationMiddleware):
+    """A site's own."""
+
+
+def middleware_of_a_function(get_response: Any) -> Any:
+    return get_response
+
+
+@pytest.fixture(autouse=True)
+def nothing_logged_yet(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(installation, '_logged', set())
+
+
+@pytest.fixture
+def closed_port() -> Iterator[int]:
+    """A port on which nobody listens, and nobody else will."""
+    with socket.socket() as held:
+        held.bind(('127.0.0.1', 0))
+        yield held.getsockname()[1]
+
+
+@pytest.fixture
+def silent_port() -> Iterator[int]:
+    """A port that takes connections and answers nothing."""
+    with socket.create_server(('127.0.0.1', 0)) as server:
+        yield server.getsockname()[1]
+
+
+def ids(messages: Iterable[CheckMessage]) -> list[str]:
+    """The ids, once it is clear that each message is a sentence with a repair."""
+    found = []
+    for message in messages:
+        assert message.hint and message.hint.endswith('.'), message
+        found.append(str(message.id).removeprefix('ws4redis.'))
+    return found
+
+
+# Apps and middleware
+
+
+@pytest.mark.parametrize(('first', 'found'), [('ws4redis', []), ('django.contrib.staticfiles', ['W005'])])
+def test_runserver_of_staticfiles_is_told(settings: Settings, first: str, found: list[str]) -> None:
+    rest = [name for name in settings.INSTALLED_APPS if name != first]
+    settings.INSTALLED_APPS = [first, *rest]
+    assert ids(check_settings(None)) == found
+
+
+def test_site_without_staticfiles_has_no_order(settings: Settings) -> None:
+    settings.INSTALLED_APPS = [name for name in settings.INSTALLED_APPS if name != 'django.contrib.staticfiles']
+    assert check_settings(None) == []
+
+
+@pytest.mark.parametrize('name', ['django.contrib.auth', 'django.contrib.sessions'])
+def test_app_that_the_handshake_needs_is_named(settings: Settings, name: str) -> None:
+    settings.INSTALLED_APPS = [app for app in settings.INSTALLED_APPS if app != name]
+    (message,) = check_settings(None)
+    assert (ids([message]), message.is_serious()) == (['E016'], True)
+    assert name in message.msg
+
+
+def test_sessions_that_are_no_models_need_no_app(settings: Settings) -> None:
+    settings.INSTALLED_APPS = [app for app in settings.INSTALLED_APPS if app != 'django.contrib.sessions']
+    settings.SESSION_ENGINE = 'django.contrib.sessions.backends.cache'
+    assert check_settings(None) == []
+
+
+@pytest.mark.parametrize(('left', 'missing'), [(SESSIONS, ['AuthenticationMiddleware']), (AUTH, ['SessionMiddleware'])])
+def test_middleware_that_is_missing_is_named(settings: Settings, left: str, missing: list[str]) -> None:
+    settings.MIDDLEWARE = ['nowhere.Middleware', f'{__name__}.middleware_of_a_function', left]
+    found = check_settings(None)
+    assert ids(found) == ['W006']
+    assert [message.msg for message in found] == [f'MIDDLEWARE has no {name}.' for name in missing]
+
+
+def test_middleware_may_be_the_sites_own(settings: Settings) -> None:
+    settings.MIDDLEWARE = [f'{__name__}.OwnSessions', f'{__name__}.OwnUsers']
+    assert check_settings(None) == []
+
+
+def test_site_that_finds_its_users_by_itself_needs_neither(settings: Settings) -> None:
+    settings.MIDDLEWARE = []
+    settings.INSTALLED_APPS = ['ws4redis', 'django.contrib.contenttypes']
+    settings.WS4REDIS_PROCESS_REQUEST = 'ws4redis.access.process_request'
+    assert check_settings(None) == []
+
+
+# gevent and processes
+
+
+def test_greenlets_in_a_process_that_is_not_patched_are_told() -> None:
+    assert check_settings(None) == []
+    assert ids(gevent.spawn(lambda: list(check_patching())).get()) == ['W007']
+
+
+LOOKING = """
+import sys
+if 'first' in sys.argv:
+    from gevent import monkey
+    monkey.patch_all()
+import django
+django.setup()
+from ws4redis.checks import check_settings
+if 'last' in sys.argv:
+    from gevent import monkey
+    monkey.patch_all()
+print(*(message.id for message in check_settings(None)))
+if 'never' in sys.argv:
+    print(*sorted({'gevent', 'fakeredis'} & set(sys.modules)))
+"""
+
+
+@pytest.mark.parametrize(('when', 'said'), [('first', '\n'), ('last', 'ws4redis.W008\n'), ('never', '\n\n')])
+def test_patching_behind_django_is_told(when: str, said: str) -> None:
+    environment = {**os.environ, 'PYTHONPATH': str(ROOT), 'DJANGO_SETTINGS_MODULE': 'tests.settings'}
+    looking = [sys.executable, '-W', 'ignore', '-c', LOOKING, when]
+    looked = subprocess.run(looking, env=environment, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
+    assert (looked.stdout, looked.stderr) == (said, '')
+
+
+@pytest.mark.parametrize(
+    ('value', 'several', 'found'),
+    [
+        ('memory://?allow=1', True, ['W009']),
+        ('memory://?allow=1', False, []),
+        ('redis://localhost', True, []),
+        ({'host': 'localhost'}, True, []),
+    ],
+)
+def test_several_processes_on_memory_are_told(settings: Settings, value: Any, several: bool, found: list[str]) -> None:
+    settings.WS4REDIS_CONNECTION = value
+    assert ids(check_processes(several)) == found
+
+
+# For deployment
+
+
+def test_deployment_has_checks_of_its_own() -> None:
+    ordinary: list[object] = list(registry.get_checks())
+    all_: list[object] = list(registry.get_checks(include_deployment_checks=True))
+    assert check_deployment not in ordinary
+    assert check_deployment in all_
+
+
+def test_redis_that_answers_is_silent(settings: Settings, redis_process: RedisProcess) -> None:
+    settings.WS4REDIS_CONNECTION = redis_process.url
+    settings.WS4REDIS_ALLOWED_CHANNELS = POLICY
+    assert check_deployment(None) == []
+    client = redis_process.client()
+    assert client.info('clients')['connected_clients'] == 1
+    client.config_set('requirepass', 's3cret')
+    client.close()
+    (message,) = check_deployment(None)
+    assert ids([message]) == ['W010']
+    assert 'uthentication' in message.msg
+
+
+def test_redis_that_is_not_there_is_told(settings: Settings, closed_port: int) -> None:
+    settings.WS4REDIS_CONNECTION = f'redis://:s3cret@127.0.0.1:{closed_port}/0'
+    settings.WS4REDIS_ALLOWED_CHANNELS = POLICY
+    (message,) = check_deployment(None)
+    assert ids([message]) == ['W010']
+    assert 's3cret' not in message.msg
+
+
+def test_redis_that_says_nothing_holds_the_check_up_for_its_time_only(
+    settings: Settings, silent_port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(installation, 'CONNECT_TIME', 0.05)
+    settings.WS4REDIS_CONNECTION = f'redis://127.0.0.1:{silent_port}/0?socket_timeout=600'
+    settings.WS4REDIS_ALLOWED_CHANNELS = POLICY
+    assert ids(check_deployment(None)) == ['W010']
+
+
+def test_memory_answers_and_a_connection_that_cannot_work_is_told_elsewhere(settings: Settings) -> None:
+    settings.WS4REDIS_ALLOWED_CHANNELS = POLICY
+    for value in ('memory://', 'http://localhost'):
+        settings.WS4REDIS_CONNECTION = value
+        assert check_deployment(None) == []
+
+
+def test_site_without_a_policy_is_told(settings: Settings) -> None:
+    settings.WS4REDIS_CONNECTION = 'memory://'
+    assert ids(check_deployment(None)) == ['W011']
+
+
+# The log
+
+
+def test_messages_are_logged_once_in_a_process(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+    message = Warning('It is so.', hint='Do that.', id='ws4redis.W000')
+    log_messages([message])
+    log_messages([message])
+    line = ('ws4redis.installation', 30, 'It is so. Do that. (ws4redis.W000)')
+    assert caplog.record_tuples == [line]
+    # A forked process begins anew.
+    monkeypatch.setattr(os, 'getpid', lambda: 0)
+    log_messages([message])
+    assert caplog.record_tuples == [line, line]
+
+
+def test_silenced_messages_are_not_logged(settings: Settings, caplog: pytest.LogCaptureFixture) -> None:
+    settings.SILENCED_SYSTEM_CHECKS = ['ws4redis.W003']
+    settings.WS4REDIS_HARTBEAT = 1
+    log_findings()
+    assert caplog.messages == []
+
+
+def test_what_the_checks_find_is_logged_but_the_order_of_apps(settings: Settings, caplog: pytest.LogCaptureFixture) -> None:
+    settings.INSTALLED_APPS = ['django.contrib.staticfiles', *(app for app in settings.INSTALLED_APPS if 'static' not in app)]
+    settings.MIDDLEWARE = []
+    settings.WS4REDIS_CONNECTION = {'decode_responses': True}
+    assert ids(check_settings(None)) == ['W001', 'W005', 'W006', 'W006']
+    log_findings()
+    assert [message[-5:-1] for message in caplog.messages] == ['W001', 'W006', 'W006']
+
+
+def test_check_that_fails_costs_no_websocket(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+    def failing() -> Iterator[CheckMessage]:
+        raise RuntimeError('no check')
+
+    monkeypatch.setattr(checks, '_CHECKS', (failing,))
+    log_findings()
+    assert caplog.messages == ['the system checks failed']
+
+
+def test_loop_logs_what_the_checks_find_when_it_starts(redis_url: str, tmp_path: Path) -> None:
+    with LoopProcess('unpatched', redis_url, tmp_path, {'WS4REDIS_HARTBEAT': 'beat'}) as process:
+        for _ in range(2):
+            process.browser('/ws/news?subscribe-broadcast').close()
+        (line,) = process.logs('ws4redis.installation')
+        assert line.text == 'There is no setting WS4REDIS_HARTBEAT. Did you mean WS4REDIS_HEARTBEAT? (ws4redis.W003)'
+
+
+@pytest.mark.parametrize('several', [True, False])
+def test_loop_says_that_memory_is_one_process_alone(settings: Settings, caplog: pytest.LogCaptureFixture, several: bool) -> None:
+    settings.WS4REDIS_CONNECTION = 'memory://'
+    loop = WebsocketLoop(RedisServer('memory://'))
+    for _ in range(2):
+        with pytest.raises(UnavailableError):
+            loop.find_wire({'wsgi.multiprocess': several}, print)
+    assert [message[-15:] for message in caplog.messages] == ['(ws4redis.W009)'] * several
+
+
+def test_every_id_is_tried_here() -> None:
+    tree = ast.parse(Path(installation.__file__).read_text('utf-8'))
+    written = {ast.unparse(node.value).strip("'").removeprefix('ws4redis.') for node in ast.walk(tree) if is_id(node)}
+    assert written == {'W005', 'E016', 'W006', 'W007', 'W008', 'W009', 'W010', 'W011'}
+
+
+def is_id(node: ast.AST) -> Any:
+    """Whether this is the id of a message."""
+    return isinstance(node, ast.keyword) and node.arg == 'id'
