@@ -153,7 +153,8 @@ def _may_not_publish(client: 'ProtocolClient', message: str | bytes) -> Reason:
     else:
         evidence = f'no channel for publish={", ".join(allowed)}'
         remedy = _identity(allowed[0], 'publish')
-    first = f'nothing published: {client.name} may not publish to {client.facility}'
+    facility = client.facility or "facility ''"
+    first = f'nothing published: {client.name} may not publish to {facility}'
     return Reason('may-not-publish', first, (f'{client.name} sent: {short(message)}', evidence), remedy)
 
 
