@@ -509,7 +509,7 @@ def test_unrelated_callback_stands_behind_the_better_reason(broker: Broker) -> N
     transaction.on_commit(broker.settle)
     tell(broker, 'hi')
     codes, _ = why(mary.receive)
-    assert codes == ('facility',)
+    assert codes == ('facility', 'uncommitted')
     codes, lines = why(broker.assert_published, 'hi', facility='newz', broadcast=True)
     assert codes == ('not-published', 'uncommitted')
     assert lines[0] == "not published: 'hi' to broadcast:newz"
@@ -625,6 +625,9 @@ def test_sender_stands_before_what_was_already_read(broker: Broker) -> None:
     john.send('ho')
     codes, _ = why(mary.receive)
     assert codes == ('may-not-publish', 'already-read')
+    broker.publish('hi', facility='chat', broadcast=True)
+    codes, _ = why(mary.receive)
+    assert codes == ('facility', 'may-not-publish', 'already-read')
 
 
 def test_sender_that_may_publish_is_not_blamed(broker: Broker) -> None:

@@ -194,9 +194,10 @@ def why_not_received(broker: 'Broker', client: 'ProtocolClient', wanted: Wanted)
         return _nothing_meant(broker, client, wanted)
     reasons = [_why(broker, client, publication) for publication in reversed(meant)]
     missed = [reason for reason in reasons if reason.code != 'already-read']
-    if not missed:
-        return [*_sent_nowhere(client.peers, wanted), reasons[0], *nothing_published(broker)][:ANSWERS]
-    found = {reason.code: reason for reason in reversed([*missed, *(reason for reason in reasons if reason not in missed)])}
+    read = [reason for reason in reasons if reason not in missed]
+    # What was read answers nothing if another message has not even been published.
+    answers = [*missed, *_sent_nowhere(client.peers, wanted), *read, *nothing_published(broker)]
+    found = {reason.code: reason for reason in reversed(answers)}
     return list(reversed(found.values()))[:ANSWERS]
 
 
