@@ -159,6 +159,28 @@ def test_client_that_drops_leaves_without_a_close_frame(place: Any, client: Clie
     assert counters.closed == {1006: 1}
 
 
+def test_client_that_drops_was_closed_by_the_test(broker: Broker, client: Client) -> None:
+    client.drop()
+    tell(broker, 'hello')
+    with pytest.raises(AssertionError, match='mary got nothing: closed by the test, 1006'):
+        client.receive()
+
+
+@pytest.mark.parametrize(('asked', 'shown'), [((), 'connected without publish='), (('user',), 'user')])
+def test_sender_that_may_not_publish_is_named(place: Any, client: Client, asked: tuple[str, ...], shown: str) -> None:
+    place.connect('news', publish=asked, name='john').send('hello')
+    with pytest.raises(AssertionError, match='nothing published: john may not publish to news') as failed:
+        client.receive()
+    assert str(failed.value).splitlines()[2].endswith(shown)
+
+
+def test_name_of_the_query_string_that_is_no_channel_is_shown(broker: Broker, place: Any) -> None:
+    client = place.connect('/ws/news?subscribe=broadcast', name='mary')
+    tell(broker, 'hello')
+    with pytest.raises(AssertionError, match=r"mary got nothing: '\?subscribe=broadcast' is no channel"):
+        client.receive()
+
+
 def test_block_closes_its_client(place: Any) -> None:
     with place.connect('news') as client:
         assert client.open

@@ -153,7 +153,8 @@ def _may_not_publish(client: 'ProtocolClient', message: str | bytes) -> Reason:
     else:
         evidence = f'no channel for publish={", ".join(allowed)}'
         remedy = _identity(allowed[0], 'publish')
-    first = f'nothing published: {client.name} may not publish to {client.facility}'
+    facility = client.facility or "facility ''"
+    first = f'nothing published: {client.name} may not publish to {facility}'
     return Reason('may-not-publish', first, (f'{client.name} sent: {short(message)}', evidence), remedy)
 
 
@@ -193,9 +194,10 @@ def why_not_received(broker: 'Broker', client: 'ProtocolClient', wanted: Wanted)
         return _nothing_meant(broker, client, wanted)
     reasons = [_why(broker, client, publication) for publication in reversed(meant)]
     missed = [reason for reason in reasons if reason.code != 'already-read']
-    if not missed:
-        return [*_sent_nowhere(client.peers, wanted), reasons[0], *nothing_published(broker)][:ANSWERS]
-    found = {reason.code: reason for reason in reversed([*missed, *(reason for reason in reasons if reason not in missed)])}
+    read = [reason for reason in reasons if reason not in missed]
+    # What was read answers nothing if another message has not even been published.
+    answers = [*missed, *_sent_nowhere(client.peers, wanted), *read, *nothing_published(broker)]
+    found = {reason.code: reason for reason in reversed(answers)}
     return list(reversed(found.values()))[:ANSWERS]
 
 
