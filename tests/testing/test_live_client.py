@@ -174,13 +174,6 @@ def test_sender_that_may_not_publish_is_named(place: Any, client: Client, asked:
     assert str(failed.value).splitlines()[2].endswith(shown)
 
 
-def test_name_of_the_query_string_that_is_no_channel_is_shown(broker: Broker, place: Any) -> None:
-    client = place.connect('/ws/news?subscribe=broadcast', name='mary')
-    tell(broker, 'hello')
-    with pytest.raises(AssertionError, match=r"mary got nothing: '\?subscribe=broadcast' is no channel"):
-        client.receive()
-
-
 def test_block_closes_its_client(place: Any) -> None:
     with place.connect('news') as client:
         assert client.open

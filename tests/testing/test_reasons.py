@@ -134,22 +134,6 @@ def test_subscriber_that_names_its_channels_itself_needs_no_other_identity(broke
 # Its address
 
 
-@pytest.mark.parametrize(
-    ('name', 'meant'),
-    [('subscribe=broadcast', 'broadcast'), ('subscribe-broadcasts', 'broadcast'), ('subscribe=user', 'user')],
-)
-def test_query_string_that_asks_for_no_channel(broker: Broker, name: str, meant: str) -> None:
-    mary = broker.connect(f'/ws/news?echo&{name}', force_user=User(username='mary'), name='mary')
-    broker.publish('hi', facility='news', broadcast=True, users=['mary'])
-    codes, lines = why(mary.receive)
-    assert (codes, lines[0]) == (('address',), f"mary got nothing: '?{name}' is no channel")
-    assert lines[2:] == [
-        f'  address: news?echo&{name}',
-        '  mary listens on: no channel',
-        f"  -> write '?subscribe-{meant}': a query string has names of channels, without values",
-    ]
-
-
 def test_facility_with_a_query_string_in_it(broker: Broker) -> None:
     mary = broker.connect('/ws/orders%3Fsubscribe-broadcast', name='mary')
     broker.publish('hi', facility='orders', broadcast=True)
@@ -637,27 +621,6 @@ def test_sender_that_may_publish_is_not_blamed(broker: Broker) -> None:
     mary.receive()
     codes, _ = why(mary.receive)
     assert codes == ('already-read',)
-
-
-# Another type
-
-
-@pytest.mark.parametrize(('item', 'kind'), [({'state': 'new'}, 'dict'), ([1], 'list'), (7, 'int')])
-def test_object_that_came_as_json_text(broker: Broker, item: Any, kind: str) -> None:
-    mary = broker.connect('news', subscribe='broadcast', name='mary')
-    broker.publish(json=item, facility='news', broadcast=True)
-    codes, lines = why(mary.assert_received, item)
-    assert (codes, lines[0]) == (('type',), f'mary got JSON text, which is no {kind}')
-    assert lines[-1] == '  -> receive_json() and assert_received(json=...) look into it'
-    codes, lines = why(broker.assert_published, item)
-    assert (codes, lines[-1]) == (('not-published',), '  -> json=... looks into JSON text')
-
-
-def test_object_whose_json_text_did_not_come(broker: Broker) -> None:
-    mary = broker.connect('newz', subscribe='broadcast', name='mary')
-    broker.publish(json={'state': 'new'}, facility='news', broadcast=True)
-    codes, _ = why(mary.assert_received, {'state': 'new'})
-    assert codes == ('facility',)
 
 
 # Not published as asked

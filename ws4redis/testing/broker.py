@@ -204,6 +204,8 @@ class Broker(AsyncBroker):
         """
         __tracebackhide__ = True
         wanted = Wanted(message, json, json_contains)
+        if times < 1:
+            raise ValueError(f'times={times}: assert_not_published() says that it was not published')
         self.settle()
         check_expire(expire)
         channels = self._channels(facility, users, groups, sessions, broadcast)
