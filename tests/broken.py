@@ -8,6 +8,7 @@ its row in test_regressions.py describes. MUTATIONS are faults that somebody mig
 """
 
 import contextlib
+import dataclasses
 import errno
 import logging
 import os
@@ -145,6 +146,39 @@ def join_without_barrier() -> None:
     replace(Recipient, start=start_live)
 
 
+@switch('F4')
+def websockets_end_with_the_connection_to_redis() -> None:
+    """When Redis is gone every websocket is cut, without a close frame."""
+    from ws4redis.core.exchange import Exchange
+    from ws4redis.core.feed import FeedState
+
+    feed_lost = Exchange.feed_lost
+
+    def feed_lost_for_all(exchange: Exchange, now: float) -> None:
+        was_up = exchange.feed.state is FeedState.UP
+        feed_lost(exchange, now)
+        for recipient in list(exchange.recipients) if was_up else ():
+            recipient.abort()
+
+    replace(Exchange, feed_lost=feed_lost_for_all)
+
+
+@switch('F5')
+def five_hundred_are_served() -> None:
+    """Of more websockets than that on one channel the others are cut by the next message."""
+    from ws4redis.core.exchange import Exchange
+
+    deliver = Exchange._deliver
+
+    def deliver_and_cut(exchange: Exchange, channel: bytes, payloads: list[bytes]) -> None:
+        listeners = exchange._channels.get(channel)
+        for recipient in list(listeners.members)[500:] if listeners is not None else ():
+            recipient.abort()
+        deliver(exchange, channel, payloads)
+
+    replace(Exchange, _deliver=deliver_and_cut)
+
+
 @switch('F6')
 def heartbeat_at_every_turn() -> None:
     """Each wake-up ends with a heartbeat."""
@@ -183,6 +217,14 @@ def callback_fails_open() -> None:
     without_check('_check_callbacks')
 
 
+@switch('F8')
+def any_page_and_any_host() -> None:
+    """Neither Origin nor Host is looked at."""
+    from ws4redis import access
+
+    replace(access, check_origin=lambda request: None)
+
+
 @switch('F9')
 def nobody_has_a_name() -> None:
     """SELF is the text of whatever the request has."""
@@ -211,6 +253,55 @@ def everything_is_text() -> None:
     replace(frames, is_text=lambda payload: True)
 
 
+@switch('F11')
+def nothing_is_limited() -> None:
+    """Messages of any length, as many as a client likes, and facilities of any length."""
+    from ws4redis import wsgi_server
+    from ws4redis.core.limits import Limits
+    from ws4redis.exceptions import HandshakeError
+    from ws4redis.wsgi_server import WebsocketWSGIServer
+
+    current_limits, check_facility = wsgi_server.current_limits, WebsocketWSGIServer._check_facility
+
+    def no_limits() -> Limits:
+        return dataclasses.replace(current_limits(), max_message_size=2**62, message_rate=None)
+
+    def check_place(server: WebsocketWSGIServer, request: Any) -> None:
+        try:
+            check_facility(server, request)
+        except HandshakeError as exc:
+            if exc.status != 400:
+                raise
+
+    replace(wsgi_server, current_limits=no_limits)
+    replace(WebsocketWSGIServer, _check_facility=check_place)
+
+
+@switch('F12')
+def exceptions_are_told() -> None:
+    """The client reads what the site's code raised: in the answer to its handshake, and in the close frame."""
+    from ws4redis.core import handshake
+    from ws4redis.core.agenda import Job, Result
+    from ws4redis.core.frames import close_frame
+    from ws4redis.core.recipient import Recipient
+    from ws4redis.exceptions import HandshakeError
+
+    refusal, job_done = handshake.refusal, Recipient.job_done
+
+    def refusal_with_cause(error: HandshakeError) -> tuple[str, list[tuple[str, str]], bytes]:
+        status, headers, body = refusal(error)
+        told = body if error.__cause__ is None else f'{error.__cause__}\n'.encode()
+        return status, [(name, str(len(told)) if name == 'Content-Length' else value) for name, value in headers], told
+
+    def job_done_with_cause(recipient: Recipient, job: Job, result: Result) -> None:
+        if result.exception is not None and result.outcome.value is not None:
+            recipient.close(result.outcome.value, close_frame(result.outcome.value, str(result.exception)[:100]))
+        job_done(recipient, job, result)
+
+    replace(handshake, refusal=refusal_with_cause)
+    replace(Recipient, job_done=job_done_with_cause)
+
+
 @switch('F13')
 def every_name_makes_a_channel() -> None:
     """Nothing looks for a colon or the end of a line in a name."""
@@ -224,6 +315,16 @@ def every_name_makes_a_channel() -> None:
 
     replace(audience, check_name=take_name)
     replace(redis_store, check_name=take_name)
+
+
+@switch('F14')
+def rights_are_those_of_the_login() -> None:
+    """Nothing is looked up again, and nothing ends with the session."""
+    from ws4redis import access
+    from ws4redis.core.driver import Driver
+
+    replace(access, still_allowed=lambda who: True)
+    replace(Driver, withdraw=lambda driver, lost: None)
 
 
 @switch('F15')
@@ -419,6 +520,17 @@ def settings_are_frozen() -> None:
         django.setup()
         # Looked at, it is made.
         assert active_server().pool is not None
+
+
+@switch('F24')
+def nothing_is_said_at_start() -> None:
+    """Whatever is missing around the settings, no check and no line of the log names it."""
+    from ws4redis import checks, installation
+
+    for name in ('check_apps', 'check_order', 'check_patching'):
+        without_check(name)
+    replace(installation, _check_redis=lambda: ())
+    replace(checks, log_messages=lambda messages: None)
 
 
 # Mutations: publishing and persisting

@@ -7,6 +7,7 @@ import os
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,7 +19,7 @@ from django.contrib.sessions.middleware import SessionMiddleware
 from django.core.checks import CheckMessage, Warning
 from django.core.checks.registry import registry
 
-from tests.loop_process import LoopProcess
+from tests.loop_process import GUARD, LoopProcess
 from ws4redis import checks, installation
 from ws4redis.checks import check_settings, log_findings
 from ws4redis.exceptions import UnavailableError
@@ -209,7 +210,9 @@ def test_redis_that_says_nothing_holds_the_check_up_for_its_time_only(
     monkeypatch.setattr(installation, 'CONNECT_TIME', 0.05)
     settings.WS4REDIS_CONNECTION = f'redis://127.0.0.1:{silent_port}/0?socket_timeout=600'
     settings.WS4REDIS_ALLOWED_CHANNELS = POLICY
+    began = time.monotonic()
     assert ids(check_deployment(None)) == ['W010']
+    assert time.monotonic() - began < GUARD
 
 
 def test_memory_answers_and_a_connection_that_cannot_work_is_told_elsewhere(settings: Settings) -> None:

@@ -1,6 +1,7 @@
 """What release 0.6.0 did wrong, one test or more for each fault; `make mutants` re-creates the faults to see them found.
 
-F5 (1,000 websockets under load) is measured by benchmarks/, F24 (the example site starts) tested by test_sandbox.py.
+How fast F5's 1,000 websockets are served is measured by benchmarks/; that the example site starts (F24) is tested by
+test_sandbox.py.
 """
 
 import gc
@@ -19,6 +20,7 @@ from pathlib import Path
 from threading import Timer
 from typing import Any
 
+import gevent
 import pytest
 from django.contrib.auth.models import AnonymousUser, User
 from django.contrib.sessions.backends.cache import SessionStore
@@ -29,10 +31,11 @@ from websockets.frames import Frame, Opcode
 from websockets.sync.client import ClientConnection, connect
 
 from tests.conftest import require
-from ws4redis import access
-from ws4redis.checks import check_settings
+from ws4redis import access, installation
+from ws4redis.checks import check_settings, log_findings
 from ws4redis.core.feed import Feed, Kind, Published
 from ws4redis.core.frames import CloseCode
+from ws4redis.installation import check_deployment
 from ws4redis.publisher import RedisPublisher
 from ws4redis.redis_client import RedisServer
 from ws4redis.redis_store import SELF
@@ -230,6 +233,20 @@ def test_f4_websockets_outlive_a_restart_of_redis_and_catch_up(broker: Broker) -
     assert listener.received == ['meanwhile']
     broker.publish('afterwards', facility='news', broadcast=True)
     assert listener.received == ['meanwhile', 'afterwards']
+
+
+# F5
+
+
+def test_f5_none_of_a_thousand_websockets_is_dropped_and_nothing_is_lost(broker: Broker) -> None:
+    """Of 1,000 websockets that got ten messages a second 494 were dropped, and half of the deliveries lost."""
+    listeners = [broker.connect('news', subscribe='broadcast') for _ in range(1000)]
+    messages = [str(number) for number in range(10)]
+    for message in messages:
+        broker.publish(message, facility='news', broadcast=True)
+        broker.advance(0.1)
+    assert [listener.close_code for listener in listeners if not listener.open] == []
+    assert sum(list(listener.received) == messages for listener in listeners) == 1000
 
 
 # F6
@@ -747,6 +764,37 @@ def test_f23_the_script_leaves_no_timer_behind(scenario: str) -> None:
     command = [str(node), '-e', BROWSER + SCENARIOS[scenario], str(script)]
     played = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert played.returncode == 0, played.stderr
+
+
+# F24
+
+
+@override_settings(MIDDLEWARE=[])
+def test_f24_missing_middleware_is_named() -> None:
+    """The example site could not be started as documented, and nothing said what was missing."""
+    assert [message.id for message in check_settings(None)] == ['ws4redis.W006'] * 2
+
+
+@override_settings(WS4REDIS_ALLOWED_CHANNELS='ws4redis.policies.allow_all')
+def test_f24_redis_that_cannot_be_reached_is_named() -> None:
+    """Nor did it when Redis was not there."""
+    with socket.socket() as held, override_settings(WS4REDIS_CONNECTION={'port': held_port(held)}):
+        assert [message.id for message in check_deployment(None)] == ['ws4redis.W010']
+
+
+def held_port(sock: socket.socket) -> int:
+    """A port on which nobody listens as long as this socket is there."""
+    sock.bind(('localhost', 0))
+    return int(sock.getsockname()[1])
+
+
+def test_f24_workers_without_gevent_are_named(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Workers blocked without a word when gevent was not active."""
+    monkeypatch.setattr(installation, '_logged', set())
+    found = gevent.spawn(check_settings, None).get()
+    assert [message.id for message in found] == ['ws4redis.W007']
+    gevent.spawn(log_findings).get()
+    assert 'ws4redis.W007' in caplog.text
 
 
 # F14, F17 and F18 on a real site, in a process of its own

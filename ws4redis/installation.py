@@ -96,9 +96,9 @@ def _derives(name: str, wanted: type) -> bool:
 def check_patching() -> Iterator[CheckMessage]:
     """What gevent has made of this process; nothing where it has not been imported."""
     gevent, monkey = sys.modules.get('gevent'), sys.modules.get('gevent.monkey')
-    if gevent is None or monkey is None:
+    if gevent is None:
         return
-    if not (monkey.is_module_patched('threading') and monkey.is_module_patched('socket')):
+    if monkey is None or not (monkey.is_module_patched('threading') and monkey.is_module_patched('socket')):
         if isinstance(gevent.getcurrent(), gevent.Greenlet):
             yield Warning(
                 'This server runs requests in greenlets, and gevent has not patched the process.',
