@@ -281,6 +281,23 @@ def read_in_background(connection: Connection) -> bytes:
     return data[0]
 
 
+@pytest.mark.parametrize(
+    ('software', 'names'),
+    [
+        ('waitress', ['Content-Type', 'Content-Length']),
+        ('Apache/2.4 mod_wsgi/4.9', ['Content-Type', 'Content-Length']),
+        ('gevent/26.9 Python/3.11', ['Content-Type', 'Content-Length', 'Connection']),
+        # uWSGI
+        (None, ['Content-Type', 'Content-Length', 'Connection']),
+    ],
+)
+def test_server_that_lets_nobody_end_its_connections_is_not_asked_to(software: str | None, names: list[str]) -> None:
+    begun: list[list[str]] = []
+    environ = {} if software is None else {'SERVER_SOFTWARE': software}
+    start_closing(environ, lambda status, headers: begun.append([name for name, _ in headers]), '400 Bad Request', REFUSAL)
+    assert begun == [names]
+
+
 def test_descriptor_is_not_lost_when_no_other_can_be_made(application: Application, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail() -> None:
         raise OSError('too many open files')
