@@ -104,7 +104,7 @@ def test_command_is_one_that_there_is(page: Path) -> None:
     extras = set(re.findall(r"^    '(\w+)': \[", (ROOT / 'setup.py').read_text('utf-8'), re.MULTILINE))
     for command in commands(page):
         program = Path(command[0]).name
-        assert program in ('pip', 'pytest', 'python', 'gunicorn'), command
+        assert program in ('pip', 'pytest', 'python', 'gunicorn', 'uwsgi'), command
         if program == 'pip':
             assert set(re.findall(r'\[(\w+)\]', ' '.join(command))) <= extras
 
