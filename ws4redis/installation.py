@@ -103,7 +103,7 @@ def check_patching() -> Iterator[CheckMessage]:
             yield Warning(
                 'This server runs requests in greenlets, and gevent has not patched the process.',
                 hint='Whatever waits holds up every other request: call gevent.monkey.patch_all() before anything is imported, '
-                'or start uWSGI with --gevent-monkey-patch.',
+                'or start uWSGI with --gevent-early-monkey-patch.',
                 id='ws4redis.W007',
             )
     elif _has_native_local():
