@@ -122,8 +122,11 @@ def usage() -> dict[str, int]:
 
 
 def pooled_connections() -> int:
-    """Open connections of the pool that publishers and subscribers share."""
-    return sum(connection is not None and connection.is_connected for connection in the_loop().server.pool._connections)
+    """Open connections of the pool that publishers and subscribers share; on memory:// they have no descriptors."""
+    server = the_loop().server
+    if server.in_memory:
+        return 0
+    return sum(connection is not None and connection.is_connected for connection in server.pool._connections)
 
 
 def pings_answered() -> int:
