@@ -122,10 +122,9 @@ def usage() -> dict[str, int]:
 
 
 def pooled_connections() -> int:
-    """Open connections of the pool that publishers and subscribers share."""
+    """Open connections of the pool that publishers and subscribers share; on memory:// they have no descriptors."""
     server = the_loop().server
     if server.in_memory:
-        # These have no descriptors.
         return 0
     return sum(connection is not None and connection.is_connected for connection in server.pool._connections)
 
