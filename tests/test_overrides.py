@@ -687,6 +687,7 @@ def test_c8_redis_away_closes_with_1013(broker: Broker, exception: Exception) ->
         def publish_message(self, message: Any, expire: float | None = None) -> None:
             raise exception
 
+    broker.raise_server_exceptions = False
     client = connect(broker, Away)
     client.send('lost')
     assert (client.close_code, client.close_reason) == (1013, 'try again later')

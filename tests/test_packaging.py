@@ -120,7 +120,7 @@ def test_installed_package_passes_the_example_of_the_readme(built: Path, project
     assert Path(python('-c', WHERE, cwd=project, site=site).strip()) == site
 
     # The fixture comes from the entry point: nothing here names the plugin.
-    output = python('-m', 'pytest', '-W', 'error', '-p', 'no:cacheprovider', 'shop/tests.py', cwd=project, site=site)
+    output = python('-m', 'pytest', '-W', 'error', '-p', 'no:cacheprovider', 'shop/test_views.py', cwd=project, site=site)
     assert '1 passed' in output
 
     python('-m', 'django', 'collectstatic', '--noinput', cwd=project, site=site)

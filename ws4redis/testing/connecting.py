@@ -88,9 +88,9 @@ def address(
     if url_or_facility.startswith('/'):
         parts = urlsplit(url_or_facility)
         path, names = parts.path, [parts.query] if parts.query else []
-        for asked in parse_qs(parts.query, keep_blank_values=True):
-            if asked.lower().startswith(('subscribe', 'publish')) and asked.lower() not in possible():
-                raise ValueError(f'{asked!r} in the query string is no channel: it takes {", ".join(possible())}')
+        for verb, values in parse_qs(parts.query, keep_blank_values=True).items():
+            if verb in ('subscribe', 'publish'):
+                raise ValueError(f"'?{verb}={values[0]}' asks for nothing: a query string has names, '?{verb}-{values[0]}'")
     else:
         path, names = settings.WEBSOCKET_URL + quote(url_or_facility), []
     for verb, asked in (('subscribe', subscribe), ('publish', publish)):

@@ -398,7 +398,7 @@ def check_facility_may_have_any_characters(site: Site) -> None:
 
 def check_unknown_name_in_the_query_string_is_ignored(site: Site) -> None:
     """Of the query string the names alone count, in any case, and unknown ones are passed over."""
-    client = site.connect('/ws/news?SUBSCRIBE-Broadcast=no&nobody&x=1')
+    client = site.connect('/ws/news?SUBSCRIBE-Broadcast=no&subscribe-nobody&x=1')
     tell(site, 'hello')
     assert client.receive_all() == ['hello']
 
