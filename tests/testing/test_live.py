@@ -273,6 +273,13 @@ def test_refusal_carries_what_the_client_sees_and_what_the_log_says(
     assert live.clients == []
 
 
+def test_contradicting_arguments_are_refused_as_in_memory(live: LiveServer) -> None:
+    with pytest.raises(ValueError, match='session says who it is'):
+        live.connect('news', session='abc', groups=['staff'])
+    with pytest.raises(ValueError, match='user is not saved'):
+        live.connect('news', user=User(username='john'))
+
+
 def test_refused_client_leaves_no_socket(live: LiveServer) -> None:
     def refuse(times: int) -> dict[str, Any]:
         for _ in range(times):

@@ -21,7 +21,7 @@ from ws4redis.core.frames import CloseCode
 from ws4redis.core.recipient import Phase
 from ws4redis.testing.broker import Broker
 from ws4redis.testing.client import HandshakeRejected
-from ws4redis.testing.connecting import SAME, address, cookies_of, name_of
+from ws4redis.testing.connecting import SAME, address, check_identity, cookies_of, name_of
 from ws4redis.testing.live_client import LiveClient
 from ws4redis.testing.live_loop import LiveLoop
 from ws4redis.testing.matching import ANY
@@ -159,6 +159,8 @@ class LiveServer:
         """
         if force_user is not None:
             raise ValueError('force_user has no way over TCP, where a cookie says who this is: give a saved user as user=')
+        check_identity(user, None, groups, session, client)
+        groups = (groups,) if isinstance(groups, str) else groups
         overrides: dict[str, Any] = {}
         if subscriber is not None:
             overrides['WS4REDIS_SUBSCRIBER'] = subscriber
