@@ -222,7 +222,7 @@ def test_source_of_a_coroutine_is_the_innermost_line_of_the_project(broker: Brok
     assert broker.published[0].source == f'{__file__}:{line}'
 
 
-def test_publication_of_a_thread_or_coroutine_by_no_line_of_the_project_is_told_from_one_by_another_client(broker: Broker) -> None:
+def test_thread_or_coroutine_without_a_line_of_the_project_is_told_from_another_client(broker: Broker) -> None:
     publisher = RedisPublisher(facility='news', broadcast=True)
     timer = threading.Timer(0, publisher.publish_message, ('by a timer', 0))
     timer.start()
