@@ -333,7 +333,9 @@ def test_reload_is_told_to_everybody_and_websockets_are_served_again(keeper: Kee
         websockets = open_many(stack, Browser(server), 20)
         before = server.serving_pids()
         server.begin_to_reload()
-        assert {close_code(websocket) for websocket in websockets} == {1001 if server.kind.says_goodbye else 1006}
+        # A router that ends first may still pass on some of the goodbyes.
+        expected = {1001} if server.kind.says_goodbye else {1001, 1006}
+        assert {close_code(websocket) for websocket in websockets} <= expected
     eventually(lambda: not set(before) & set(server.serving_pids()), 'the old workers stay')
     eventually(lambda: is_served(server), 'no websockets after the reload')
 
@@ -342,7 +344,9 @@ def test_end_is_told_to_everybody(server: AnyServer, keeper: Keeper) -> None:
     with ExitStack() as stack:
         websockets = open_many(stack, Browser(server), 20)
         server.begin_to_end()
-        assert {close_code(websocket) for websocket in websockets} == {1001 if server.kind.says_goodbye else 1006}
+        # A router that ends first may still pass on some of the goodbyes.
+        expected = {1001} if server.kind.says_goodbye else {1001, 1006}
+        assert {close_code(websocket) for websocket in websockets} <= expected
         assert server.wait() == 0
     keeper.end()
 
