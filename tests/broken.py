@@ -440,7 +440,7 @@ def decode_responses_is_honoured() -> None:
     without_check('_check_connection')
 
 
-@switch('F20', 'TypeError', 'AttributeError', 'NameError')
+@switch('F20', 'TypeError', 'AttributeError', 'NameError', 'ValueError')
 def values_that_nobody_tried() -> None:
     """Each value that the documentation allowed and the code did not."""
     from ws4redis import publisher, redis_store, settings
