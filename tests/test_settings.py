@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from django.conf import settings as django_settings
 from django.test.utils import override_settings
 
 from ws4redis import settings as ws4redis_settings
@@ -79,6 +81,28 @@ def test_override_settings_counts_inside_its_block_only() -> None:
     assert ws4redis_settings.WS4REDIS_PREFIX is None
     assert RedisStore.get_prefix() == ''
     assert RedisStore()._expire == 3600
+
+
+def test_setting_that_a_test_deletes_has_its_default() -> None:
+    with override_settings(WS4REDIS_EXPIRE=7), override_settings(WS4REDIS_PREFIX='inner'):
+        del django_settings.WS4REDIS_EXPIRE
+        assert ws4redis_settings.WS4REDIS_EXPIRE == 3600
+        assert ws4redis_settings.WS4REDIS_PREFIX == 'inner'
+
+
+def test_setting_is_there_before_anything_else_has_read_djangos_settings() -> None:
+    program = (
+        'from ws4redis import settings\n'
+        'from django.conf import settings as django_settings\n'
+        'before = django_settings.configured\n'
+        'print(before, settings.WS4REDIS_PREFIX, settings.WS4REDIS_EXPIRE)\n'
+    )
+    environment = {**os.environ, 'DJANGO_SETTINGS_MODULE': 'first_settings'}
+    with tempfile.TemporaryDirectory() as directory:
+        Path(directory, 'first_settings.py').write_text("SECRET_KEY = 'x'\nWS4REDIS_PREFIX = 'first'\n", 'utf-8')
+        environment['PYTHONPATH'] = os.pathsep.join((directory, str(REPOSITORY)))
+        process = subprocess.run([sys.executable, '-c', program], env=environment, capture_output=True, text=True, check=False)
+    assert process.stdout == 'False first 3600\n', process.stderr
 
 
 def test_attribute_set_by_a_test_counts_until_it_is_taken_back() -> None:

@@ -17,7 +17,8 @@ from django.db import OperationalError, connections
 from django.http import Http404, HttpRequest
 from django.test import RequestFactory
 
-from ws4redis.core.handshake import Accepted
+from ws4redis.core import handshake
+from ws4redis.core.handshake import Accepted, accept
 from ws4redis.exceptions import HandshakeError, UnavailableError
 from ws4redis.subscriber import RedisSubscriber
 from ws4redis.testing import Broker, HandshakeRejected
@@ -476,6 +477,32 @@ def test_steps_of_the_server_can_be_overridden(broker: Broker) -> None:
     assert call(server_of(broker, Site), broker, '/ws/news?subscribe-user&echo').status.startswith('101')
     assert called == ['assure_protocol_requirements', 'process_request', 'process_subscriptions', 'upgrade_websocket']
     assert broker.redis.pubsub_numsub('broadcast:news') == [(b'broadcast:news', 1)]
+
+
+def test_request_is_read_once_and_again_after_a_site_has_changed_it(broker: Broker, monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[str] = []
+    taken: list[str | None] = []
+
+    def counted(environ: dict[str, Any]) -> Accepted:
+        read.append(environ.get('HTTP_SEC_WEBSOCKET_PROTOCOL', ''))
+        return accept(environ)
+
+    class Site(WebsocketWSGIServer):
+        def process_request(self, request: Any) -> None:
+            super().process_request(request)
+            request.environ['HTTP_SEC_WEBSOCKET_PROTOCOL'] = 'chat'
+
+        def upgrade_websocket(self, environ: dict[str, Any], start_response: Any) -> Accepted:
+            accepted = super().upgrade_websocket(environ, start_response)
+            taken.append(accepted.subprotocol)
+            return accepted
+
+    monkeypatch.setattr(handshake, 'accept', counted)
+    call(server_of(broker), broker, '/ws/news')
+    assert read == ['']
+    call(server_of(broker, Site), broker, '/ws/news')
+    assert read == ['', '', 'chat']
+    assert taken == ['chat']
 
 
 STEPS = ['assure_protocol_requirements', 'process_request', 'process_subscriptions', 'upgrade_websocket']

@@ -28,7 +28,7 @@ from gevent.exceptions import LoopExit
 
 from ws4redis import access, settings
 from ws4redis.checks import log_findings
-from ws4redis.core.agenda import Job, JobKind
+from ws4redis.core.agenda import Job
 from ws4redis.core.driver import Driver
 from ws4redis.core.exchange import Exchange, Gap
 from ws4redis.core.feed import Feed
@@ -412,9 +412,6 @@ class WebsocketLoop(Driver):
 
     def _job_ended(self, recipient: Recipient, job: Job, result: Any) -> None:
         self._running_jobs -= 1
-        if job.kind is JobKind.RELEASE:
-            # The end of its life: nothing of the site's is kept.
-            recipient.subscriber = None
         self.job_done(recipient, job, result)
 
     def _post(self, recipient: Recipient, entry: Any) -> None:
@@ -560,7 +557,7 @@ class WebsocketLoop(Driver):
     def connection(self) -> ExchangeRedis:
         """What subscribers get."""
         if self._connection is None:
-            self._connection = ExchangeRedis(self.server.pool, self)
+            self._connection = ExchangeRedis(self.server.client, self)
         return self._connection
 
     def find_wire(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> DescriptorWire | UwsgiWire:

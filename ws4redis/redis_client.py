@@ -287,14 +287,8 @@ def _memory_connection() -> Any:
     class GatedFakeConnection(_GatedMixin, fakeredis.FakeRedisConnection):  # type: ignore[misc]
         def _connect(self) -> Any:
             sock: Any = super()._connect()
-            notify = sock._keyspace_notifications
-
-            def notify_if_asked(*args: Any) -> None:
-                # fakeredis always sends keyspace notifications, Redis only if this setting asks for them.
-                if sock._server.config.get(b'notify-keyspace-events'):
-                    notify(*args)
-
-            sock._keyspace_notifications = notify_if_asked
+            its_class: Any = type(sock)
+            sock.__class__ = _quiet(its_class)
             return sock
 
         def arrived(self) -> Iterator[Any]:
@@ -308,6 +302,17 @@ def _memory_connection() -> Any:
                 yield self.read_response(disable_decoding=True)
 
     return GatedFakeConnection
+
+
+@functools.cache
+def _quiet(socket_class: Any) -> Any:
+    class QuietSocket(socket_class):  # type: ignore[misc]
+        def _keyspace_notifications(self, *args: Any) -> None:
+            # fakeredis always sends keyspace notifications, Redis only if this setting asks for them.
+            if self._server.config.get(b'notify-keyspace-events'):
+                super()._keyspace_notifications(*args)
+
+    return QuietSocket
 
 
 def persisted_values(client: 'redis.Redis', names: list[bytes]) -> dict[bytes, bytes]:

@@ -30,10 +30,15 @@ class Switchboard(Protocol):
 
 
 class ExchangeRedis(redis.Redis):
-    """The redis.Redis that subscribers get: every command goes to Redis, pubsub() to the exchange of this process."""
+    """The redis.Redis that subscribers get: every command goes to Redis, pubsub() to the exchange of this process.
 
-    def __init__(self, pool: 'redis.ConnectionPool', switchboard: Switchboard) -> None:
-        super().__init__(connection_pool=pool)
+    Args:
+        client: the one that this is in all but pubsub(), its pool and what it has been told of replies included.
+        switchboard: drives the exchange.
+    """
+
+    def __init__(self, client: 'redis.Redis', switchboard: Switchboard) -> None:
+        vars(self).update(vars(client))
         self._switchboard = switchboard
 
     def pubsub(self, **kwargs: Any) -> 'Subscription':

@@ -24,6 +24,9 @@ __all__ = ['Host', 'WebsocketWSGIServer', 'Wire']
 
 logger = logging.getLogger('ws4redis.wsgi_server')
 
+ACCEPTED = 'ws4redis.accepted'
+"""Where the environ has the 101 between the first look at the request and its answer."""
+
 
 class Wire(Protocol):
     """The way to the client, as long as the WSGI server still has it."""
@@ -131,7 +134,7 @@ class WebsocketWSGIServer:
         Raises:
             HandshakeError, UpgradeRequiredError: it is none.
         """
-        handshake.accept(environ)
+        environ[ACCEPTED] = handshake.accept(environ)
 
     def process_request(self, request: Any) -> None:
         """Put session and user on the request."""
@@ -146,7 +149,8 @@ class WebsocketWSGIServer:
 
     def upgrade_websocket(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> handshake.Accepted:
         """The 101 that this request gets; it leaves once the connection is ours."""
-        return handshake.accept(environ)
+        accepted: handshake.Accepted | None = environ.get(ACCEPTED)
+        return accepted if accepted is not None and accepted.answers(environ) else handshake.accept(environ)
 
     # The whole way
 

@@ -1021,6 +1021,15 @@ def test_timers_of_thousand_turns_keep_one_entry_for_each_websocket(world: World
     assert all(client.received.count(b'hb') == 1000 for client in world.clients)
 
 
+def test_timers_of_those_who_have_left_keep_nobody_in_memory(world: World) -> None:
+    for _ in range(3):
+        world.open([NEWS], limits=Limits(heartbeat=b'hb'))
+    for client in world.clients:
+        world.send_eof(client)
+    world.settle()
+    assert world.exchange._timers == []
+
+
 # Long random worlds
 
 

@@ -345,3 +345,22 @@ def test_a_426_carries_its_headers_and_closes_the_connection() -> None:
 def test_a_refusal_never_shows_the_reason() -> None:
     """F12."""
     assert 'hunter2' not in str(refusal(UnavailableError('Try again later', reason='redis://:hunter2@db')))
+
+
+@pytest.mark.parametrize(
+    'change',
+    [
+        {'HTTP_SEC_WEBSOCKET_PROTOCOL': 'other'},
+        {'HTTP_SEC_WEBSOCKET_KEY': 'AAAAAAAAAAAAAAAAAAAAAA=='},
+        {'HTTP_UPGRADE': 'h2c'},
+        {'REQUEST_METHOD': 'POST'},
+        {'CONTENT_LENGTH': '1'},
+    ],
+    ids=lambda change: next(iter(change)),
+)
+def test_accepted_handshake_answers_what_it_has_seen_and_nothing_else(change: dict[str, str]) -> None:
+    environ = upgrade(HTTP_SEC_WEBSOCKET_PROTOCOL='chat')
+    accepted = accept(environ)
+    environ['HTTP_COOKIE'] = 'does=not matter'
+    assert accepted.answers(environ)
+    assert not accepted.answers({**environ, **change})

@@ -195,3 +195,15 @@ def test_unsubscribing_before_the_own_copy_comes_leaves_no_debt(world: World) ->
     world.settle()
     assert client.received == [b'x']
     assert other.received == [b'x', b'x']
+
+
+def test_what_a_subscriber_publishes_after_its_end_is_owed_to_nobody(world: World) -> None:
+    client = world.open([CHAT])
+    origin = client.recipient.origin
+    origin.publishing([CHAT], b'before')
+    world.send_eof(client)
+    world.settle()
+    origin.publishing([CHAT], b'after')
+    origin.failed([CHAT], b'after')
+    origin.forget_unheard()
+    assert not origin.expecting

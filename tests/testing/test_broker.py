@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import datetime
+import gc
 import inspect
+import logging
 import time
+import weakref
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -858,6 +861,24 @@ def test_brokers_may_end_in_any_order() -> None:
     other.publish('x', facility='news', broadcast=True)
     other.__exit__(None)
     assert not runs_in_test()
+
+
+def test_what_a_broker_was_made_of_is_freed_at_its_end(caplog: pytest.LogCaptureFixture) -> None:
+    """Without a search for rings, which a test run with thousands of tests pays for."""
+    # pytest keeps log records, and they the websocket that they name.
+    caplog.set_level(logging.CRITICAL, 'ws4redis')
+    gc.collect()
+    gc.disable()
+    try:
+        with Broker() as broker:
+            broker.connect('news', subscribe='broadcast')
+            broker.publish('x', facility='news', broadcast=True)
+            parts = [weakref.ref(part) for part in (broker.driver, broker.driver.exchange, *broker.driver.exchange.recipients)]
+        del broker
+        Broker.last = None
+        assert [reference() for reference in parts] == [None] * 3
+    finally:
+        gc.enable()
 
 
 def test_server_is_given_back_when_the_end_fails(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -179,6 +179,9 @@ class Exchange:
         recipient.channels, recipient.patterns = dict(recipient.channels), dict(recipient.patterns)
         self.unsubscribe(recipient, recipient.channels, recipient.patterns)
         self.recipients.pop(recipient, None)
+        if not self.recipients:
+            # Each would be kept in memory until its time has come.
+            self._timers.clear()
 
     @property
     def channel_count(self) -> int:

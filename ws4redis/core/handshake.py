@@ -16,6 +16,15 @@ __all__ = ['Accepted', 'accept', 'refusal']
 
 VERSION = '13'
 
+HEADERS = {
+    name: 'HTTP_' + name.upper().replace('-', '_')
+    for name in ('Connection', 'Upgrade', 'Sec-WebSocket-Key', 'Sec-WebSocket-Version', 'Sec-WebSocket-Protocol')
+}
+"""Those that a 101 answers, and where WSGI has them."""
+
+OTHERS = ('REQUEST_METHOD', 'SERVER_PROTOCOL', 'CONTENT_LENGTH', 'HTTP_TRANSFER_ENCODING')
+"""What else decides whether it is one."""
+
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
@@ -24,10 +33,20 @@ class Accepted:
     Attributes:
         head: the whole 101 response, as bytes for the wire.
         subprotocol: the subprotocol that the head names; None if the client asked for none.
+        asked: what the request said of all that decides about it.
     """
 
     head: bytes
     subprotocol: str | None
+    asked: tuple[Any, ...]
+
+    def answers(self, environ: Mapping[str, Any]) -> bool:
+        """Whether accept() would give this for a request again."""
+        return self.asked == _asked(environ)
+
+
+def _asked(environ: Mapping[str, Any]) -> tuple[Any, ...]:
+    return tuple([environ.get(name) for name in (*HEADERS.values(), *OTHERS)])
 
 
 def _text(environ: Mapping[str, Any], name: str) -> str:
@@ -64,8 +83,8 @@ def accept(environ: Mapping[str, Any]) -> Accepted:
     """
     _check_request(environ)
     headers = Headers()
-    for name in ('Connection', 'Upgrade', 'Sec-WebSocket-Key', 'Sec-WebSocket-Version', 'Sec-WebSocket-Protocol'):
-        value = environ.get('HTTP_' + name.upper().replace('-', '_'))
+    for name, variable in HEADERS.items():
+        value = environ.get(variable)
         if value is not None:
             try:
                 headers[name] = str(value).strip()
@@ -80,7 +99,7 @@ def accept(environ: Mapping[str, Any]) -> Accepted:
     response = protocol.accept(Request(path='/', headers=headers))
     if response.status_code != 101:
         raise HandshakeError('Malformed upgrade request', reason=str(protocol.handshake_exc))
-    return Accepted(response.serialize(), protocol.subprotocol)
+    return Accepted(response.serialize(), protocol.subprotocol, _asked(environ))
 
 
 def refusal(error: HandshakeError) -> tuple[str, list[tuple[str, str]], bytes]:

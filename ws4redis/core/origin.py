@@ -25,7 +25,7 @@ class Origin:
     def __init__(self, recipient: 'Recipient', echo: bool) -> None:
         self.echo = echo
         self.nowhere = 0
-        self._recipient = recipient
+        self._recipient: Recipient | None = recipient
         self._added: list[tuple[int, bytes, bytes]] = []
         self._owed: dict[tuple[bytes, bytes], int] | None = None
 
@@ -38,14 +38,15 @@ class Origin:
         self._count(-1, channels, payload)
 
     def _count(self, step: int, channels: Iterable[bytes], payload: bytes) -> None:
-        if self.echo:
+        recipient = self._recipient
+        if self.echo or recipient is None:
             return
         for channel in channels:
-            if self._recipient.listens_on(channel):
+            if recipient.listens_on(channel):
                 # Counted first: the hub may look anew in between, and would find nothing to expect. The copy cannot arrive
                 # before PUBLISH is sent, and that comes after both.
                 self._added.append((step, channel, payload))
-                self._recipient.direct = False
+                recipient.direct = False
 
     def published_nowhere(self) -> None:
         """A message of the client had no channel to go to."""
@@ -86,6 +87,10 @@ class Origin:
 
     def forget_unheard(self) -> None:
         """Copies on channels that are not listened on any more will not come."""
-        owed = self._fold()
-        for key in [key for key in owed if not self._recipient.listens_on(key[0])]:
+        recipient, owed = self._recipient, self._fold()
+        for key in [key for key in owed if recipient is None or not recipient.listens_on(key[0])]:
             del owed[key]
+
+    def end(self) -> None:
+        """The websocket is gone, and may be freed: what a subscriber publishes from now on comes back to nobody."""
+        self._recipient = None

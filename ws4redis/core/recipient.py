@@ -444,6 +444,10 @@ class Recipient:
                 self._send(message_frame(payload, binary))
         if result.outcome is not Outcome.DONE and job.kind is not JobKind.RELEASE:
             self._job_failed(job, result.outcome)
+        if job.kind is JobKind.RELEASE:
+            # The end of its life: nothing of the site's is kept, and no ring keeps it in memory.
+            self.subscriber = None
+            self.origin.end()
         self._work_off()
         self.agenda.to_attend[self] = None
 

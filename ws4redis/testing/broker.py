@@ -102,6 +102,8 @@ class Broker(AsyncBroker):
         ending, self._ending = self._ending, None
         self.server.gate.closed = False
         ending.close()
+        # It leads back here, and what no ring holds together is freed at once.
+        del self._time
 
     def _check(self) -> None:
         """Refuse use outside the block: nothing would be known, and assertions that nothing came would hold for ever."""

@@ -92,9 +92,11 @@ class ProtocolClient(AsyncClient):
         facility, query: of its address.
         said: the messages that it has sent.
         reads: whether it takes what the server writes.
+        subscriber: the site's, which serves it.
     """
 
     session: Any = None
+    subscriber: Any = None
     joined = Joined()
     reads = True
 
@@ -400,11 +402,6 @@ class ProtocolClient(AsyncClient):
     def origin(self) -> Any:
         """What its own publications have as origin."""
         return self.recipient.origin if self.recipient is not None else None
-
-    @property
-    def subscriber(self) -> Any:
-        """The site's subscriber."""
-        return self.recipient.subscriber if self.recipient is not None else None
 
     def __enter__(self) -> Self:
         return self

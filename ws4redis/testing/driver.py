@@ -58,7 +58,7 @@ class MemoryDriver(Faults):
         super().__init__(Exchange(Feed(lambda: 1.0), control_channel()))
         self.server = server
         self.clock = clock
-        self.connection = ExchangeRedis(server.pool, self)
+        self.connection: Any = ExchangeRedis(server.client, self)
         self.errors: list[BaseException] = []
         self.refusal: HandshakeError | None = None
         self._feed: Any = None
@@ -173,7 +173,7 @@ class MemoryDriver(Faults):
         self, recipient: Recipient, transport: Any, head: bytes, rest: bytes, persisted: bool, descriptor: int | None
     ) -> None:
         recipient.transport = transport
-        transport.recipient = recipient
+        transport.recipient, transport.subscriber = recipient, recipient.subscriber
         if descriptor is not None:
             self._own[recipient] = descriptor
         self.start(recipient, head, rest, persisted=persisted, fetch=not persisted)
@@ -309,6 +309,8 @@ class MemoryDriver(Faults):
         self.work_off()
         self.drop_feed()
         self.exchange.feed_lost(self.now())
+        # It leads back here, and what no ring holds together is freed at once.
+        self.connection = None
 
 
 def error_of_the_site(refusal: HandshakeError) -> BaseException | None:

@@ -195,6 +195,7 @@ class LiveServer:
         handshake = self.loop.expect(websocket.connect((self.host, self.port)))
         refusal: Response | None = websocket.shake_hands(headers)
         websocket.recipient, websocket.session = handshake.recipient, handshake.session
+        websocket.subscriber = None if handshake.recipient is None else handshake.recipient.subscriber
         self._raise_errors()
         if refusal is not None:
             reason = handshake.refusal.reason if handshake.refusal is not None else ''

@@ -197,6 +197,7 @@ class Record:
         """Hear nothing more."""
         self._server.gate.on_publish = None
         self._connection.disconnect()
+        del self._said
 
 
 def check_expire(expire: Any) -> None:

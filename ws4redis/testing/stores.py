@@ -159,7 +159,7 @@ class FakeRedisSubscriber(_OnServer, RedisSubscriber):
     def __init__(self, *, server: RedisServer | None = None) -> None:
         # A driver of its own: to Redis this is another process, also inside a Broker.
         self._driver = MemoryDriver(self._find_server(server), Clock())
-        connection = _RecordedExchangeRedis(self._server.pool, self._driver)
+        connection = _RecordedExchangeRedis(self._server.client, self._driver)
         connection.recording = self._recording
         super().__init__(connection)
         self._alone = Alone(self._driver, self, ended=self._driver.stop)
