@@ -7,14 +7,17 @@ SWITCHES are the faults of release 0.6.0: a switch takes a rule out of the libra
 its row in test_regressions.py describes. MUTATIONS are faults that somebody might make one day, for the contract to find.
 """
 
+import atexit
 import contextlib
 import dataclasses
 import errno
 import logging
 import os
 import select
+import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from weakref import WeakKeyDictionary, WeakSet
 
@@ -520,6 +523,26 @@ def settings_are_frozen() -> None:
         django.setup()
         # Looked at, it is made.
         assert active_server().pool is not None
+
+
+@switch('F23')
+def script_that_nobody_can_end() -> None:
+    """close() leaves the next attempt to its timer, heartbeats outlive their websocket, and jQuery is needed."""
+    from tests import javascript
+
+    text = javascript.without(
+        javascript.SCRIPT.read_text('utf-8'),
+        ("      this.#options = options;\n", '      this.#options = jQuery.extend({}, options);\n'),
+        ('      clearTimeout(this.#reconnectTimer);\n      clearInterval', '      clearInterval'),
+        ("} else if (this.#state !== 'closed') {\n        this.#wait", '} else {\n        this.#wait'),
+        ('      clearInterval(this.#heartbeatTimer);\n      this.#heartbeatTimer = this.#socket', '      this.#socket'),
+    )
+    # As long as this process lives.
+    directory = tempfile.TemporaryDirectory()
+    atexit.register(directory.cleanup)
+    script = Path(directory.name) / 'ws4redis.js'
+    script.write_text(text, 'utf-8')
+    replace(javascript, SCRIPT=script)
 
 
 @switch('F24')

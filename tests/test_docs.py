@@ -1,12 +1,13 @@
 """Every block of code in docs/ runs.
 
-A block of Python names its file in its first line. The files of a page, over those of the shop that the page about testing
-begins with, are one project, whose tests pass.
+A block of Python or JavaScript names its file in its first line. The files of a page, over those of the shop that the page
+about testing begins with, are one project, whose tests pass.
 """
 
 from __future__ import annotations
 
 import ast
+import json
 import os
 import re
 import shlex
@@ -15,10 +16,17 @@ import subprocess
 import sys
 from configparser import ConfigParser
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+from django.template import engines
 
 from tests.conftest import PLUGIN, PLUGIN_INSTALLED, require
+from tests.javascript import find_node, run_node
+
+if TYPE_CHECKING:
+    from django.test import RequestFactory
+    from pytest_django import Settings
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = sorted((ROOT / 'docs').glob('*.md'))
@@ -139,7 +147,38 @@ def test_failure_reads_as_the_page_shows_it(tmp_path: Path) -> None:
 @pytest.mark.parametrize('page', PAGES, ids=lambda page: page.name)
 def test_block_is_in_a_language_that_is_run_or_listed(page: Path) -> None:
     languages = {language for language, _ in BLOCK.findall(page.read_text('utf-8'))}
-    assert languages <= {'python', 'ini', 'sh', 'text', 'nginx', 'systemd', 'html'}
+    assert languages <= {'python', 'ini', 'sh', 'text', 'nginx', 'systemd', 'html', 'js'}
+
+
+WITH_README = [*PAGES, ROOT / 'README.md']
+SCRIPTS = [(page, text) for page in WITH_README for text in blocks(page, 'js')]
+TEMPLATES = [(page, text) for page in WITH_README for text in blocks(page, 'html')]
+
+
+@pytest.mark.parametrize(('page', 'text'), SCRIPTS, ids=lambda value: getattr(value, 'name', None))
+def test_script_opens_its_websocket(page: Path, text: str, tmp_path: Path) -> None:
+    assert re.match(r'// shop/static/shop/\w+\.js\n', text), f'{page.name}: a block does not name its file:\n{text}'
+    path = tmp_path / 'page.js'
+    path.write_text(text, 'utf-8')
+    done = run_node(find_node(), str(ROOT / 'tests/js/page.mjs'), str(path))
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout.splitlines()[-1])['uri'].startswith('ws://example.org/ws/')
+
+
+@pytest.mark.parametrize(('page', 'text'), TEMPLATES, ids=lambda value: getattr(value, 'name', None))
+def test_template_renders(page: Path, text: str, rf: RequestFactory, settings: Settings) -> None:
+    settings.TEMPLATES = [
+        {
+            'BACKEND': 'django.template.backends.django.DjangoTemplates',
+            'OPTIONS': {'context_processors': ['ws4redis.context_processors.default'], 'string_if_invalid': 'INVALID'},
+        }
+    ]
+    rendered = engines['django'].from_string(text).render({}, rf.get('/'))
+    assert 'ws://testserver/ws/' in rendered and 'INVALID' not in rendered
+    # What it links to is there: the package's own, or the script of a block beside it.
+    for name in re.findall(r'src="/static/([^"]+)"', rendered):
+        own = [script for other, script in SCRIPTS if other == page and script.startswith(f'// shop/static/{name}\n')]
+        assert own or (ROOT / 'ws4redis/static' / name).is_file(), name
 
 
 def codes_of_reasons() -> set[str]:

@@ -52,6 +52,8 @@ LAYERS = (
     'django_runserver.py',
     'uwsgi_runserver.py',
     'context_processors.py',
+    'templatetags/__init__.py',
+    'templatetags/ws4redis.py',
     'apps.py',
     'management/__init__.py',
     'management/commands/__init__.py',

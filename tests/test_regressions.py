@@ -8,7 +8,6 @@ import gc
 import io
 import logging
 import os
-import shutil
 import socket
 import subprocess
 import sys
@@ -30,7 +29,7 @@ from websockets.exceptions import ConnectionClosed, ProtocolError
 from websockets.frames import Frame, Opcode
 from websockets.sync.client import ClientConnection, connect
 
-from tests.conftest import require
+from tests import javascript
 from ws4redis import access, installation
 from ws4redis.checks import check_settings, log_findings
 from ws4redis.core.feed import Feed, Kind, Published
@@ -716,6 +715,8 @@ vm.createContext(Object.assign(globalThis, {
 vm.runInThisContext(fs.readFileSync(process.argv[1], 'utf8'));
 """
 
+JQUERY = 'globalThis.$ = globalThis.jQuery = {extend: Object.assign};'
+
 SCENARIOS = {
     'without_jquery_it_connects_and_comes_back': """
         assert.equal(typeof $ + typeof jQuery, 'undefinedundefined');
@@ -758,11 +759,8 @@ SCENARIOS = {
 @pytest.mark.parametrize('scenario', SCENARIOS)
 def test_f23_the_script_leaves_no_timer_behind(scenario: str) -> None:
     """close() left the reconnect timer running, a heartbeat timer outlived its socket, and jQuery was needed."""
-    node = shutil.which('node')
-    require('node', node, 'put node on PATH (Debian: apt-get install nodejs)')
-    script = REPOSITORY / 'ws4redis' / 'static' / 'js' / 'ws4redis.js'
-    command = [str(node), '-e', BROWSER + SCENARIOS[scenario], str(script)]
-    played = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    browser = BROWSER if scenario.startswith('without_jquery') else JQUERY + BROWSER
+    played = javascript.run_node(javascript.find_node(), '-e', browser + SCENARIOS[scenario], str(javascript.SCRIPT))
     assert played.returncode == 0, played.stderr
 
 

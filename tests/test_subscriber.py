@@ -10,7 +10,7 @@ import pytest
 import redis
 
 from ws4redis.redis_store import RedisMessage
-from ws4redis.subscriber import RedisSubscriber, facility_of
+from ws4redis.subscriber import RedisSubscriber, facility_of, subscriber_class
 from ws4redis.testing import Broker
 from ws4redis.testing.redis_process import RedisProcess
 
@@ -38,6 +38,13 @@ class Websocket:
 
     def close(self, code: int = 1000, reason: str = '') -> None:
         raise AssertionError('nobody closes')
+
+
+@pytest.mark.parametrize('value', ['tests.test_subscriber.Websocket', Websocket])
+def test_class_is_the_one_of_the_setting(settings: Settings, value: object) -> None:
+    assert subscriber_class() is RedisSubscriber
+    settings.WS4REDIS_SUBSCRIBER = value
+    assert subscriber_class() is Websocket
 
 
 @pytest.mark.parametrize(

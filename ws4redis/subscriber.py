@@ -2,12 +2,14 @@
 
 from typing import Any
 
+from django.utils.module_loading import import_string
+
 from ws4redis import settings
 from ws4redis.redis_client import active_server
 from ws4redis.redis_store import SELF, RedisStore
 from ws4redis.subscription import Subscription
 
-__all__ = ['RedisSubscriber']
+__all__ = ['RedisSubscriber', 'subscriber_class']
 
 
 class RedisSubscriber(RedisStore):
@@ -105,6 +107,12 @@ def _audience(verb: str, channels: list[str]) -> dict[str, Any]:
     if f'{verb}-broadcast' in channels:
         audience['broadcast'] = True
     return audience
+
+
+def subscriber_class() -> Any:
+    """The class of WS4REDIS_SUBSCRIBER."""
+    value = settings.WS4REDIS_SUBSCRIBER
+    return import_string(value) if isinstance(value, str) else value
 
 
 def facility_of(request: Any) -> str:

@@ -7,7 +7,6 @@ from typing import Any, Protocol
 import redis
 from django.core.exceptions import SuspiciousOperation
 from django.core.handlers.wsgi import WSGIRequest
-from django.utils.module_loading import import_string
 
 from ws4redis import access, settings
 from ws4redis.core import handshake
@@ -15,7 +14,7 @@ from ws4redis.core.limits import Limits
 from ws4redis.core.recipient import Recipient
 from ws4redis.exceptions import HandshakeError
 from ws4redis.redis_client import serve_websockets
-from ws4redis.subscriber import facility_of
+from ws4redis.subscriber import facility_of, subscriber_class
 from ws4redis.subscription import Subscription
 from ws4redis.takeover import end_request, start_closing
 from ws4redis.workers import close_database_connections, method, needs_persisted, overrides_parse_response
@@ -108,8 +107,7 @@ class WebsocketWSGIServer:
         """The class of WS4REDIS_SUBSCRIBER; assignable for one server."""
         if '_subscriber_class' in self.__dict__:
             return self._subscriber_class
-        value = settings.WS4REDIS_SUBSCRIBER
-        return import_string(value) if isinstance(value, str) else value
+        return subscriber_class()
 
     @Subscriber.setter
     def Subscriber(self, subscriber_class: Any) -> None:

@@ -2,13 +2,11 @@
 
 from typing import ClassVar
 
-from django.conf import settings
 from django.contrib.auth.mixins import LoginRequiredMixin
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.generic import TemplateView, View
 
-from ws4redis.context_processors import default
 from ws4redis.publisher import RedisPublisher
 
 from .forms import BroadcastForm, GroupForm, MessageForm, SessionForm, UserForm
@@ -44,17 +42,9 @@ class ChatView(View):
         return HttpResponse(status=204)
 
     def render_page(self, request: HttpRequest, form: MessageForm, status: int = 200) -> HttpResponse:
-        """Return the page with this form and with what its script has to know."""
-        context = {'form': form, 'websocket': self.websocket_options(request)}
+        """Return the page with this form and with what its websocket asks for."""
+        context = {'form': form, 'facility': self.facility, 'subscribe': self.audience, 'publish': self.audience}
         return render(request, f'chatserver/{self.audience}.html', context, status=status)
-
-    def websocket_options(self, request: HttpRequest) -> dict[str, str | None]:
-        """Return where the page's websocket connects and what its heartbeat is."""
-        query = f'subscribe-{self.audience}&publish-{self.audience}&echo'
-        return {
-            'uri': f'{default(request)["WEBSOCKET_URI"]}{self.facility}?{query}',
-            'heartbeat_msg': settings.WS4REDIS_HEARTBEAT,
-        }
 
 
 class BroadcastChatView(ChatView):

@@ -2,7 +2,6 @@
 
 from functools import partial
 
-from django.conf import settings
 from django.contrib.auth.decorators import login_required
 from django.contrib.auth.mixins import LoginRequiredMixin
 from django.db import transaction
@@ -10,8 +9,6 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import aget_object_or_404, redirect, render
 from django.views.decorators.http import require_POST
 from django.views.generic import View
-
-from ws4redis.context_processors import default
 
 from .forms import OrderForm
 from .models import Order, State
@@ -40,13 +37,9 @@ class OrdersView(LoginRequiredMixin, View):
         return HttpResponse(status=204)
 
     def render_page(self, request: HttpRequest, form: OrderForm, status: int = 200) -> HttpResponse:
-        """Return the page with this form and with what its script has to know."""
+        """Return the page with this form and with what its websocket asks for."""
         orders = Order.objects.filter(tenant=tenant_of(request)).select_related('customer')
-        options = {
-            'uri': f'{default(request)["WEBSOCKET_URI"]}{FACILITY}?subscribe-tenant',
-            'heartbeat_msg': settings.WS4REDIS_HEARTBEAT,
-        }
-        context = {'form': form, 'orders': orders, 'websocket': options}
+        context = {'form': form, 'orders': orders, 'facility': FACILITY, 'subscribe': 'tenant', 'publish': ''}
         return render(request, 'orders/orders.html', context, status=status)
 
 

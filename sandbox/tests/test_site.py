@@ -6,6 +6,9 @@ The fixture ws4redis, a Broker, comes with the package. It stands for Redis, for
     pytest --ws4redis=server    the same tests on a redis-server, which the run starts by itself
 """
 
+import html
+import re
+
 import pytest
 import redis
 from django.contrib.auth.models import User
@@ -134,7 +137,8 @@ def test_browser_is_heard_by_the_others(ws4redis):
 
 def test_pages_of_the_site_get_their_own_messages_back(client, ws4redis):
     # The address as the page has it, with its query string.
-    address = client.get('/broadcast/').context['websocket']['uri'].removeprefix('ws://testserver')
+    text = html.unescape(client.get('/broadcast/').text)
+    [address] = re.findall('data-uri="ws://testserver(.+?)"', text)
     page = ws4redis.connect(address)
     page.send('hello')
     assert page.receive() == 'hello'

@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 from ws4redis import settings
-from ws4redis.access import MEMBEROF
+from ws4redis.access import MEMBEROF, query_names
 from ws4redis.testing.client import Joined, WebSocketClient
 from ws4redis.testing.driver import MemoryWire
 from ws4redis.wsgi_server import WebsocketWSGIServer
@@ -93,16 +93,7 @@ def address(
                 raise ValueError(f"'?{verb}={values[0]}' asks for nothing: a query string has names, '?{verb}-{values[0]}'")
     else:
         path, names = settings.WEBSOCKET_URL + quote(url_or_facility), []
-    for verb, asked in (('subscribe', subscribe), ('publish', publish)):
-        for short in (asked,) if isinstance(asked, str) else asked:
-            wanted = f'{verb}-{short}'
-            if wanted not in possible():
-                valid = [found.partition('-')[2] for found in possible() if found.startswith(verb)]
-                raise ValueError(f'{verb}={short!r} is no channel: it takes {", ".join(map(repr, valid))}')
-            names.append(wanted)
-    if echo:
-        names.append('echo')
-    return path, '&'.join(names)
+    return path, '&'.join([*names, *query_names(subscribe, publish, echo, possible)])
 
 
 def uri_of(path: str, query: str) -> str:

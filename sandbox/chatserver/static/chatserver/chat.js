@@ -3,10 +3,14 @@
   'use strict';
 
   const MESSAGES_SHOWN = 200;
-  const POLICY_VIOLATION = 1008;
+  const STATES = {
+    connecting: 'Connecting.',
+    open: 'Connected.',
+    waiting: 'Disconnected, trying again.',
+    closed: 'Closed by the server: you may no longer use this chat.',
+  };
 
   const byId = (id) => document.getElementById(id);
-  const options = JSON.parse(byId('websocket-options').textContent);
   const log = byId('log');
   const messages = byId('messages');
   const websocketForm = byId('websocket-form');
@@ -19,7 +23,7 @@
     time.dateTime = received.toISOString();
     time.textContent = received.toLocaleTimeString();
     const text = document.createElement('span');
-    text.textContent = typeof data === 'string' ? data : `(${data.size} bytes of binary data)`;
+    text.textContent = typeof data === 'string' ? data : `(${data.byteLength} bytes of binary data)`;
     const item = document.createElement('li');
     item.append(time, text);
     messages.append(item);
@@ -29,30 +33,20 @@
     log.scrollTop = log.scrollHeight;
   }
 
-  function showState(text, connected) {
-    byId('state').textContent = text;
-    websocketForm.querySelector('button').disabled = !connected;
+  function showState(state) {
+    byId('state').textContent = STATES[state];
+    websocketForm.querySelector('button').disabled = state !== 'open';
   }
 
-  function showDisconnected(event) {
-    showState(event.code === POLICY_VIOLATION
-      ? 'Closed by the server: you may no longer use this chat.'
-      : `Disconnected (${event.code}), trying again.`, false);
-  }
-
-  const websocket = new WS4Redis({
-    uri: options.uri,
-    heartbeat_msg: options.heartbeat_msg,
-    connecting: () => showState('Connecting.', false),
-    connected: () => showState('Connected.', true),
-    disconnected: showDisconnected,
-    receive_message: showMessage,
-  });
+  const websocket = new WS4Redis({...WS4Redis.config(), uri: websocketForm.dataset.uri});
+  showState(websocket.state);
+  websocket.on('state', showState);
+  websocket.on('message', showMessage);
 
   websocketForm.addEventListener('submit', (event) => {
     event.preventDefault();
     if (websocket.is_connected()) {
-      websocket.send_message(websocketForm.elements.message.value);
+      websocket.send(websocketForm.elements.message.value);
       websocketForm.reset();
     }
   });
