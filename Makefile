@@ -15,7 +15,8 @@ help:
 	@echo 'make demo      serve the sandbox on http://127.0.0.1:8000/ (PORT=8001: on another port)'
 	@echo 'make test      run the whole suite (ARGS="-k feed": a part of it)'
 	@echo 'make lint      ruff, and mypy --strict over ws4redis'
-	@echo 'make mutants   turn on old faults and new ones, one by one: each has to be found by its test, or by a case of the contract'
+	@echo 'make mutants   turn on old faults and new ones, one by one: each has to be found by its test, by a case of the contract,'
+	@echo '               or by one of the cases of the browser client'
 	@echo 'make hosts     start every WSGI server and print a table: which case passes on which (make .venv/installed-uwsgi for uWSGI)'
 	@echo 'make certify   hold the test kit against a redis-server: the contract on every way, and a long comparison with a model'
 	@echo 'make bench     measure delivery, speed and memory, on both forms of the loop (needs redis-server and cc)'
@@ -24,8 +25,8 @@ help:
 	@echo 'make clean     remove what these targets have made'
 	@echo
 	@echo 'PYTHON=python3.12 takes another interpreter than python3, from 3.11 on; make clean comes first then.'
-	@echo 'Neither Redis nor a browser is needed. Tests that need a Redis server are skipped unless redis-server is on PATH;'
-	@echo 'with WS4REDIS_REQUIRE=redis they fail instead.'
+	@echo 'Neither Redis nor a browser is needed. Tests that need a Redis server are skipped unless redis-server is on PATH, those of'
+	@echo 'the browser client unless node is (18.15 or later); with WS4REDIS_REQUIRE=redis,node they fail instead.'
 
 demo: $(VENV)/installed-demo
 	@echo '== The database and its users'

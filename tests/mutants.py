@@ -1,24 +1,28 @@
 """Turns on the faults of broken.py one by one and sees that the tests find each of them: python -m tests.mutants
 
 For a switch every test of the fault's row in test_regressions.py has to fail, by an assertion or an exception that the switch
-names. For a mutation a case of the contract has to fail. Nearly all other tests have to pass: a fault that breaks everything
-would prove nothing.
+names. For a mutation a case of the contract has to fail, for one of the browser's client a case of tests/js. Nearly all other
+tests have to pass: a fault that breaks everything would prove nothing.
 
     python -m tests.mutants contract    the mutations alone
+    python -m tests.mutants script      those of the browser's client alone
     python -m tests.mutants F4 F24      these alone
 """
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
 import xml.etree.ElementTree as ElementTree
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-from tests.broken import MUTATIONS, SWITCHES
+from tests.broken import MUTATIONS, SCRIPT_MUTATIONS, SWITCHES
+from tests.javascript import CASES, STATIC, classic, run_node, without
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
@@ -205,16 +209,59 @@ def main_switches(names: list[str]) -> bool:
     return sound and 'failed' not in verdicts
 
 
+def run_script(node: str, name: str) -> list[Outcome]:
+    """Run the cases of the browser's client with this mutation of it; with none if the name is empty."""
+    with tempfile.TemporaryDirectory() as directory:
+        module = (STATIC / 'ws4redis.esm.js').read_text('utf-8')
+        if name:
+            module = without(module, SCRIPT_MUTATIONS[name])
+        (Path(directory) / 'ws4redis.esm.js').write_text(module, 'utf-8')
+        (Path(directory) / 'ws4redis.js').write_text(classic(module), 'utf-8')
+        done = run_node(node, '--test', '--test-reporter=tap', *map(str, CASES), static=Path(directory))
+    found = re.findall(r'^ *(not ok|ok) \d+ - (.+ \((?:script|module)\))$', done.stdout, re.MULTILINE)
+    return [Outcome(case, '', 'passed' if verdict == 'ok' else 'failed', '') for verdict, case in found]
+
+
+def judge_script(name: str, outcomes: list[Outcome]) -> bool:
+    """Print which cases caught a mutation; whether any did in each of the two files, and not all."""
+    caught = [outcome.name for outcome in outcomes if outcome.kind == 'failed']
+    in_both = all(any(case.endswith(form) for case in caught) for form in ('(script)', '(module)'))
+    verdict = f'{len(caught)}/{len(outcomes)}' if in_both else 'NONE'
+    print(f'{name:<40} {verdict:<8} {caught[0] if caught else ""}'.rstrip())
+    return in_both and len(caught) <= MOST_CAUGHT * len(outcomes)
+
+
+def main_script(names: list[str]) -> bool:
+    """Run the client's cases with each of these mutations; whether each was found, and nothing without one."""
+    print("The browser's client: which of its cases find which mutation, under Node.js")
+    node = shutil.which('node')
+    if node is None:
+        print('skipped: there is no node on PATH')
+        return 'node' not in os.environ.get('WS4REDIS_REQUIRE', '').split(',')
+    with ThreadPoolExecutor(PROCESSES) as pool:
+        runs = pool.map(partial(run_script, node), ['', *names])
+        unbroken = next(runs)
+        failing = [outcome.name for outcome in unbroken if outcome.kind != 'passed']
+        print(f'Nothing broken: {len(unbroken) - len(failing)} of {len(unbroken)} cases pass {" ".join(failing)}'.rstrip())
+        print(f'\n{"mutation":<40} {"found by":<8} the first of them')
+        verdicts = [judge_script(name, outcomes) for name, outcomes in zip(names, runs, strict=True)]
+    print(f'\n{verdicts.count(True)} found, {verdicts.count(False)} not')
+    return bool(unbroken) and not failing and all(verdicts)
+
+
 def main(arguments: list[str]) -> int:
-    """Run everything, the contract alone, or the faults that are named; gives the exit status."""
-    unknown = [name for name in arguments if name != 'contract' and name not in SWITCHES | MUTATIONS]
+    """Run everything, the contract or the client alone, or the faults that are named; gives the exit status."""
+    known = {'contract', 'script', *SWITCHES, *MUTATIONS, *SCRIPT_MUTATIONS}
+    unknown = [name for name in arguments if name not in known]
     if unknown:
         print(f'there is no fault {" ".join(unknown)}')
         return 2
     everything = not arguments
     switches = [name for name in SWITCHES if everything or name in arguments]
     mutations = [name for name in MUTATIONS if everything or 'contract' in arguments or name in arguments]
-    found = [main(names) for main, names in ((main_switches, switches), (main_contract, mutations)) if names]
+    scripts = [name for name in SCRIPT_MUTATIONS if everything or 'script' in arguments or name in arguments]
+    parts = ((main_switches, switches), (main_contract, mutations), (main_script, scripts))
+    found = [main(names) for main, names in parts if names]
     return 0 if all(found) else 1
 
 

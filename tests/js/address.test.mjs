@@ -45,6 +45,11 @@ for (const facility of ['orders', '', 'a/b/c', '/a//b/', 'gr\u00fcn haus', 'what
   });
 }
 
+testBoth('slashes stay slashes: some proxies refuse escaped ones', (WS4Redis, world) => {
+  WS4Redis.subscribe('a/b c/', {uri: 'ws://example.org/ws/'});
+  assert.equal(world.socket.uri, 'ws://example.org/ws/a/b%20c/');
+});
+
 for (const facility of ['.', '..', 'a/../b', './a', 'a/.']) {
   testBoth(`the facility ${facility} has no address`, (WS4Redis, world) => {
     world.writeConfig(CONFIG);
