@@ -4,7 +4,7 @@ import os
 import re
 import shutil
 import subprocess
-import sys
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
 from tests.conftest import require
@@ -18,8 +18,6 @@ CASES = sorted((ROOT / 'tests/js').glob('*.test.mjs'))
 
 OLDEST = (18, 15)
 """The first version of Node.js whose test runner can be told its format."""
-
-sys.path.append(str(ROOT / 'docs'))
 
 
 def find_node() -> str:
@@ -51,8 +49,10 @@ def run_node(node: str, *arguments: str, static: Path | None = None) -> 'subproc
 
 def classic(module: str) -> str:
     """The classic script that is made of the module."""
-    import make_script
-
+    spec = spec_from_file_location('make_script', ROOT / 'docs/make_script.py')
+    assert spec is not None and spec.loader is not None
+    make_script = module_from_spec(spec)
+    spec.loader.exec_module(make_script)
     return str(make_script.script(module))
 
 
