@@ -87,6 +87,13 @@ def test_runserver_of_staticfiles_is_told(settings: Settings, first: str, found:
     assert ids(check_settings(None)) == found
 
 
+def test_runserver_of_staticfiles_serves_the_websockets_of_wsgi_application(settings: Settings) -> None:
+    rest = [name for name in settings.INSTALLED_APPS if name != 'django.contrib.staticfiles']
+    settings.INSTALLED_APPS = ['django.contrib.staticfiles', *rest]
+    settings.WSGI_APPLICATION = 'ws4redis.django_runserver.application'
+    assert check_settings(None) == []
+
+
 def test_site_without_staticfiles_has_no_order(settings: Settings) -> None:
     settings.INSTALLED_APPS = [name for name in settings.INSTALLED_APPS if name != 'django.contrib.staticfiles']
     assert check_settings(None) == []

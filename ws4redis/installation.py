@@ -44,7 +44,9 @@ CONNECT_TIME = 1.0
 
 
 def check_order() -> Iterator[CheckMessage]:
-    """Whose runserver it is: that of the app that comes first."""
+    """Whose runserver it is: that of the app that comes first; staticfiles' serves websockets if WSGI_APPLICATION does."""
+    if django_settings.WSGI_APPLICATION == 'ws4redis.django_runserver.application':
+        return
     names = [config.name for config in apps.get_app_configs()]
     if {'ws4redis', 'django.contrib.staticfiles'} <= set(names) and names.index('django.contrib.staticfiles') < names.index(
         'ws4redis'
