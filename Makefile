@@ -17,7 +17,8 @@ help:
 	@echo 'make lint      ruff, and mypy --strict over ws4redis'
 	@echo 'make mutants   turn on old faults and new ones, one by one: each has to be found by its test, by a case of the contract,'
 	@echo '               or by one of the cases of the browser client'
-	@echo 'make hosts     start every WSGI server and print a table: which case passes on which (make .venv/installed-uwsgi for uWSGI)'
+	@echo 'make hosts     start every WSGI server and print a table: which case passes on which (make .venv/installed-uwsgi for uWSGI,'
+	@echo '               make .venv/installed-apache for mod_wsgi)'
 	@echo 'make certify   hold the test kit against a redis-server: the contract on every way, and a long comparison with a model'
 	@echo 'make bench     measure delivery, speed and memory, on both forms of the loop (needs redis-server and cc)'
 	@echo 'make bench-testing  time a test, beside Channels, and the pytest plugin (needs the network once, for .venv-bench)'
@@ -80,6 +81,7 @@ clean:
 $(VENV)/installed-demo: EXTRAS := sandbox
 $(VENV)/installed-test: EXTRAS := testing,gunicorn,dev
 $(VENV)/installed-uwsgi: EXTRAS := uwsgi
+$(VENV)/installed-apache: EXTRAS := apache
 
 # A file stands for each set of extras: it is made anew when setup.py, which declares them, has changed.
 $(VENV)/installed-%: setup.py pyproject.toml | $(VENV)/bin/pip

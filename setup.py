@@ -39,6 +39,10 @@ EXTRAS = {
     'uwsgi': [
         'uwsgi>=2.0.31',  # its http router and its gevent loop
     ],
+    # A server that gives its connections to nobody, for the suite; pip builds it, which needs Apache's headers too.
+    'apache': [
+        'mod_wsgi>=6.1',  # in Apache, as many Django sites are served
+    ],
     # What the sandbox needs.
     'sandbox': [
         'fakeredis>=2.40',  # the sandbox runs on memory://, without a Redis server

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 
 from tests.conftest import require
@@ -14,6 +15,7 @@ from tests.conftest import require
 __all__ = ['HOSTS', 'REFUSING', 'Host', 'nginx_program', 'require_programs']
 
 APPLICATION = 'journey.wsgi:application'
+JOURNEY = Path(__file__).resolve().parent.parent / 'projects' / 'journey'
 CERTIFICATE = Path(__file__).resolve().parent / 'certificate.pem'
 """For TLS on the loopback: a certificate that nobody trusts, with its key."""
 
@@ -66,9 +68,33 @@ def uwsgi(*options: str, socket: str = '--http-socket', suffix: str = '') -> Com
     return lambda application, address: [*start, *options, socket, address + suffix, '--wsgi', application]
 
 
+def mod_wsgi() -> Command:
+    """Apache with mod_wsgi in it."""
+    start = [_system_program('apache2') or 'apache2', '-D', 'FOREGROUND', '-f', str(JOURNEY / 'apache2.conf')]
+    if os.geteuid() == 0:
+        # Apache serves as another user then, who may read neither what root has installed nor what the test has written.
+        keep = ['--inh-caps', '+dac_override', '--ambient-caps', '+dac_override']
+        start = ['setpriv', '--reuid', 'www-data', '--regid', 'www-data', '--clear-groups', *keep, *start]
+    values = {'PYTHON_HOME': sys.prefix, 'SCRIPT': JOURNEY / 'journey' / 'wsgi.py', 'MOD_WSGI': _mod_wsgi_module()}
+    defines = [word for name, value in values.items() for word in ('-C', f'Define {name} "{value}"')]
+    return lambda application, address: [*start, *defines, '-C', f'Define ADDRESS {address}']
+
+
 def nginx_program() -> str | None:
-    """nginx, which Debian puts where only root looks."""
-    return shutil.which('nginx', path=os.pathsep.join([os.environ.get('PATH', os.defpath), '/usr/sbin']))
+    """nginx."""
+    return _system_program('nginx')
+
+
+def _system_program(name: str) -> str | None:
+    """A program that Debian puts where only root looks."""
+    return shutil.which(name, path=os.pathsep.join([os.environ.get('PATH', os.defpath), '/usr/sbin']))
+
+
+def _mod_wsgi_module() -> Path | None:
+    """The module that pip has built for this Python."""
+    spec = find_spec('mod_wsgi')
+    locations = spec.submodule_search_locations if spec is not None else None
+    return next((module for location in locations or () for module in Path(location).glob('server/mod_wsgi*.so')), None)
 
 
 def _uwsgi_program() -> str | None:
@@ -93,6 +119,10 @@ def require_programs(name: str) -> None:
         require('uwsgi', _uwsgi_works(), 'make .venv/installed-uwsgi, or pip install uwsgi (both need a C compiler)')
     if name.startswith('nginx'):
         require('nginx', nginx_program(), 'put nginx on PATH (Debian: apt-get install nginx-light)')
+    if name == 'mod_wsgi':
+        found = _system_program('apache2') and _mod_wsgi_module()
+        remedy = 'make .venv/installed-apache, or pip install mod_wsgi (Debian: apt-get install apache2-bin apache2-dev)'
+        require('mod_wsgi', found, remedy)
 
 
 THREE = ('--workers', '3')
@@ -128,6 +158,7 @@ REFUSING = {
     'gunicorn-gevent-tls': Host(gunicorn('gevent', *TLS), workers=1, scheme='https'),
     'gunicorn-gthread-tls': Host(gunicorn('gthread', *THREADS, *TLS), workers=1, scheme='https'),
     'waitress': Host(script('serve_waitress.py')),
+    'mod_wsgi': Host(mod_wsgi(), workers=1),
     'uwsgi-processes': Host(uwsgi(), workers=1),
     'uwsgi-router-alone': Host(uwsgi(*GEVENT, socket='--http'), workers=1),
     'uwsgi-tls': Host(

@@ -406,6 +406,7 @@ REMEDIES = {
     'gunicorn-gevent-tls': 'let a proxy in front of it do that',
     'gunicorn-gthread-tls': 'let a proxy in front of it do that',
     'waitress': 'serve the websockets with gunicorn, uWSGI or gevent.pywsgi',
+    'mod_wsgi': 'serve the websockets with gunicorn, uWSGI or gevent.pywsgi',
     'uwsgi-processes': 'start it with --gevent',
     'uwsgi-router-alone': 'start it with --http-websockets too',
     'uwsgi-tls': 'let its router do that',
