@@ -1,12 +1,14 @@
 """nginx in front of two servers: one for Django's pages, one for the websockets."""
 
+import re
 import subprocess
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.servers.hosts import Host, nginx_program
-from tests.servers.processes import ServerProcess, Site, eventually, free_port, listens
+from tests.servers.processes import ROOT, ServerProcess, Site, eventually, free_port, listens
 
 CONFIGURATION = """
 daemon off;
@@ -22,24 +24,26 @@ http {{
     fastcgi_temp_path {directory}/fastcgi;
     scgi_temp_path {directory}/scgi;
     uwsgi_temp_path {directory}/uwsgi;
-    server {{
-        listen 127.0.0.1:{port};
-        {host}
-        location / {{
-            proxy_pass http://127.0.0.1:{pages};
-        }}
-        location /ws/ {{
-            proxy_pass http://127.0.0.1:{websockets};
-            proxy_http_version 1.1;
-            proxy_set_header Upgrade $http_upgrade;
-            proxy_set_header Connection upgrade;
-            {host}
-        }}
-    }}
+{lines}
 }}
 """
 
-PASS_HOST = 'proxy_set_header Host $http_host;'
+DEPLOYMENT = ROOT / 'docs' / 'deployment.md'
+
+PASS_HOST = re.compile(r'^ *proxy_set_header Host .*\n', re.MULTILINE)
+
+
+def recommended(port: int, pages: int, websockets: int) -> str:
+    """The lines of the deployment page, on these ports."""
+    [lines] = re.findall(r'^```nginx\n(.*?)^```$', DEPLOYMENT.read_text('utf-8'), re.MULTILINE | re.DOTALL)
+    for on_the_page, here in (
+        ('listen 8080;', f'listen 127.0.0.1:{port};'),
+        ('proxy_pass http://127.0.0.1:8000;', f'proxy_pass http://127.0.0.1:{pages};'),
+        ('proxy_pass http://127.0.0.1:8001;', f'proxy_pass http://127.0.0.1:{websockets};'),
+    ):
+        assert lines.count(on_the_page) == 1, on_the_page
+        lines = lines.replace(on_the_page, here)
+    return str(lines)
 
 
 @dataclass
@@ -47,15 +51,19 @@ class BehindNginx:
     """What a ServerProcess is, with nginx in front; inside a with block.
 
     Args:
-        host: what serves the websockets; the pages come from gunicorn's threads.
+        host: what serves the websockets.
         directory: for logs and nginx's own files.
         passes_host: whether nginx tells the servers the Host that the browser has asked for.
+        pages_host: what serves the pages.
+        lines: what nginx is told of them, from the ports of nginx, pages and websockets.
     """
 
     site: Site
     host: str
     directory: Path
     passes_host: bool = True
+    pages_host: str = 'gunicorn-gthread'
+    lines: Callable[[int, int, int], str] = recommended
     port: int = field(default=0, init=False)
 
     @property
@@ -85,6 +93,10 @@ class BehindNginx:
         """Send SIGTERM to the websockets' server."""
         self._websockets.begin_to_end()
 
+    def interrupt(self) -> None:
+        """Send SIGINT to the websockets' server, as Ctrl-C in its terminal does."""
+        self._websockets.interrupt()
+
     def begin_to_reload(self) -> None:
         """Let the websockets' server load its code again."""
         self._websockets.begin_to_reload()
@@ -97,7 +109,7 @@ class BehindNginx:
         with ExitStack() as stack:
             logs = self.directory
             self._websockets = stack.enter_context(ServerProcess(self.site, self.host, logs / 'websockets.log'))
-            self._pages = stack.enter_context(ServerProcess(self.site, 'gunicorn-gthread', logs / 'pages.log'))
+            self._pages = stack.enter_context(ServerProcess(self.site, self.pages_host, logs / 'pages.log'))
             self._log = logs / 'nginx.log'
             self._start(stack)
             self._stack = stack.pop_all()
@@ -105,15 +117,11 @@ class BehindNginx:
 
     def _start(self, stack: ExitStack) -> None:
         self.port = free_port()
+        lines = self.lines(self.port, self._pages.port, self._websockets.port)
+        assert PASS_HOST.search(lines)
         configuration = self.directory / 'nginx.conf'
         configuration.write_text(
-            CONFIGURATION.format(
-                directory=self.directory,
-                port=self.port,
-                pages=self._pages.port,
-                websockets=self._websockets.port,
-                host=PASS_HOST if self.passes_host else '',
-            )
+            CONFIGURATION.format(directory=self.directory, lines=lines if self.passes_host else PASS_HOST.sub('', lines))
         )
         with self._log.open('wb') as log:
             command = [nginx_program() or 'nginx', '-p', str(self.directory), '-e', 'stderr', '-c', str(configuration)]

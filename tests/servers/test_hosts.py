@@ -398,6 +398,16 @@ def test_page_that_may_open_websockets_may_so_without_its_host(host: str, shared
             assert receive(websocket) == 'for all'
 
 
+@pytest.mark.parametrize('host', ['nginx-gunicorn-gevent'])
+def test_host_is_the_one_that_nginx_went_by(host: str, shared_site: Site, tmp_path: Path) -> None:
+    """If the request line names a host, that one counts, and the header of that name says nothing (RFC 9112, 3.2.2)."""
+    require_programs(host)
+    with BehindNginx(shared_site, host, tmp_path) as server:
+        headers = UPGRADE | {'Origin': server.origin}
+        assert raw_request(server, f'http://elsewhere.example:{server.port}/ws/news', headers)[0] == 400
+        assert f"Invalid HTTP_HOST header: 'elsewhere.example:{server.port}'" in server.said()
+
+
 # Servers that give their connections to nobody
 
 
