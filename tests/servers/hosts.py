@@ -12,7 +12,7 @@ from pathlib import Path
 
 from tests.conftest import require
 
-__all__ = ['HOSTS', 'REFUSING', 'Host', 'nginx_program', 'require_programs']
+__all__ = ['HOSTS', 'OLD', 'REFUSING', 'Host', 'nginx_program', 'require_programs']
 
 APPLICATION = 'journey.wsgi:application'
 JOURNEY = Path(__file__).resolve().parent.parent / 'projects' / 'journey'
@@ -35,6 +35,7 @@ class Host:
         says_goodbye: whether a close frame reaches its websockets when it ends or reloads.
         nginx: whether that stands in front of it.
         scheme: https if TLS ends in it.
+        interrupted: its exit status after SIGINT.
     """
 
     command: Command
@@ -44,6 +45,7 @@ class Host:
     says_goodbye: bool = True
     nginx: bool = False
     scheme: str = 'http'
+    interrupted: int = 0
 
 
 def runserver(*options: str) -> Command:
@@ -66,6 +68,12 @@ def uwsgi(*options: str, socket: str = '--http-socket', suffix: str = '') -> Com
     """uWSGI, as a service is started: with a master that ends on SIGTERM."""
     start = [_uwsgi_program() or 'uwsgi', '--home', sys.prefix, '--master', '--die-on-term']
     return lambda application, address: [*start, *options, socket, address + suffix, '--wsgi', application]
+
+
+def uwsgi_060(socket: str, *options: str) -> Command:
+    """uWSGI, as the documentation of release 0.6.0 starts it; the options name the module."""
+    start = [_uwsgi_program() or 'uwsgi', '--virtualenv', sys.prefix, socket]
+    return lambda application, address: [*start, address, *options]
 
 
 def mod_wsgi() -> Command:
@@ -166,3 +174,21 @@ REFUSING = {
     ),
 }
 """Where they do not."""
+
+OLD = {
+    'runserver-of-060': Host(runserver(), workers=1),
+    # Without a master uWSGI tells nobody that it has ended well, whatever it serves.
+    'uwsgi-of-060': Host(
+        uwsgi_060('--http', '--gevent', '100', '--http-websockets', '--module', 'wsgi'), says_goodbye=False, interrupted=17
+    ),
+    'uwsgi-pages-of-060': Host(
+        uwsgi_060('--socket', '--buffer-size=32768', '--workers=5', '--master', '--module', 'wsgi_django'), workers=5
+    ),
+    'uwsgi-websockets-of-060': Host(
+        uwsgi_060(
+            '--http-socket', '--gevent', '1000', '--http-websockets', '--workers=2', '--master', '--module', 'wsgi_websocket'
+        ),
+        workers=2,
+    ),
+}
+"""As the documentation of release 0.6.0 starts them, for sites of that time."""

@@ -6,13 +6,13 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.servers.hosts import APPLICATION, HOSTS, REFUSING, Host
+from tests.servers.hosts import APPLICATION, HOSTS, OLD, REFUSING, Host
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PROJECT = ROOT / 'tests' / 'projects' / 'journey'
@@ -72,7 +72,7 @@ class ServerProcess:
     """A server inside a with block; what it writes goes into the file `log`.
 
     Args:
-        host: one of HOSTS or REFUSING; without the nginx that may stand in front of it.
+        host: one of HOSTS, REFUSING or OLD; without the nginx that may stand in front of it.
         log: a file that is made.
         options: for the command line.
     """
@@ -98,7 +98,7 @@ class ServerProcess:
     @property
     def kind(self) -> Host:
         """How it was started, and what can be said of it."""
-        return (HOSTS | REFUSING)[self.host]
+        return (HOSTS | REFUSING | OLD)[self.host]
 
     def serving_pids(self) -> list[int]:
         """The process ids of those that serve: the workers, or the server itself."""
@@ -126,7 +126,7 @@ class ServerProcess:
     def _start(self) -> None:
         kind = self.kind
         command = [*kind.command(self.site.application or kind.application, f'127.0.0.1:{self.port}'), *self.options]
-        with self.log.open('wb') as log:
+        with self.log.open('wb') as log, interruptible():
             # A session of its own, so that the workers of a server can be ended with it.
             self._process = subprocess.Popen(
                 command,
@@ -152,6 +152,10 @@ class ServerProcess:
         """Send SIGTERM, as who runs servers does."""
         os.kill(self.pid, signal.SIGTERM)
 
+    def interrupt(self) -> None:
+        """Send SIGINT to all of its processes, as Ctrl-C in its terminal does."""
+        os.killpg(self.pid, signal.SIGINT)
+
     def begin_to_reload(self) -> None:
         """Let it load its code again, as who runs servers does."""
         if self.kind.reloads == 'file':
@@ -176,6 +180,16 @@ class ServerProcess:
         self._end()
         # For the report of a test that has failed.
         print(f'--- {self.host} said:', *self.said().splitlines()[-LINES:], sep='\n')
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Processes that start in here hear SIGINT, as in a terminal: what a shell has put into the background ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def eventually(happened: Callable[[], Any], otherwise: str, seconds: float = GUARD) -> Any:
