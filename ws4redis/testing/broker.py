@@ -366,7 +366,8 @@ class Broker(AsyncBroker):
             TypeError, ValueError: an unknown channel name, or arguments that contradict each other.
             Exception: what the site's code raised, with raise_server_exceptions.
         """
-        self._check()
+        # What was published until now is not for the one who joins.
+        self.settle()
         check_identity(user, force_user, groups, session, client)
         groups = (groups,) if isinstance(groups, str) else groups
         overrides: dict[str, Any] = {}

@@ -630,6 +630,17 @@ def check_each_channel_has_its_own_persisted_message(site: Site) -> None:
     assert sorted(map(str, client.receive_all())) == ['for all', 'for john']
 
 
+def check_what_was_published_before_is_not_for_who_joins_afterwards(site: Site) -> None:
+    """Others listen already, and nobody has looked since: the one who comes gets what is persisted, and nothing else."""
+    before = hear(site)
+    for message in ('one', 'two'):
+        RedisPublisher(facility='news', broadcast=True).publish_message(message, 60)
+    site.redis.publish(channel(), 'three')
+    after = hear(site)
+    assert before.receive_all() == ['one', 'two', 'three']
+    assert after.receive_all() == ['two']
+
+
 def check_joining_again_brings_the_persisted_message_again(site: Site) -> None:
     """A browser that reconnects gets the persisted message each time."""
     tell(site, 'hello', expire=60)

@@ -160,6 +160,8 @@ class LiveServer:
         if force_user is not None:
             raise ValueError('force_user has no way over TCP, where a cookie says who this is: give a saved user as user=')
         check_identity(user, None, groups, session, client)
+        # What was published until now is not for the one who joins.
+        self.settle()
         groups = (groups,) if isinstance(groups, str) else groups
         overrides: dict[str, Any] = {}
         if subscriber is not None:
