@@ -17,6 +17,7 @@ from websockets.frames import Opcode
 
 from tests import loop_inside
 from tests.loop_process import GUARD, Closed, LoopProcess, Refused, eventually, frame, request_head, steady
+from ws4redis.redis_client import outage
 from ws4redis.testing.redis_process import RedisProcess
 
 FEED = 'ws4redis.core.feed'
@@ -692,6 +693,19 @@ def test_process_that_ends_says_goodbye_to_everybody(make: Make, form: str, tmp_
     assert [browser.wait_until_closed() for browser in browsers] == [1001] * 5
     assert site.end() == 0
     assert released.read_bytes() == b'x' * 5
+
+
+@in_each_form
+def test_outage_of_memory_is_survived_like_that_of_a_server(make: Make, form: str) -> None:
+    site = make(form, MEMORY, DEBUG=True)
+    browser = site.browser(NEWS)
+    site.publish('before')
+    site.run(outage, True)
+    site.wait_for(redis=False, websockets=1)
+    site.run(outage, False)
+    site.wait_for(redis=True, redis_gaps=1)
+    site.publish('after')
+    assert [browser.receive() for _ in range(2)] == ['before', 'after']
 
 
 @on_each_redis

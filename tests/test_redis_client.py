@@ -333,6 +333,34 @@ def test_listener_hears_of_each_command_until_it_stops_listening() -> None:
     assert len(heard) == 1
 
 
+def test_outage_takes_memory_out_of_reach_and_brings_it_back(settings: Settings) -> None:
+    settings.DEBUG = True
+    server = RedisServer('memory://')
+    server.client.set('key', 'value')
+    use_server(server)
+    try:
+        redis_client.outage(True)
+        with pytest.raises(redis.ConnectionError, match='out of reach'):
+            RedisPublisher(facility='news', broadcast=True).publish_message('x')
+        redis_client.outage(False)
+        assert server.client.get('key') == b'value'
+    finally:
+        use_server(None)
+
+
+@pytest.mark.parametrize(('debug', 'value'), [(False, 'memory://'), (True, 'redis://localhost:6379/0')])
+def test_outage_is_refused_where_it_could_do_harm(settings: Settings, debug: bool, value: str) -> None:
+    settings.DEBUG = debug
+    server = RedisServer(value)
+    use_server(server)
+    try:
+        with pytest.raises(RuntimeError, match='memory:// under DEBUG'):
+            redis_client.outage(True)
+        assert not server.gate.closed
+    finally:
+        use_server(None)
+
+
 def test_gate_stands_before_a_real_server_too(redis_url: str) -> None:
     server = RedisServer(redis_url)
     server.client.ping()

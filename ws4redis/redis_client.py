@@ -40,6 +40,7 @@ __all__ = [
     'connection_arguments',
     'memory_allowed',
     'namespace',
+    'outage',
     'persisted_values',
     'runs_in_test',
     'serve_websockets',
@@ -376,6 +377,26 @@ def active_server() -> RedisServer:
                     logger.warning('memory:// belongs to this process alone (%s): nothing reaches or leaves others', os.getpid())
                 _configured = configured = (os.getpid(), value, RedisServer(value))
     return configured[2]
+
+
+def outage(away: bool) -> None:
+    """Take memory:// out of the reach of everything in this process, or bring it back: for a site that rehearses it.
+
+    Connections are cut and new ones refused, so that publishers raise, and the loop waits and comes back as it does when a
+    Redis server restarts. What is stored stays.
+
+    Args:
+        away: whether it is out of reach from now on.
+
+    Raises:
+        RuntimeError: DEBUG is off, or this process uses a Redis server: that one is not ours to take away.
+    """
+    server = active_server()
+    if not django_settings.DEBUG or not server.in_memory:
+        raise RuntimeError('outage() is for memory:// under DEBUG; a Redis server is stopped where it was started')
+    server.gate.closed = away
+    # Whoever listens finds the gate closed.
+    server.gate.passed()
 
 
 def memory_allowed(value: str) -> bool:

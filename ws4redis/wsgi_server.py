@@ -139,8 +139,13 @@ class WebsocketWSGIServer:
         access.process_request(request)
 
     def process_subscriptions(self, request: Any) -> tuple[list[str], bool]:
-        """The channels that the query string asks for, and whether it asks for the echo of own messages."""
+        """The channels that the query string asks for, and whether it asks for the echo of own messages.
+
+        Unknown names are logged, but for those with a value, as in `room=9`: these are for the site's own code.
+        """
         channels, echo, unknown = access.requested_channels(request.GET, self.possible_channels)
+        parameters = {name.lower() for name, value in request.GET.items() if value}
+        unknown = [name for name in unknown if name not in parameters or name.startswith(('subscribe', 'publish'))]
         if unknown:
             logger.warning('%r asks for unknown names, which are ignored: %s', request.path_info, ', '.join(map(repr, unknown)))
         return channels, echo
