@@ -19,6 +19,7 @@ INSTALLED_APPS = [
     'django.contrib.staticfiles',
     'chatserver',
     'orders',
+    'tour',
 ]
 MIDDLEWARE = [
     'django.middleware.security.SecurityMiddleware',
@@ -27,6 +28,7 @@ MIDDLEWARE = [
     'django.middleware.csrf.CsrfViewMiddleware',
     'django.contrib.auth.middleware.AuthenticationMiddleware',
     'django.middleware.clickjacking.XFrameOptionsMiddleware',
+    'chatserver.middleware.content_security_policy',
 ]
 ROOT_URLCONF = 'chatserver.urls'
 WSGI_APPLICATION = 'chatserver.wsgi.application'
@@ -53,8 +55,8 @@ DATABASES = {
 DEFAULT_AUTO_FIELD = 'django.db.models.BigAutoField'
 
 LOGIN_URL = 'login'
-LOGIN_REDIRECT_URL = 'index'
-LOGOUT_REDIRECT_URL = 'index'
+LOGIN_REDIRECT_URL = 'chats'
+LOGOUT_REDIRECT_URL = 'chats'
 
 LANGUAGE_CODE = 'en'
 USE_TZ = True
@@ -67,6 +69,12 @@ WS4REDIS_HEARTBEAT = '--heartbeat--'
 WS4REDIS_EXPIRE = 3600
 WS4REDIS_SUBSCRIBER = 'orders.tenants.TenantSubscriber'
 WS4REDIS_ALLOWED_CHANNELS = 'chatserver.policies.allowed_channels'
+# The board has two users in one page; without that, the visitor's session needs no callback.
+WS4REDIS_PROCESS_REQUEST = 'tour.panes.process_request'
+
+# Seconds between two figures of the operations page (None: no figures), and between two words of the long task.
+TOUR_TICK: float | None = 1.0
+TOUR_PROGRESS_PAUSE = 0.5
 
 LOGGING = {
     'version': 1,

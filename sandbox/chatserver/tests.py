@@ -13,7 +13,19 @@ from ws4redis.publisher import RedisPublisher
 from .policies import allowed_channels
 from .wsgi import application
 
-PAGES = ('/', '/accounts/login/', '/broadcast/', '/user/', '/group/', '/session/', '/orders/')
+PAGES = (
+    '/',
+    '/persist/',
+    '/progress/',
+    '/tests/',
+    '/chats/',
+    '/accounts/login/',
+    '/broadcast/',
+    '/user/',
+    '/group/',
+    '/session/',
+    '/orders/',
+)
 PAGES_OF_USERS = ('/user/', '/group/', '/session/', '/orders/')
 
 
@@ -58,7 +70,7 @@ class PagesTest(TestCase):
     def test_login_leads_back_and_logout_to_the_start(self) -> None:
         form = {'username': 'mary', 'password': 'secret', 'next': '/user/'}
         self.assertRedirects(self.client.post('/accounts/login/', form), '/user/')
-        self.assertRedirects(self.client.post('/accounts/logout/'), '/')
+        self.assertRedirects(self.client.post('/accounts/logout/'), '/chats/')
         self.assertNotIn('_auth_user_id', self.client.session)
 
     def test_page_tells_its_script_where_to_connect(self) -> None:
@@ -115,7 +127,8 @@ class LoadUsersTest(TestCase):
         call_command('load_users', verbosity=0)
         self.assertEqual(list(User.objects.values()), before)
         self.assertEqual([user.get_username() for user in User.objects.order_by('pk')], ['john', 'mary'])
-        self.assertEqual(list(Group.objects.values_list('name', 'user__username')), [('chatters', 'john'), ('chatters', 'mary')])
+        members = Group.objects.order_by('name', 'user__username').values_list('name', 'user__username')
+        self.assertEqual(list(members), [('chatters', 'john'), ('chatters', 'mary'), ('moderators', 'mary')])
 
     def test_it_sets_back_a_changed_password(self) -> None:
         call_command('load_users', verbosity=0)
@@ -153,8 +166,8 @@ class ApplicationTest(SimpleTestCase):
 
     def test_application_answers_with_the_pages(self) -> None:
         output, errors = BytesIO(), StringIO()
-        environ = RequestFactory().get('/').environ
+        environ = RequestFactory().get('/chats/').environ
         SimpleHandler(BytesIO(), output, errors, environ).run(application)
         self.assertIn(b'200 OK', output.getvalue().partition(b'\r\n')[0])
-        self.assertIn(b'<h1>ws4redis sandbox</h1>', output.getvalue())
+        self.assertIn(b'<h1>Four chats, and a shop</h1>', output.getvalue())
         self.assertEqual(errors.getvalue(), '')

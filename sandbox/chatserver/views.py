@@ -12,13 +12,13 @@ from ws4redis.publisher import RedisPublisher
 from .forms import BroadcastForm, GroupForm, MessageForm, SessionForm, UserForm
 from .policies import OPEN_FACILITY
 
-__all__ = ['BroadcastChatView', 'ChatView', 'GroupChatView', 'IndexView', 'SessionChatView', 'UserChatView']
+__all__ = ['BroadcastChatView', 'ChatView', 'ChatsView', 'GroupChatView', 'SessionChatView', 'UserChatView']
 
 
-class IndexView(TemplateView):
+class ChatsView(TemplateView):
     """The way to the four chats."""
 
-    template_name = 'chatserver/index.html'
+    template_name = 'chatserver/chats.html'
 
 
 class ChatView(View):

@@ -10,23 +10,23 @@ __all__ = ['Command']
 
 USERNAMES = ('john', 'mary')
 PASSWORD = 'secret'
-GROUP = 'chatters'
+GROUPS = {'chatters': USERNAMES, 'moderators': ('mary',)}
 
 
 class Command(BaseCommand):
-    """Make john and mary, both in the group chatters; running it again changes nothing."""
+    """Make john and mary, both in the group chatters, mary a moderator too; running it again changes nothing."""
 
-    help = 'Make the users john and mary (password: secret), both in the group chatters.'
+    help = 'Make the users john and mary (password: secret), both in the group chatters, mary in the group moderators too.'
 
     @transaction.atomic
     def handle(self, *args: Any, **options: Any) -> None:
         """Make what is missing and set back what was changed."""
-        group, _ = Group.objects.get_or_create(name=GROUP)
+        groups = {name: Group.objects.get_or_create(name=name)[0] for name in GROUPS}
         for username in USERNAMES:
             user, created = User.objects.get_or_create(username=username)
             if created or not user.check_password(PASSWORD):
                 user.set_password(PASSWORD)
                 user.save(update_fields=['password'])
-            user.groups.add(group)
+            user.groups.add(*(groups[name] for name, members in GROUPS.items() if username in members))
         if options['verbosity'] > 0:
-            self.stdout.write(f'Users: {", ".join(USERNAMES)}; password: {PASSWORD}; group: {GROUP}.')
+            self.stdout.write(f'Users: {", ".join(USERNAMES)}; password: {PASSWORD}; groups: {", ".join(GROUPS)}.')

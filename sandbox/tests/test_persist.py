@@ -1,0 +1,46 @@
+"""Persist and expire, without waiting for it."""
+
+import json
+
+import pytest
+
+
+def keep(client, text='tea', seconds=20):
+    return client.post('/persist/keep/', {'text': text, 'seconds': seconds})
+
+
+def test_who_comes_within_the_lifetime_gets_the_message(client, ws4redis, db):
+    keep(client)
+    ws4redis.advance(19)
+    late = ws4redis.connect('persist', subscribe='broadcast')
+    assert late.receive_json() == {'text': 'tea'}
+
+
+def test_who_comes_after_it_gets_nothing(client, ws4redis, db):
+    keep(client)
+    ws4redis.advance(20)
+    ws4redis.connect('persist', subscribe='broadcast').assert_nothing_received()
+
+
+def test_page_is_told_key_value_and_remaining_seconds(client, ws4redis, db):
+    keep(client, seconds=60)
+    ws4redis.advance(15)
+    state = client.get('/persist/state/').json()
+    assert state['key'] == 'broadcast:persist'
+    assert json.loads(state['value']) == {'text': 'tea'}
+    assert state['seconds'] == pytest.approx(45, abs=1)
+    ws4redis.advance(45)
+    assert client.get('/persist/state/').json() == {'key': 'broadcast:persist', 'value': None, 'seconds': 0}
+
+
+@pytest.mark.parametrize('wrong', [{'seconds': 0}, {'seconds': 601}, {'seconds': 'soon'}, {'text': ''}], ids=str)
+def test_what_is_not_valid_is_not_published(client, ws4redis, db, wrong):
+    assert client.post('/persist/keep/', {'text': 'tea', 'seconds': 20, **wrong}).status_code == 400
+    ws4redis.assert_nothing_published()
+
+
+def test_redis_is_away(client, ws4redis, db):
+    client.raise_request_exception = False
+    with ws4redis.outage():
+        assert keep(client).status_code == 500
+    ws4redis.assert_nothing_published()

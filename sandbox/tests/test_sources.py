@@ -1,0 +1,23 @@
+"""The page that shows code and tests, and the policy under which all pages run."""
+
+import pytest
+from tour.sources import CHAPTERS, SANDBOX
+
+PAGES = ('/', '/persist/', '/progress/', '/operations/', '/tests/', '/chats/', '/broadcast/')
+
+
+def test_every_chapter_is_shown_as_it_is_in_the_files(client, db):
+    chapters = client.get('/tests/').context['chapters']
+    assert len(chapters) == len(CHAPTERS)
+    for chapter in chapters:
+        for part in ('code', 'tests'):
+            assert chapter[part]['text'] == (SANDBOX / chapter[part]['path']).read_text('utf-8')
+
+
+@pytest.mark.parametrize('path', PAGES)
+def test_page_has_neither_code_nor_style_in_it(client, john, mary, ws4redis, path):
+    page = client.get(path)
+    assert "script-src 'self'" in page.headers['Content-Security-Policy']
+    text = page.content.decode()
+    assert '<style' not in text and ' style=' not in text and ' onclick=' not in text
+    assert all('src=' in tag or 'application/json' in tag for tag in text.split('<script')[1:])
