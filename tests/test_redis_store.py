@@ -94,6 +94,12 @@ def test_message_is_its_payload_as_bytes(value: object, expected: bytes) -> None
     assert isinstance(message, bytes)
 
 
+def test_message_that_no_browser_sent_is_neither_text_nor_binary() -> None:
+    message = RedisMessage([b'message', b'channel', b'data'])
+    assert message is not None
+    assert message.binary is None
+
+
 def test_message_of_a_message_is_the_same_message() -> None:
     assert RedisMessage(RedisMessage('hello')) == b'hello'
 

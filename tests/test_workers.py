@@ -212,6 +212,18 @@ def test_message_of_a_client_arrives_as_a_redis_message() -> None:
     assert (result.outcome, result.replies) == (Outcome.DONE, [])
 
 
+@pytest.mark.parametrize('binary', [True, False])
+def test_message_of_a_client_says_whether_it_was_binary(binary: bool) -> None:
+    got: list[Any] = []
+
+    class Keeping(RedisSubscriber):
+        def publish_message(self, message: Any, expire: float | None = None) -> None:
+            got.append(message)
+
+    perform(Keeping(), Job(JobKind.PUBLISH, b'', binary), handle_of([]), keep_connections=True)
+    assert [(message, message.binary) for message in got] == [(b'', binary)]
+
+
 def test_heartbeat_of_a_client_is_not_published(settings: Settings) -> None:
     class Failing(RedisSubscriber):
         def publish_message(self, message: Any, expire: float | None = None) -> None:

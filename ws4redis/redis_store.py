@@ -33,7 +33,12 @@ class RedisMessage(bytes):
 
     Raises:
         TypeError: the value is something else.
+
+    Attributes:
+        binary: whether a browser sent it as a binary message; None if it comes from somewhere else.
     """
+
+    binary: bool | None = None
 
     def __new__(cls, value: object) -> 'RedisMessage | None':  # type: ignore[misc]
         if isinstance(value, str):

@@ -117,6 +117,7 @@ def _call(subscriber: Any, job: Job, handle: Handle, result: Result) -> None:
         assert isinstance(job.message, bytes)
         message = RedisMessage(job.message)
         if message is not None:
+            message.binary = job.binary
             method(subscriber, 'publish_message')(message)
     elif job.kind is JobKind.PARSE:
         assert isinstance(job.message, Published)

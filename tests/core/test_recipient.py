@@ -93,6 +93,15 @@ def test_bytes_read_with_the_request_come_after_persisted_messages(world: World)
     assert [record.payload for record in world.redis.log] == [b'sent in onopen']
 
 
+def test_job_knows_whether_the_message_was_binary(world: World) -> None:
+    client = world.open(publishes=[CHAT])
+    for opcode, payload in ((Opcode.TEXT, b'same'), (Opcode.BINARY, b'same'), (Opcode.BINARY, b'')):
+        world.receive_data(client.recipient, masked(opcode, payload))
+    world.settle()
+    published = [job for job in client.calls if job.kind is JobKind.PUBLISH]
+    assert [(job.message, job.binary) for job in published] == [(b'same', False), (b'same', True), (b'', True)]
+
+
 def test_half_a_frame_and_a_lone_ping_do_not_stop_delivery(world: World) -> None:
     """F15."""
     client = world.open([NEWS])

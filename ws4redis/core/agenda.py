@@ -25,10 +25,16 @@ class JobKind(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One call of the site's code; message is what came from the client (bytes) or from Redis (Published)."""
+    """One call of the site's code.
+
+    Attributes:
+        message: what came from the client (bytes) or from Redis (Published).
+        binary: whether the client sent it as a binary message.
+    """
 
     kind: JobKind
     message: bytes | Published | None = None
+    binary: bool | None = None
 
 
 class Outcome(enum.Enum):

@@ -351,7 +351,7 @@ class Recipient:
         if message.payload == self.limits.heartbeat and not message.binary:
             return
         self.agenda.counters.messages_received += 1
-        self._add(Job(JobKind.PUBLISH, message.payload))
+        self._add(Job(JobKind.PUBLISH, message.payload, message.binary))
 
     def _within_rate(self) -> bool:
         now, rate, burst = self.agenda.now, self.limits.message_rate, self.limits.message_burst

@@ -1505,6 +1505,23 @@ def check_o4_messages_arrive_at_the_site(site: Site) -> None:
     assert seen == [0, 1, 2, 3]
 
 
+def check_o4_message_is_answered_as_it_came(site: Site) -> None:
+    """O4: publish_message() knows of each message whether it was text or binary, and may answer through the kept websocket."""
+
+    class Echo(RedisSubscriber):
+        def send_persisted_messages(self, websocket: Any) -> None:
+            self.websocket = websocket
+
+        def publish_message(self, message: Any, expire: float | None = None) -> None:
+            self.websocket.send(message, binary=message.binary)
+
+    client = site.connect('news', subscriber=Echo)
+    messages: list[str | bytes] = ['text', b'text', b'', '', b'\xff', 'grün', 'grün'.encode()]
+    for message in messages:
+        client.send(message)
+    assert client.receive_all() == messages
+
+
 def check_o4_error_closes_that_websocket_alone(site: Site) -> None:
     """O4: an error in publish_message() closes with 1011 and tells nothing; nothing sent after it is published."""
 
