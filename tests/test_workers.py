@@ -531,6 +531,41 @@ def test_more_calls_than_threads_wait_and_are_counted(four_threads: ThreadWorker
     assert sorted(done) == list(range(7))
 
 
+def test_threads_that_there_are_do_the_rest_where_none_can_be_started(
+    four_threads: ThreadWorkers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From Python 3.12 on in a process that ends, where release() has still to be called."""
+
+    def refuse(thread: threading.Thread) -> None:
+        raise RuntimeError("can't create new thread at interpreter shutdown")
+
+    started, release, done = threading.Event(), threading.Event(), threading.Event()
+
+    def call() -> None:
+        started.set()
+        assert release.wait(PATIENCE)
+
+    four_threads.submit(call)
+    assert started.wait(PATIENCE)
+    monkeypatch.setattr(threading.Thread, 'start', refuse)
+    four_threads.submit(done.set)
+    assert four_threads.waiting == 1
+    release.set()
+    assert done.wait(PATIENCE)
+    assert four_threads.join(PATIENCE) is True
+
+
+def test_call_that_no_thread_will_ever_take_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, 'start', refuse)
+    threads = ThreadWorkers(4)
+    with pytest.raises(RuntimeError):
+        threads.submit(lambda: None)
+    assert threads.waiting == 0
+
+
 def test_thread_survives_a_call_that_fails(caplog: pytest.LogCaptureFixture) -> None:
     one_thread = ThreadWorkers(1)
     done = threading.Event()

@@ -189,12 +189,21 @@ class ThreadWorkers:
     def submit(self, call: Callable[[], None]) -> None:
         """Run the call as soon as a thread is free."""
         with self._lock:
+            if len(self._threads) < min(self._unfinished + 1, self._most):
+                self._start_thread()
             self._calls.put(call)
             self._unfinished += 1
-            if len(self._threads) < min(self._unfinished, self._most):
-                thread = threading.Thread(target=self._run, name=f'ws4redis-worker-{len(self._threads) + 1}', daemon=True)
-                self._threads.append(thread)
-                thread.start()
+
+    def _start_thread(self) -> None:
+        thread = threading.Thread(target=self._run, name=f'ws4redis-worker-{len(self._threads) + 1}', daemon=True)
+        try:
+            thread.start()
+        except RuntimeError:
+            # In a process that ends none can be started any more, from Python 3.12 on: those that there are do the rest.
+            if not self._threads:
+                raise
+        else:
+            self._threads.append(thread)
 
     @property
     def waiting(self) -> int:

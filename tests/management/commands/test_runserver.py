@@ -4,6 +4,7 @@ import contextlib
 import os
 import signal
 import socket
+import socketserver
 import subprocess
 import sys
 import threading
@@ -13,6 +14,7 @@ from pathlib import Path
 import pytest
 from django.contrib.staticfiles.handlers import StaticFilesHandler
 from django.core.management import load_command_class
+from django.core.servers.basehttp import WSGIRequestHandler
 from django.test import override_settings
 
 from tests.loop_process import GUARD, Browser, Refused, eventually
@@ -165,6 +167,28 @@ def get(port: int, path: str) -> str:
         while piece := sock.recv(1 << 16):
             data += piece
     return data.decode()
+
+
+@pytest.mark.parametrize(('text', 'said'), [("can't create new thread at interpreter shutdown", False), ('anything else', True)])
+def test_connection_that_comes_too_late_is_closed_without_a_traceback(
+    text: str, said: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """From Python 3.12 on: a process that ends starts no thread, and its server still listens."""
+
+    def refuse(thread: threading.Thread) -> None:
+        raise RuntimeError(text)
+
+    # As Django's runserver makes it.
+    server_class = type('Server', (socketserver.ThreadingMixIn, Command.server_cls), {'daemon_threads': True})
+    with (
+        server_class(('127.0.0.1', 0), WSGIRequestHandler) as server,
+        socket.create_connection(server.server_address, timeout=GUARD) as sock,
+        monkeypatch.context() as patched,
+    ):
+        patched.setattr(threading.Thread, 'start', refuse)
+        server.handle_request()
+        assert sock.recv(1) == b''
+    assert ('Traceback' in capsys.readouterr().err) is said
 
 
 @pytest.mark.parametrize('number', [signal.SIGTERM, signal.SIGINT])

@@ -1,5 +1,6 @@
 """manage.py runserver, with websockets: Django's command, or staticfiles' where that is installed."""
 
+import logging
 import os
 import signal
 import subprocess
@@ -7,6 +8,7 @@ import sys
 from typing import Any
 
 from django.apps import apps
+from django.core.servers.basehttp import WSGIServer
 from django.utils import autoreload
 
 from ws4redis.wsgi import WebsocketDispatcher
@@ -18,12 +20,30 @@ else:
 
 __all__ = ['Command']
 
+logger = logging.getLogger('ws4redis.runserver')
+
 RELOAD = 3
 """Exit status of a child that wants to be started again; Django's."""
 
 
+class _Server(WSGIServer):
+    """Says nothing of those who come while the process says goodbye to others.
+
+    It is a thread that goes on until the process has ended, and from Python 3.12 on no further one can be started by then.
+    """
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        exc = sys.exc_info()[1]
+        if isinstance(exc, RuntimeError) and 'interpreter shutdown' in str(exc):
+            logger.info('not served, since this process ends: a connection from %s', client_address)
+        else:
+            super().handle_error(request, client_address)
+
+
 class Command(RunserverCommand):
     """Serves the websockets as well, and says goodbye to them when it ends."""
+
+    server_cls = _Server
 
     def get_handler(self, *args: Any, **options: Any) -> Any:
         """Django's application with the websockets in front, unless WSGI_APPLICATION has them already."""
