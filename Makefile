@@ -9,11 +9,13 @@ SANDBOX := $(RUN) sandbox/manage.py
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint mutants hosts certify bench bench-testing coverage clean
+.PHONY: help demo test test-lowest test-latest lint mutants hosts certify bench bench-testing coverage clean always
 
 help:
 	@echo 'make demo      serve the sandbox on http://127.0.0.1:8000/ (PORT=8001: on another port)'
 	@echo 'make test      run the whole suite (ARGS="-k feed": a part of it)'
+	@echo 'make test-lowest   the suite on the lowest versions that setup.py allows, in a .venv-lowest of its own'
+	@echo 'make test-latest   the suite on the newest versions that there are, in a .venv-latest of its own'
 	@echo 'make lint      ruff, and mypy --strict over ws4redis'
 	@echo 'make mutants   turn on old faults and new ones, one by one: each has to be found by its test, by a case of the contract,'
 	@echo '               or by one of the cases of the browser client'
@@ -38,6 +40,15 @@ demo: $(VENV)/installed-demo
 
 test: $(VENV)/installed-test
 	@echo '== The suite'
+	@$(RUN) -m pytest $(ARGS)
+
+# Each in a virtual environment of its own, made anew for another interpreter.
+test-lowest test-latest: test-%:
+	@[ ! -e .venv-$* ] || [ "$$(.venv-$*/bin/python -V)" = "$$('$(PYTHON)' -V)" ] || rm -rf .venv-$*
+	@$(MAKE) --no-print-directory VENV=.venv-$* suite-$*
+
+suite-%: $(VENV)/installed-%
+	@echo "== The suite, on the $* versions: $$($(RUN) -V), Django $$($(RUN) -m django --version)"
 	@$(RUN) -m pytest $(ARGS)
 
 lint: $(VENV)/installed-test
@@ -76,19 +87,29 @@ coverage: $(VENV)/installed-test
 	@$(RUN) -m coverage report
 
 clean:
-	rm -rf $(VENV) .venv-bench build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage sandbox/db.sqlite3*
+	rm -rf .venv .venv-lowest .venv-latest .venv-bench build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage sandbox/db.sqlite3*
 
 $(VENV)/installed-demo: EXTRAS := sandbox
 $(VENV)/installed-test: EXTRAS := testing,gunicorn,dev
 $(VENV)/installed-uwsgi: EXTRAS := uwsgi
 $(VENV)/installed-apache: EXTRAS := apache
+$(VENV)/installed-lowest: EXTRAS := testing,gunicorn,dev
+$(VENV)/installed-lowest: VERSIONS := --constraint $(VENV)/lowest.txt
+$(VENV)/installed-lowest: $(VENV)/lowest.txt
+$(VENV)/installed-latest: EXTRAS := testing,gunicorn,dev
+$(VENV)/installed-latest: VERSIONS := --upgrade --upgrade-strategy eager
+# What is newest is asked each time.
+$(VENV)/installed-latest: always
 
 # A file stands for each set of extras: it is made anew when setup.py, which declares them, has changed.
 $(VENV)/installed-%: setup.py pyproject.toml | $(VENV)/bin/pip
 	@echo '== Installing the project with [$(EXTRAS)] in $(VENV); this takes a minute the first time'
-	@$(RUN) -m pip install --quiet --disable-pip-version-check --editable '.[$(EXTRAS)]' \
+	@$(RUN) -m pip install --quiet --disable-pip-version-check $(VERSIONS) --editable '.[$(EXTRAS)]' \
 		|| { echo 'make: pip could not install what setup.py names; without a network it needs an index of its own.' >&2; exit 1; }
 	@touch $@
+
+$(VENV)/lowest.txt: setup.py tests/lowest.py | $(VENV)/bin/pip
+	@$(RUN) -m tests.lowest >$@
 
 $(VENV)/bin/pip:
 	@command -v '$(PYTHON)' >/dev/null \
