@@ -9,7 +9,7 @@ SANDBOX := $(RUN) sandbox/manage.py
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-lowest test-latest lint mutants hosts certify bench bench-testing coverage clean always
+.PHONY: help demo test test-lowest test-latest lint mutants hosts autobahn certify bench bench-testing coverage clean always
 
 help:
 	@echo 'make demo      serve the sandbox on http://127.0.0.1:8000/ (PORT=8001: on another port)'
@@ -21,6 +21,7 @@ help:
 	@echo '               or by one of the cases of the browser client'
 	@echo 'make hosts     start every WSGI server and print a table: which case passes on which (make .venv/installed-uwsgi for uWSGI,'
 	@echo '               make .venv/installed-apache for mod_wsgi)'
+	@echo 'make autobahn  RFC 6455: run the cases of Autobahn|Testsuite and print them by group (needs a Python 2.7: AUTOBAHN_PYTHON)'
 	@echo 'make certify   hold the test kit against a redis-server: the contract on every way, and a long comparison with a model'
 	@echo 'make bench     measure delivery, speed and memory, on both forms of the loop (needs redis-server and cc)'
 	@echo 'make bench-testing  time a test, beside Channels, and the pytest plugin (needs the network once, for .venv-bench)'
@@ -65,6 +66,10 @@ hosts: $(VENV)/installed-test
 	@echo '== Every WSGI server, the same cases on each'
 	@WS4REDIS_REQUIRE=$(or $(WS4REDIS_REQUIRE),redis) $(RUN) -m tests.servers.table
 
+autobahn: $(VENV)/installed-test
+	@echo '== Autobahn|Testsuite, against both forms of the loop; installing it takes a minute the first time'
+	@$(RUN) -m tests.servers.autobahn $(ARGS)
+
 certify: $(VENV)/installed-test
 	@echo '== The contract, in memory and over TCP, on fakeredis and on a redis-server of its own'
 	@$(RUN) -m ws4redis.testing certify server
@@ -87,7 +92,7 @@ coverage: $(VENV)/installed-test
 	@$(RUN) -m coverage report
 
 clean:
-	rm -rf .venv .venv-lowest .venv-latest .venv-bench build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage sandbox/db.sqlite3*
+	rm -rf .venv .venv-lowest .venv-latest .venv-autobahn .venv-bench build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage sandbox/db.sqlite3*
 
 $(VENV)/installed-demo: EXTRAS := sandbox
 $(VENV)/installed-test: EXTRAS := testing,gunicorn,dev

@@ -35,6 +35,7 @@ class Site:
         application: the WSGI application to serve, as MODULE:NAME; None leaves it to the host.
         project: the directory of the project, or of a copy that may be changed.
         origins: of which pages may open websockets, besides those of the websockets' own host.
+        settings: the module.
     """
 
     database: Path
@@ -42,6 +43,7 @@ class Site:
     application: str | None = None
     project: Path = PROJECT
     origins: tuple[str, ...] = ()
+    settings: str = 'journey.settings'
 
     @property
     def environ(self) -> dict[str, str]:
@@ -50,7 +52,7 @@ class Site:
             **os.environ,
             'PYTHONPATH': os.pathsep.join([str(ROOT), str(self.project)]),
             'PYTHONUNBUFFERED': '1',
-            'DJANGO_SETTINGS_MODULE': 'journey.settings',
+            'DJANGO_SETTINGS_MODULE': self.settings,
             'JOURNEY_DATABASE': str(self.database),
             'JOURNEY_APPLICATION': (self.application or APPLICATION).replace(':', '.'),
             'JOURNEY_ORIGINS': ' '.join(self.origins),
