@@ -5,6 +5,7 @@ import importlib
 import logging
 import os
 import resource
+import socket
 import sys
 import threading
 from collections.abc import Iterable
@@ -377,6 +378,14 @@ class ReleasedInFile(RedisSubscriber):
     def release(self) -> None:
         with open(django_settings.SITE_FILE, 'ab') as file:
             file.write(b'x')
+
+
+class LooksUpOnRelease(ReleasedInFile):
+    """Asks for a host's address first, as a connection does; gevent does that in native threads."""
+
+    def release(self) -> None:
+        socket.getaddrinfo('localhost', 80)
+        super().release()
 
 
 class Spawning(RedisSubscriber):

@@ -683,9 +683,11 @@ def test_stop_does_not_wait_longer_than_it_may(make: Make, form: str) -> None:
 
 
 @in_each_form
-def test_process_that_ends_says_goodbye_to_everybody(make: Make, form: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize('subscriber', ['ReleasedInFile', 'LooksUpOnRelease'])
+def test_process_that_ends_says_goodbye_to_everybody(make: Make, form: str, subscriber: str, tmp_path: Path) -> None:
+    """Also where no thread can be started by then: Python 3.12."""
     released = tmp_path / 'released'
-    site = make(form, MEMORY, WS4REDIS_SUBSCRIBER='tests.loop_inside.ReleasedInFile', SITE_FILE=str(released))
+    site = make(form, MEMORY, WS4REDIS_SUBSCRIBER=f'tests.loop_inside.{subscriber}', SITE_FILE=str(released))
     browsers = [site.browser(NEWS) for _ in range(5)]
     site.publish('last words')
     assert [browser.receive() for browser in browsers] == ['last words'] * 5

@@ -253,7 +253,15 @@ class WebsocketLoop(Driver):
             # A second signal would cut the goodbye short.
             with contextlib.suppress(ValueError):
                 signal.signal(number, signal.SIG_IGN)
+        if self.patched:
+            self._keep_to_the_threads_that_there_are()
         self.stop()
+
+    def _keep_to_the_threads_that_there_are(self) -> None:
+        # gevent looks up hosts in native threads, of which Python starts no more by now, from 3.12 on: it would raise there.
+        pool = self._hub.threadpool
+        if pool.size:
+            pool.maxsize = pool.size
 
     def stop(self, timeout: float | None = None) -> bool:
         """Close every websocket with 1001, and wait until they are gone and every release() has run.
