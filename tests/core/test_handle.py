@@ -6,6 +6,7 @@ from websockets.exceptions import ProtocolError
 from websockets.frames import Opcode
 
 from tests.core.world import World
+from ws4redis.core.handle import Closing, Entry, Handle
 from ws4redis.exceptions import WebSocketError
 
 NEWS = b'broadcast:news'
@@ -48,6 +49,22 @@ def test_handle_sends_at_once_to_a_live_websocket(world: World) -> None:
     client = world.open([NEWS])
     world.handle(client).send('hello')
     assert client.received == [b'hello']
+
+
+def test_handle_is_closed_as_soon_as_it_was_told_to_whenever_the_loop_hears_of_it(world: World) -> None:
+    client = world.open([NEWS])
+    posted: list[Entry] = []
+    handle = Handle(client.recipient, lambda recipient, entry: posted.append(entry))
+    with pytest.raises(ProtocolError):
+        handle.close(1005)
+    assert not handle.closed
+    handle.close(4001, 'enough')
+    assert handle.closed
+    with pytest.raises(WebSocketError, match='closed'):
+        handle.send('too late')
+    handle.close(4002)
+    assert [entry.code for entry in posted if isinstance(entry, Closing)] == [4001]
+    assert client.received == []
 
 
 def test_handle_refuses_a_closed_websocket_and_wrong_types(world: World) -> None:

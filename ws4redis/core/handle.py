@@ -23,11 +23,12 @@ class Handle:
         post: carries an entry to where the recipient lives.
     """
 
-    __slots__ = ('_post', '_recipient')
+    __slots__ = ('_closing', '_post', '_recipient')
 
     def __init__(self, recipient: 'Recipient', post: Callable[['Recipient', 'Entry'], None]) -> None:
         self._recipient = recipient
         self._post = post
+        self._closing = False
 
     def send(self, message: str | bytes | bytearray, binary: bool | None = None) -> None:
         """Send a message, before any live one if the websocket is still joining.
@@ -71,12 +72,15 @@ class Handle:
             websockets.exceptions.ProtocolError: the code may not be sent, or the reason is too long.
         """
         if not self.closed:
-            self._post(self._recipient, Closing(code, close_frame(code, reason)))
+            entry = Closing(code, close_frame(code, reason))
+            # The recipient hears of it only when the loop has its turn.
+            self._closing = True
+            self._post(self._recipient, entry)
 
     @property
     def closed(self) -> bool:
         """Whether the websocket takes no more messages."""
-        return not self._recipient.is_open
+        return self._closing or not self._recipient.is_open
 
     def _check_open(self) -> None:
         if self.closed:
