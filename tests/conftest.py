@@ -1,12 +1,17 @@
-"""What the suite needs from outside: a Redis server, if there is one."""
+"""What the suite needs from outside: a Redis server, if there is one; and the site of a test, in all its forms."""
 
 import os
 from collections.abc import Iterator
 from importlib.metadata import entry_points
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.forms import FORMS
 from ws4redis.testing.redis_process import RedisProcess, find_redis_server
+
+if TYPE_CHECKING:
+    from tests.sites import Production, Site
 
 PLUGIN = 'ws4redis.testing.plugin'
 PLUGIN_INSTALLED = any(entry_point.value == PLUGIN for entry_point in entry_points(group='pytest11'))
@@ -61,3 +66,43 @@ def redis_process() -> Iterator[RedisProcess]:
     """A real Redis server of this test alone, for tests that stop it and start it again."""
     with RedisProcess(_redis_program()) as server:
         yield server
+
+
+@pytest.fixture(scope='session')
+def _another_redis() -> Iterator[RedisProcess]:
+    """A second server for the whole run, of sites that have two."""
+    with RedisProcess(_redis_program()) as server:
+        yield server
+
+
+@pytest.fixture(scope='session')
+def _production(
+    _shared_redis: RedisProcess, _another_redis: RedisProcess, tmp_path_factory: pytest.TempPathFactory
+) -> 'Iterator[Production]':
+    """Gunicorn for the whole run."""
+    from tests.sites import Production
+
+    production = Production(_shared_redis.url, _another_redis.url, tmp_path_factory.mktemp('production'))
+    yield production
+    production.end()
+
+
+@pytest.fixture(params=FORMS)
+def site(
+    request: pytest.FixtureRequest, db: None, settings: Any, caplog: pytest.LogCaptureFixture
+) -> 'Iterator[Site]':
+    """A site of release 0.6.0, where everybody may publish, in each form; it logs no error that the test does not look at."""
+    from tests.sites import open_site
+
+    settings.WS4REDIS_ALLOWED_CHANNELS = 'ws4redis.policies.allow_all'
+    settings.MIDDLEWARE = [*settings.MIDDLEWARE, 'tests.overrides.tenant_middleware']
+    settings.ROOT_URLCONF = 'tests.production.urls'
+
+    def production() -> 'Production':
+        request.getfixturevalue('redis_url')
+        found: Production = request.getfixturevalue('_production')
+        return found
+
+    with open_site(request.param, caplog, production) as site:
+        yield site
+        assert site.errors() == []

@@ -64,6 +64,9 @@ SLOW = ' or '.join(['in_any_order', 'server', 'url', *(f'test_f{number}_' for nu
 """Those that exhaust all orders of events, open a thousand websockets, start processes or ask a real server: left out while
 another fault is turned on."""
 
+IN_MEMORY = 'not thread-memory and not gunicorn-redis'
+"""Of what is tested in three forms the one that starts nothing."""
+
 PROCESSES = 2
 SECONDS = 300.0
 """For one run, which takes 15 on an idle machine."""
@@ -101,7 +104,7 @@ class Outcome:
 
 def run(name: str) -> list[Outcome]:
     """Run the tests with this fault turned on; with none if the name is empty."""
-    return run_with(name, *ARGUMENTS, '-k', f'test_{name.lower()}_ or not ({SLOW})' if name else '')
+    return run_with(name, *ARGUMENTS, '-k', f'{IN_MEMORY} and (test_{name.lower()}_ or not ({SLOW}))' if name else IN_MEMORY)
 
 
 def run_contract(name: str) -> list[Outcome]:
