@@ -9,7 +9,7 @@ SANDBOX := $(RUN) sandbox/manage.py
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-lowest test-latest lint mutants hosts autobahn certify bench bench-testing coverage clean always
+.PHONY: help demo test test-lowest test-latest lint mutants rows hosts autobahn certify bench bench-testing coverage clean always
 
 help:
 	@echo 'make demo      serve the sandbox on http://127.0.0.1:8000/ (PORT=8001: on another port)'
@@ -19,6 +19,7 @@ help:
 	@echo 'make lint      ruff, and mypy --strict over ws4redis'
 	@echo 'make mutants   turn on old faults and new ones, one by one: each has to be found by its test, by a case of the contract,'
 	@echo '               or by one of the cases of the browser client'
+	@echo 'make rows      list what existing projects rely on, row by row, each with its tests: pytest says which there are'
 	@echo 'make hosts     start every WSGI server and print a table: which case passes on which (make .venv/installed-uwsgi for uWSGI,'
 	@echo '               make .venv/installed-apache for mod_wsgi)'
 	@echo 'make autobahn  RFC 6455: run the cases of Autobahn|Testsuite and print them by group (needs a Python 2.7: AUTOBAHN_PYTHON)'
@@ -61,6 +62,10 @@ lint: $(VENV)/installed-test
 mutants: $(VENV)/installed-test
 	@echo '== Faults, one by one'
 	@$(RUN) -m tests.mutants
+
+rows: $(VENV)/installed-test
+	@echo '== What existing projects rely on (U, O, C) and what was wrong in release 0.6.0 (F), and the tests of each'
+	@$(RUN) -m tests.rows
 
 hosts: $(VENV)/installed-test
 	@echo '== Every WSGI server, the same cases on each'
