@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from contextlib import closing
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,8 @@ from tests.forms import FORMS
 from ws4redis.testing.redis_process import RedisProcess, find_redis_server
 
 if TYPE_CHECKING:
-    from tests.sites import Production, Site
+    from tests.production.gunicorn import Production
+    from tests.sites import Site
 
 PLUGIN = 'ws4redis.testing.plugin'
 PLUGIN_INSTALLED = any(entry_point.value == PLUGIN for entry_point in entry_points(group='pytest11'))
@@ -80,7 +82,7 @@ def _production(
     _shared_redis: RedisProcess, _another_redis: RedisProcess, tmp_path_factory: pytest.TempPathFactory
 ) -> 'Iterator[Production]':
     """Gunicorn for the whole run."""
-    from tests.sites import Production
+    from tests.production.gunicorn import Production
 
     production = Production(_shared_redis.url, _another_redis.url, tmp_path_factory.mktemp('production'))
     yield production
@@ -92,17 +94,22 @@ def site(
     request: pytest.FixtureRequest, db: None, settings: Any, caplog: pytest.LogCaptureFixture
 ) -> 'Iterator[Site]':
     """A site of release 0.6.0, where everybody may publish, in each form; it logs no error that the test does not look at."""
-    from tests.sites import open_site
-
     settings.WS4REDIS_ALLOWED_CHANNELS = 'ws4redis.policies.allow_all'
     settings.MIDDLEWARE = [*settings.MIDDLEWARE, 'tests.overrides.tenant_middleware']
     settings.ROOT_URLCONF = 'tests.production.urls'
-
-    def production() -> 'Production':
-        request.getfixturevalue('redis_url')
-        found: Production = request.getfixturevalue('_production')
-        return found
-
-    with open_site(request.param, caplog, production) as site:
+    with closing(_open_site(request, settings, caplog)) as site:
         yield site
         assert site.errors() == []
+
+
+def _open_site(request: pytest.FixtureRequest, settings: Any, caplog: pytest.LogCaptureFixture) -> 'Site':
+    # Here, since a test that has no site needs neither Django's models nor gevent.
+    from tests.production.gunicorn import InGunicorn
+    from tests.sites import InBroker, InThread
+
+    if request.param == InBroker.form:
+        return InBroker(caplog)
+    if request.param == InThread.form:
+        return InThread(caplog)
+    settings.WS4REDIS_CONNECTION = request.getfixturevalue('redis_url')
+    return InGunicorn(request.getfixturevalue('_production'))

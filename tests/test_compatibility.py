@@ -30,7 +30,8 @@ import ws4redis.subscriber
 import ws4redis.wsgi_server
 from tests import overrides, verbatim
 from tests.forms import forms
-from tests.sites import InBroker, InGunicorn, Site
+from tests.production.gunicorn import InGunicorn
+from tests.sites import InBroker, Site
 from ws4redis import exceptions
 from ws4redis.publisher import RedisPublisher
 from ws4redis.redis_client import RedisServer, connection_arguments

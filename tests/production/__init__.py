@@ -1,1 +1,1 @@
-"""A site of any overrides, as gunicorn serves it: which subscriber and which settings count is said by the test."""
+"""The production form of a test's site: what gunicorn serves, and what the test has of it in its own process."""

@@ -1,5 +1,6 @@
 """What a test does where the site is: in its own process, or in gunicorn's."""
 
+import os
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from typing import Any
@@ -65,3 +66,11 @@ def figures() -> dict[str, Any]:
     loop = current_loop()
     joining = sum(recipient.held is not None and recipient.is_open for recipient in loop.exchange.recipients)
     return {**loop.status(), 'joining': joining}
+
+
+def nature() -> dict[str, Any]:
+    """What the loop runs in, and on."""
+    loop = current_loop()
+    modules = [base.__module__.partition('.')[0] for base in loop.server.pool.connection_class.__mro__]
+    library = next(module for module in modules if module != 'ws4redis')
+    return {'patched': loop.patched, 'pid': os.getpid(), 'library': library}
