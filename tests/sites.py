@@ -20,7 +20,7 @@ from django.test import Client as DjangoClient
 
 from tests import overrides
 from tests.production import inside
-from tests.servers.processes import GUARD, eventually
+from tests.servers.processes import GUARD
 from ws4redis.testing import Broker
 from ws4redis.testing.live import LiveServer
 
@@ -147,7 +147,7 @@ class Site(ABC):
     def assert_listeners(self, name: str, count: int) -> None:
         """So many processes listen on this channel: one or none."""
         self.settle()
-        eventually(lambda: self._listeners(name) == count, f'{self._listeners(name)} listen on {name!r}, not {count}')
+        assert self._listeners(name) == count
 
     def _listeners(self, name: str) -> int:
         [(_, count)] = self.redis.pubsub_numsub(name)

@@ -26,6 +26,9 @@ __all__ = ['InGunicorn', 'Production', 'RemoteClient', 'dotted']
 WITNESS = 'tests:broadcast:witness'
 """The channel of a websocket that hears what passes through gunicorn's process; no pattern of a test matches it."""
 
+LISTENS = 10.0
+"""Seconds after which Redis has not heard of a channel, or still hears of one."""
+
 
 @dataclass(frozen=True)
 class _Deployment(processes.Site):
@@ -206,6 +209,11 @@ class InGunicorn(Site):
             if message is not None and message['channel'].decode() != WITNESS:
                 self._published.append((message['channel'].decode(), message['data'].decode()))
         return list(self._published)
+
+    def assert_listeners(self, name: str, count: int) -> None:
+        self.settle()
+        # What it has sent on its own connection last may come to Redis behind this question.
+        eventually(lambda: self._listeners(name) == count, f'not {count} listen on {name!r}', LISTENS)
 
     def end(self) -> None:
         self.ended = True
