@@ -93,7 +93,9 @@ def collect(*paths: str) -> list[Test]:
     collector = _Collector()
     with redirect_stdout(sys.stderr):
         arguments = ['--collect-only', '--quiet', '--quiet', '--no-summary', '-p', 'no:cacheprovider', *paths]
-        status = pytest.main(['--rootdir', str(REPOSITORY), *arguments], plugins=[collector])
+        # Pytest would rewrite this package's assertions, and finds it imported.
+        arguments += ['-W', 'ignore::pytest.PytestAssertRewriteWarning', '--rootdir', str(REPOSITORY)]
+        status = pytest.main(arguments, plugins=[collector])
     if status != pytest.ExitCode.OK:
         raise RuntimeError(f'pytest has ended with {status}')
     return list(collector.tests.values())

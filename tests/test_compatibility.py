@@ -28,7 +28,7 @@ import ws4redis.settings
 import ws4redis.store
 import ws4redis.subscriber
 import ws4redis.wsgi_server
-from tests import overrides, verbatim
+from tests import overrides, probes, verbatim
 from tests.forms import forms
 from tests.production.gunicorn import InGunicorn
 from tests.sites import InBroker, Site
@@ -287,21 +287,21 @@ def test_u7_facility_has_a_limit(site: Site) -> None:
 
 
 def test_u8_answer_of_allowed_channels_replaces_the_request(site: Site) -> None:
-    client = site.connect('/ws/chat?subscribe-user&publish-user', allowed_channels=overrides.broadcast_alone)
+    client = site.connect('/ws/chat?subscribe-user&publish-user', allowed_channels=probes.broadcast_alone)
     site.assert_listeners('broadcast:chat', 1)
     client.send('nowhere')
     assert site.published == []
 
 
 def test_u8_permission_denied_is_a_403_before_the_upgrade(site: Site, settings: Settings) -> None:
-    settings.WS4REDIS_ALLOWED_CHANNELS = 'tests.overrides.deny'
+    settings.WS4REDIS_ALLOWED_CHANNELS = 'tests.probes.deny'
     with pytest.raises(HandshakeRejected) as refused:
         site.connect('/ws/chat')
     assert refused.value.status_code == 403
 
 
 def test_u8_process_request_may_set_duck_typed_users_and_sessions(site: Site, settings: Settings) -> None:
-    settings.WS4REDIS_PROCESS_REQUEST = 'tests.overrides.set_user_and_session'
+    settings.WS4REDIS_PROCESS_REQUEST = 'tests.probes.set_user_and_session'
     client = site.connect('/ws/chat?subscribe-user&subscribe-group&subscribe-session&publish-group')
     for name in ('user:old:chat', 'group:veterans:chat', 'session:old-key:chat'):
         site.assert_listeners(name, 1)
@@ -310,7 +310,7 @@ def test_u8_process_request_may_set_duck_typed_users_and_sessions(site: Site, se
 
 
 def test_u8_process_request_may_set_only_a_user(site: Site, settings: Settings) -> None:
-    settings.WS4REDIS_PROCESS_REQUEST = overrides.set_user_alone
+    settings.WS4REDIS_PROCESS_REQUEST = probes.set_user_alone
     client = site.connect('/ws/chat?subscribe-user&subscribe-group&subscribe-session')
     site.publish('for the user', channel='user:old:chat')
     assert client.receive_all() == ['for the user']
@@ -352,7 +352,7 @@ METHODS = (
 
 
 def test_u10_subscriber_has_the_methods_and_attributes_of_release_0_6_0(site: Site) -> None:
-    site.connect(CHAT, overrides.NotesItself).send(' '.join(METHODS))
+    site.connect(CHAT, probes.NotesItself).send(' '.join(METHODS))
     assert site.notes() == [
         *(f'{name} True' for name in METHODS),
         "{'broadcast:chat'}, [b'broadcast:chat'], 3600, ''",
@@ -361,7 +361,7 @@ def test_u10_subscriber_has_the_methods_and_attributes_of_release_0_6_0(site: Si
 
 
 def test_u10_class_lists_define_the_valid_names(site: Site) -> None:
-    client = site.connect(f'{CHAT}&subscribe-user', overrides.BroadcastAlone)
+    client = site.connect(f'{CHAT}&subscribe-user', probes.BroadcastAlone)
     client.send('hello')
     assert site.published == []
     site.publish('live', channel='broadcast:chat')
@@ -371,14 +371,14 @@ def test_u10_class_lists_define_the_valid_names(site: Site) -> None:
 
 def test_u10_release_is_a_disconnect_hook_for_failed_handshakes_too(site: Site) -> None:
     with pytest.raises(HandshakeRejected):
-        site.connect('/ws/chat?fail=1', overrides.DisconnectHook)
+        site.connect('/ws/chat?fail=1', probes.DisconnectHook)
     assert site.notes() == ['released']
-    site.connect('/ws/chat', overrides.DisconnectHook).close()
+    site.connect('/ws/chat', probes.DisconnectHook).close()
     assert site.notes() == ['released'] * 2
 
 
 def test_u10_expire_of_the_subscriber_can_be_assigned(site: Site) -> None:
-    site.connect(CHAT, overrides.NineSeconds).send('hello')
+    site.connect(CHAT, probes.NineSeconds).send('hello')
     assert 0 < site.ttl('broadcast:chat') <= 9
 
 

@@ -15,7 +15,7 @@ import fakeredis
 import pytest
 import redis
 
-from tests import overrides, verbatim
+from tests import overrides, probes, verbatim
 from tests.forms import forms
 from tests.production import inside
 from tests.servers.processes import eventually
@@ -274,7 +274,7 @@ def test_o6_release_comes_when_the_server_closes(site: Site) -> None:
 def test_o6_release_comes_if_the_handshake_fails(site: Site) -> None:
     for url in ('/ws/news?fail=1&subscribe-broadcast', LISTEN):
         try:
-            site.connect(url, overrides.DisconnectHook).close()
+            site.connect(url, probes.DisconnectHook).close()
         except HandshakeRejected as exc:
             assert exc.status_code == 403
     assert site.notes() == ['released', 'released']
@@ -443,12 +443,12 @@ def test_o12_publisher_with_its_connection_replaced() -> None:
 
 def test_c0_class_is_made_once_for_each_request_with_one_argument(site: Site) -> None:
     for _ in range(2):
-        site.connect(LISTEN, overrides.NotesItsMaking)
+        site.connect(LISTEN, probes.NotesItsMaking)
     assert site.notes() == ['1 and 0, True'] * 2
 
 
 def test_c0_calls_come_in_order(site: Site) -> None:
-    client = site.connect(CHAT, overrides.NotesEverything)
+    client = site.connect(CHAT, probes.NotesEverything)
     client.send('mine')
     site.publish('live')
     site.settle()
@@ -465,7 +465,7 @@ def test_c0_calls_come_in_order(site: Site) -> None:
 
 def test_c1_connection_is_one_redis_client_for_all_with_every_command(site: Site) -> None:
     for _ in range(2):
-        site.connect(LISTEN, overrides.NotesItsConnection)
+        site.connect(LISTEN, probes.NotesItsConnection)
     first, second = site.notes()[:2], site.notes()[2:]
     assert first == second
     assert first[1] == 'True, Subscription'
@@ -477,7 +477,7 @@ def test_c1_redis_client_of_ones_own_gives_a_pub_sub_object_of_ones_own() -> Non
 
 
 def test_c1_int_makes_the_subscriber_serve_itself_whatever_its_subscription_is(site: Site) -> None:
-    client = site.connect(LISTEN, overrides.OwnDescriptor)
+    client = site.connect(LISTEN, probes.OwnDescriptor)
     site.publish('live')
     client.assert_nothing_received()
     assert client.open
@@ -485,7 +485,7 @@ def test_c1_int_makes_the_subscriber_serve_itself_whatever_its_subscription_is(s
 
 
 def test_c2_subscription_has_the_names_of_redis_py(site: Site) -> None:
-    client = site.connect('/ws/news', overrides.NotesItsSubscription)
+    client = site.connect('/ws/news', probes.NotesItsSubscription)
     assert site.notes() == ["[b'one'], [b'lab:*'], True", 'None, False', 'TypeError', 'AttributeError']
     site.publish('hello', channel='lab:1')
     assert client.receive_all() == ['hello']
@@ -498,7 +498,7 @@ def test_c2_subscription_has_the_names_of_redis_py(site: Site) -> None:
 
 
 def test_c3_subscribe_only_records_until_set_pubsub_channels_has_ended(site: Site) -> None:
-    site.connect(LISTEN, overrides.LooksAtRedis)
+    site.connect(LISTEN, probes.LooksAtRedis)
     assert site.notes() == ["[(b'broadcast:news', 0), (b'extra', 0)]"]
     for name in ('broadcast:news', 'extra'):
         site.assert_listeners(name, 1)
@@ -528,7 +528,7 @@ def test_c4_echo_brings_own_copies(site: Site) -> None:
 
 
 def test_c4_what_does_not_go_through_publish_message_is_nobodys_own(site: Site) -> None:
-    client = site.connect(CHAT, overrides.PublishesAround)
+    client = site.connect(CHAT, probes.PublishesAround)
     client.send('around')
     client.send('through')
     assert client.receive_all() == ['around']
@@ -546,7 +546,7 @@ def test_c4_count_goes_back_if_publishing_fails(site: InBroker) -> None:
 
 
 def test_c4_count_goes_back_if_an_override_goes_on_after_a_failure(site: Site) -> None:
-    client = site.connect(CHAT, overrides.GoesOn)
+    client = site.connect(CHAT, probes.GoesOn)
     client.send('hello')
     site.publish('hello')
     assert client.receive_all() == ['hello'], "somebody else's"
@@ -572,19 +572,19 @@ def test_c5_both_paths_leave_out_the_heartbeat_and_own_copies(site: Site, settin
 
 
 def test_c5_nothing_there_raises_nothing_to_read_at_once(site: Site) -> None:
-    client = site.connect(LISTEN, overrides.AsksForMore)
+    client = site.connect(LISTEN, probes.AsksForMore)
     client.send('more')
     assert site.notes() == ['NothingToRead, False']
 
 
 def test_c5_acknowledgements_are_never_offered(site: Site) -> None:
-    client = site.connect(CHAT, overrides.MessagesAlone)
+    client = site.connect(CHAT, probes.MessagesAlone)
     client.send('more')
     site.publish('hello', channel='more')
     assert client.receive_all() == ['hello']
 
 
-@pytest.mark.parametrize('subscriber', [overrides.NotesItsDescriptor, overrides.NotesACopiedDescriptor])
+@pytest.mark.parametrize('subscriber', [probes.NotesItsDescriptor, probes.NotesACopiedDescriptor])
 def test_c6_descriptor_of_the_exchange_is_none(site: Site, subscriber: Any) -> None:
     client = site.connect(LISTEN, subscriber)
     assert set(site.notes()) == {'None'}
@@ -601,7 +601,7 @@ def test_c6_self_served_subscriber_is_asked_for_what_comes_later_too(site: Site,
 
 
 def test_c7_websocket_has_send_close_and_closed(site: Site) -> None:
-    client = site.connect(LISTEN, overrides.KeepsItsWebsocket)
+    client = site.connect(LISTEN, probes.KeepsItsWebsocket)
     assert client.receive_all() == ['text', 'bytes that are text', b'binary', b'\xff']
     client.send('now')
     assert client.receive_all() == ['later']
@@ -617,22 +617,22 @@ def test_c7_websocket_may_be_closed_at_once(site: Site) -> None:
 
 
 def test_c7_each_payload_that_an_override_sent_removes_one_equal_live_message(site: Site) -> None:
-    assert site.connect(LISTEN, overrides.SendsOneOfThree).receive_all() == ['same', 'same', 'same']
+    assert site.connect(LISTEN, probes.SendsOneOfThree).receive_all() == ['same', 'same', 'same']
 
 
 def test_c7_base_sends_a_persisted_message_that_is_live_too_once(site: Site) -> None:
     site.redis.set('broadcast:news', 'old')
-    assert site.connect(LISTEN, overrides.PublishesBefore).receive_all() == ['new']
+    assert site.connect(LISTEN, probes.PublishesBefore).receive_all() == ['new']
 
 
 def test_c7_base_takes_only_messages_of_the_same_channel_for_the_same(site: Site) -> None:
     site.redis.set('broadcast:news', 'equal by chance')
-    assert site.connect(LISTEN, overrides.PublishesElsewhere).receive_all() == ['equal by chance'] * 2
+    assert site.connect(LISTEN, probes.PublishesElsewhere).receive_all() == ['equal by chance'] * 2
 
 
 def test_c8_message_is_a_redis_message_and_its_result_is_ignored(site: Site, settings: Any) -> None:
     settings.WS4REDIS_HEARTBEAT = 'beat'
-    client = site.connect(LISTEN, overrides.NotesMessages)
+    client = site.connect(LISTEN, probes.NotesMessages)
     client.send('text')
     client.send('beat')
     client.send(b'\xff')
@@ -642,13 +642,13 @@ def test_c8_message_is_a_redis_message_and_its_result_is_ignored(site: Site, set
 
 @pytest.mark.parametrize('exception', ['ConnectionError', 'TimeoutError'])
 def test_c8_redis_away_closes_with_1013(site: Site, exception: str) -> None:
-    client = site.connect(LISTEN, overrides.RaisesWhatItIsTold)
+    client = site.connect(LISTEN, probes.RaisesWhatItIsTold)
     client.send(exception)
     assert (client.close_code, client.close_reason) == (1013, 'try again later')
 
 
 def test_c8_messages_behind_one_that_failed_are_not_published(site: Site) -> None:
-    client = site.connect(CHAT, overrides.RaisesWhatItIsTold)
+    client = site.connect(CHAT, probes.RaisesWhatItIsTold)
     site.send_together(client, 'RuntimeError', 'good')
     site.settle()
     assert client.close_code == 1011
@@ -657,7 +657,7 @@ def test_c8_messages_behind_one_that_failed_are_not_published(site: Site) -> Non
     assert 'messages of the client were not published' in site.said()
 
 
-@pytest.mark.parametrize('subscriber', [overrides.ForgetsSubscription, overrides.SaysGoodbye])
+@pytest.mark.parametrize('subscriber', [probes.ForgetsSubscription, overrides.SaysGoodbye])
 def test_c9_exchange_forgets_the_channels_whatever_release_does(site: Site, subscriber: Any) -> None:
     client = site.connect(LISTEN, subscriber)
     site.assert_listeners('broadcast:news', 1)
@@ -666,7 +666,7 @@ def test_c9_exchange_forgets_the_channels_whatever_release_does(site: Site, subs
 
 
 def test_c9_release_is_the_last_call(site: Site) -> None:
-    client = site.connect(CHAT, overrides.NotesEverything)
+    client = site.connect(CHAT, probes.NotesEverything)
     site.send_together(client, 'last words')
     client.drop()
     assert site.notes()[-2:] == ['publish_message last words', 'release']
@@ -681,31 +681,31 @@ def test_c9_release_comes_at_the_end_of_the_process(site: Site) -> None:
 
 
 def test_c9_subscription_can_be_read_and_left_in_release(site: Site) -> None:
-    site.connect(LISTEN, overrides.LooksAround).close()
+    site.connect(LISTEN, probes.LooksAround).close()
     assert site.notes() == ["[[b'broadcast:news', b'extra'], [b'lab:*']]", "[b'broadcast:news']", 'False']
 
 
 def test_c10_middleware_does_not_run(site: Site) -> None:
-    site.connect(LISTEN, overrides.ByTenant)
+    site.connect(LISTEN, probes.ByTenant)
     assert site.notes() == ['nobody']
     assert site.page('/tenant/') == 'of the middleware'
 
 
 def test_c10_what_middleware_puts_on_a_request_comes_from_a_callback(site: Site, settings: Any) -> None:
     settings.WS4REDIS_PROCESS_REQUEST = 'tests.overrides.set_tenant'
-    client = site.connect(LISTEN, overrides.ByTenant)
+    client = site.connect(LISTEN, probes.ByTenant)
     site.publish('for the lab', channel='tenant:lab')
     assert client.receive_all() == ['for the lab']
 
 
 def test_c11_publishers_of_a_subscriber_can_be_read_and_assigned(site: Site) -> None:
-    site.connect(CHAT, overrides.AssignsPublishers).send('hello')
+    site.connect(CHAT, probes.AssignsPublishers).send('hello')
     assert site.notes() == ["{'broadcast:news'}"]
     assert site.published == [('raw', 'hello')]
 
 
 def test_c11_self_is_resolved_when_a_publisher_is_made(site: Site, john: str) -> None:
-    client = site.connect('/ws/news', overrides.KeepsAPublisher, session=john)
+    client = site.connect('/ws/news', probes.KeepsAPublisher, session=john)
     site.run(inside.rename_user, 'john', 'johanna')
     client.send('hello')
     assert site.published == [('user:john:news', 'hello')]

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests import overrides
+from tests import overrides, probes
 from tests.forms import FORMS, forms
 from tests.production import inside
 from tests.production.gunicorn import InGunicorn, dotted
@@ -62,7 +62,7 @@ def test_settings_of_the_test_are_those_of_the_site(site: Site, settings: Any) -
 
 
 def test_setting_of_one_websocket_is_none_of_the_next(site: Site) -> None:
-    site.connect(CHAT, overrides.NotesMessages, allowed_channels=None).send('first')
+    site.connect(CHAT, probes.NotesMessages, allowed_channels=None).send('first')
     site.connect(CHAT).send('second')
     assert len(site.notes()) == 1
     assert site.published == [('broadcast:news', 'second')]
@@ -80,7 +80,7 @@ def test_class_without_a_name_cannot_be_told_to_another_process() -> None:
         pass
 
     assert dotted(overrides.ExtraChannel) == 'tests.overrides.ExtraChannel'
-    assert dotted(overrides.deny) == 'tests.overrides.deny'
+    assert dotted(probes.deny) == 'tests.probes.deny'
     assert dotted('a.dotted.path') == 'a.dotted.path'
     with pytest.raises(AssertionError, match='Local'):
         dotted(Local)

@@ -12,7 +12,7 @@ from django.contrib.auth.models import Group, User
 from django.core.exceptions import PermissionDenied
 from django.test import RequestFactory
 
-from tests import overrides
+from tests import overrides, probes
 from ws4redis.core.exchange import Exchange
 from ws4redis.exceptions import NothingToRead
 from ws4redis.policies import allow_all
@@ -275,7 +275,7 @@ def test_refusal_reaches_the_test_and_leaves_nothing(broker: Broker, db: None) -
 
 
 def test_handshake_that_fails_half_way_is_released_once(broker: Broker) -> None:
-    class HalfWay(overrides.NotesEverything):
+    class HalfWay(probes.NotesEverything):
         def set_pubsub_channels(self, request: Any, channels: list[str]) -> None:
             super().set_pubsub_channels(request, channels)
             raise PermissionDenied
@@ -303,7 +303,7 @@ def test_redis_away_is_a_connection_error(broker: Broker) -> None:
 # Its end
 
 
-@pytest.mark.parametrize('cls', [RedisSubscriber, overrides.SaysGoodbye, overrides.ForgetsSubscription])
+@pytest.mark.parametrize('cls', [RedisSubscriber, overrides.SaysGoodbye, probes.ForgetsSubscription])
 def test_release_frees_it_whatever_the_override_does(broker: Broker, cls: Any) -> None:
     subscriber = alone(broker, cls)
     assert listeners(broker) == 1
@@ -352,7 +352,7 @@ def test_error_of_release_at_the_brokers_end_fails_the_test() -> None:
 
 def test_closing_the_clients_releases_it_while_the_database_is_there(broker: Broker) -> None:
     """As the plugin does before the other fixtures go."""
-    subscriber = alone(broker, overrides.NotesEverything)
+    subscriber = alone(broker, probes.NotesEverything)
     broker.close_clients()
     assert broker.redis.lrange(overrides.NOTES, -1, -1) == [b'release']
     assert isinstance(subscriber, RedisSubscriber)

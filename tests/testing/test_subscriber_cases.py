@@ -9,7 +9,7 @@ import pytest
 import redis
 from django.contrib.auth.models import Group, User
 
-from tests import overrides
+from tests import overrides, probes
 from ws4redis.redis_client import runs_in_test
 from ws4redis.subscriber import RedisSubscriber
 from ws4redis.testing import Broker, SubscriberCase, subscriber_contract
@@ -44,15 +44,17 @@ CORRECT: dict[Any, dict[str, Any]] = {
     overrides.FromRedisStore: {},
     overrides.FromNothing: {},
     overrides.KeepsRequest: {'publishes': False, 'connect': {'headers': {'User-Agent': 'browser'}}},
-    overrides.NotesEverything: {},
-    overrides.ForgetsSubscription: {},
-    overrides.PublishesAround: {},
+    probes.NotesEverything: {},
+    probes.ForgetsSubscription: {},
+    probes.PublishesAround: {},
 }
 """The overrides that are correct, and how they are used."""
 
 OTHERS: dict[Any, str] = {
     overrides.Refuses: 'every_message_arrives',
+    overrides.FailsToSubscribe: 'every_message_arrives',
     overrides.FailsWhileJoining: 'every_message_arrives',
+    overrides.SaysGoodbyeThoughClosed: 'every_message_arrives',
     overrides.FailsToRelease: 'release_works_after_a_failed_handshake',
     overrides.FailsToParse: 'every_message_arrives',
     overrides.QuietPatterns: 'nothing_of_another_facility_arrives',
