@@ -4,6 +4,8 @@ import json
 
 import pytest
 
+from ws4redis.testing import HandshakeRejected
+
 LISTEN = 'subscribe-broadcast&subscribe-user&subscribe-group&subscribe-session'
 
 
@@ -65,6 +67,13 @@ def test_nobody_gets_at_the_panes_of_another_visitor(ws4redis, panes, client):
     send(client, 'mary', 'user', 'john')
     assert stranger.channels == ['broadcast:board']
     stranger.assert_nothing_received()
+
+
+def test_pane_is_nobody_outside_the_board(client, ws4redis, panes):
+    with pytest.raises(HandshakeRejected, match='403'):
+        ws4redis.connect('/ws/orders?subscribe-user&publish-broadcast&pane=john', client=client)
+    chat = ws4redis.connect('/ws/user-chat?subscribe-user&publish-user&pane=john', client=client)
+    assert chat.channels == []
 
 
 def test_what_is_not_valid_is_not_published(client, ws4redis, panes):

@@ -11,11 +11,10 @@ from django.views.decorators.http import require_POST
 
 from ws4redis.publisher import RedisPublisher
 
-from .panes import PANES, leave, pane_request, panes_of
+from .panes import FACILITY, PANES, leave, pane_request, panes_of
 
 __all__ = ['AUDIENCES', 'FACILITY', 'board', 'log_out', 'send']
 
-FACILITY = 'board'
 AUDIENCES = ('broadcast', 'user', 'group', 'session')
 
 

@@ -8,7 +8,11 @@ from django.contrib.auth.models import User
 from django.contrib.sessions.backends.db import SessionStore
 from django.http import HttpRequest
 
-__all__ = ['PANES', 'leave', 'pane_request', 'panes_of', 'process_request']
+from ws4redis.subscriber import facility_of
+
+__all__ = ['FACILITY', 'PANES', 'leave', 'pane_request', 'panes_of', 'process_request']
+
+FACILITY = 'board'
 
 PANES = ('john', 'mary')
 """Whose panes they are: john's is on the left."""
@@ -44,9 +48,12 @@ def leave(request: HttpRequest, name: str) -> None:
 
 
 def process_request(request: Any) -> None:
-    """Who opens a websocket (WS4REDIS_PROCESS_REQUEST): the visitor, or with `?pane=john` the one in that pane."""
+    """Who opens a websocket (WS4REDIS_PROCESS_REQUEST): the visitor, or with `?pane=john` the one in that pane.
+
+    Nobody has given a password for a pane, so it counts on the board alone.
+    """
     request.session = SessionStore(request.COOKIES.get(settings.SESSION_COOKIE_NAME))
-    if 'pane' in request.GET:
+    if 'pane' in request.GET and facility_of(request) == FACILITY:
         request.session = SessionStore(request.session.get(IN_SESSION, {}).get(request.GET['pane']))
     request.user = get_user(request)
 
