@@ -2,18 +2,22 @@
 
 from collections.abc import Iterable
 
-from django.conf import settings
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
+
+from ws4redis.subscriber import facility_of
 
 __all__ = ['OPEN_FACILITY', 'allowed_channels']
 
 OPEN_FACILITY = 'lobby'
 FACILITY_OF_USERS = 'orders'
 
+FACILITIES_OF_VIEWS = ('board', 'load', 'operations', 'persist', 'progress')
+"""Those of the tour, whose pages show what the site itself has to say."""
+
 
 def allowed_channels(request: HttpRequest, channels: Iterable[str]) -> list[str]:
-    """Give what was asked for; outside the open facility only logged-in users publish.
+    """Give what was asked for; outside the open facility only logged-in users publish, and on the tour's nobody but views.
 
     Args:
         request: the handshake, with its session and user.
@@ -22,8 +26,9 @@ def allowed_channels(request: HttpRequest, channels: Iterable[str]) -> list[str]
     Raises:
         PermissionDenied: a stranger asks for the orders.
     """
-    if request.path_info == settings.WEBSOCKET_URL + OPEN_FACILITY or request.user.is_authenticated:
+    facility = facility_of(request)
+    if facility not in FACILITIES_OF_VIEWS and (facility == OPEN_FACILITY or request.user.is_authenticated):
         return list(channels)
-    if request.path_info == settings.WEBSOCKET_URL + FACILITY_OF_USERS:
+    if facility == FACILITY_OF_USERS:
         raise PermissionDenied('orders are for those who have logged in')
     return [channel for channel in channels if not channel.startswith('publish-')]

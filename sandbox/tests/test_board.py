@@ -76,6 +76,15 @@ def test_pane_is_nobody_outside_the_board(client, ws4redis, panes):
     assert chat.channels == []
 
 
+@pytest.mark.parametrize('facility', ['board', 'load', 'operations', 'persist', 'progress'])
+def test_views_alone_publish_what_the_pages_of_the_tour_show(client, ws4redis, panes, john, facility):
+    client.force_login(john)
+    for pane in ('', '&pane=john'):
+        page = ws4redis.connect(f'/ws/{facility}?subscribe-broadcast&publish-broadcast{pane}', client=client)
+        page.send('{"audience": "broadcast", "from": "mary", "text": "not hers"}')
+    ws4redis.assert_nothing_published()
+
+
 def test_what_is_not_valid_is_not_published(client, ws4redis, panes):
     for wrong in ({'pane': 'eve'}, {'audience': 'everybody'}, {'text': ''}):
         sent = {'pane': 'john', 'audience': 'broadcast', 'text': 'hello', **wrong}
