@@ -86,7 +86,8 @@ def test_views_alone_publish_what_the_pages_of_the_tour_show(client, ws4redis, p
 
 
 def test_what_is_not_valid_is_not_published(client, ws4redis, panes):
-    for wrong in ({'pane': 'eve'}, {'audience': 'everybody'}, {'text': ''}):
+    nameless = {'audience': 'group', 'to': 'staff:chat'}
+    for wrong in ({'pane': 'eve'}, {'audience': 'everybody'}, {'text': ''}, nameless):
         sent = {'pane': 'john', 'audience': 'broadcast', 'text': 'hello', **wrong}
         assert client.post('/board/send/', sent).status_code == 400
     ws4redis.assert_nothing_published()

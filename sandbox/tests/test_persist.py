@@ -4,6 +4,8 @@ import json
 
 import pytest
 
+from ws4redis.publisher import RedisPublisher
+
 
 def keep(client, text='tea', seconds=20):
     return client.post('/persist/keep/', {'text': text, 'seconds': seconds})
@@ -31,6 +33,11 @@ def test_page_is_told_key_value_and_remaining_seconds(client, ws4redis, db):
     assert state['seconds'] == pytest.approx(45, abs=1)
     ws4redis.advance(45)
     assert client.get('/persist/state/').json() == {'key': 'broadcast:persist', 'value': None, 'seconds': 0}
+
+
+def test_value_that_is_no_text_is_shown_all_the_same(client, ws4redis, db):
+    RedisPublisher(facility='persist', broadcast=True).publish_message(b'\xfftea', expire=20)
+    assert client.get('/persist/state/').json()['value'] == '\ufffdtea'
 
 
 @pytest.mark.parametrize('wrong', [{'seconds': 0}, {'seconds': 601}, {'seconds': 'soon'}, {'text': ''}], ids=str)

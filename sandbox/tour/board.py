@@ -9,6 +9,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_POST
 
+from ws4redis.exceptions import ChannelNameError
 from ws4redis.publisher import RedisPublisher
 
 from .panes import FACILITY, PANES, leave, pane_request, panes_of
@@ -69,7 +70,10 @@ def send(request: HttpRequest) -> HttpResponse:
         'text': sent['text'],
         'number': sent['number'],
     })  # fmt: skip
-    publisher = RedisPublisher(facility=FACILITY, **_audience(sent['audience'], sent['to'], sender))
+    try:
+        publisher = RedisPublisher(facility=FACILITY, **_audience(sent['audience'], sent['to'], sender))
+    except ChannelNameError as exc:
+        return JsonResponse({'errors': {'to': [f'There is no such {exc.kind}.']}}, status=400)
     publisher.publish_message(message, expire=0)
     return HttpResponse(status=204)
 

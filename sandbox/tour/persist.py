@@ -41,9 +41,9 @@ def keep(request: HttpRequest) -> HttpResponse:
 
 @require_GET
 def state(request: HttpRequest) -> HttpResponse:
-    """What Redis has of it now: channel and key share a name, and the value is the raw message."""
+    """What Redis has of it now: channel and key share a name, and the value is the raw message, which may be no text."""
     key = f'broadcast:{FACILITY}'
     client = redis.Redis(connection_pool=publisher.redis_connection_pool)
     value, left = client.get(key), client.pttl(key)
-    shown = None if value is None else value.decode()
+    shown = None if value is None else value.decode('utf-8', 'replace')
     return JsonResponse({'key': key, 'value': shown, 'seconds': max(0, left) / 1000})
