@@ -77,6 +77,12 @@ def test_config_has_the_id_that_it_is_given(request_: HttpRequest) -> None:
     assert [attributes['id'] for _, attributes in page.elements] == ['other', 'third']
 
 
+@pytest.mark.parametrize('argument', ["''", 'None', 'no_such_variable'])
+def test_config_without_an_id_is_refused(request_: HttpRequest, argument: str) -> None:
+    with pytest.raises(TemplateSyntaxError, match='^websocket_config: the id is'):
+        render(f'{{% websocket_config {argument} %}}', request_)
+
+
 def test_config_of_a_page_over_tls_has_wss(rf: RequestFactory, settings: Settings) -> None:
     settings.ALLOWED_HOSTS = ['chat.example.org']
     settings.WEBSOCKET_URL = '/live/'
@@ -163,6 +169,13 @@ def test_misspelt_audience_is_refused_with_those_that_there_are(request_: HttpRe
     assert str(refused.value) == (
         f"websocket_uri: {verb}='broadcats' is no channel: it takes 'session', 'group', 'user', 'broadcast'"
     )
+
+
+@pytest.mark.parametrize('verb', ['subscribe', 'publish'])
+@pytest.mark.parametrize('value', ['None', 'True', '5'])
+def test_audiences_that_can_be_none_are_refused_by_name(request_: HttpRequest, verb: str, value: str) -> None:
+    with pytest.raises(TemplateSyntaxError, match=f"^websocket_uri: {verb}={value} is neither a text as 'user,broadcast' nor"):
+        render(f"{{% websocket_uri 'orders' {verb}={value} %}}", request_)
 
 
 def test_audiences_are_those_of_the_sites_subscriber(request_: HttpRequest, settings: Settings) -> None:

@@ -26,7 +26,12 @@ def websocket_config(context: Context, element_id: str = 'ws4redis') -> SafeStri
 
     Args:
         element_id: id of the element `<script type="application/json">`.
+
+    Raises:
+        TemplateSyntaxError: the id is empty, as that of a variable which there is not.
     """
+    if not element_id:
+        raise TemplateSyntaxError(f'websocket_config: the id is {element_id!r}, by which no script would find it')
     uri = context_processors.websocket_uri(_request(context, 'websocket_config'))
     return json_script({'uri': uri, 'heartbeat_msg': settings.WS4REDIS_HEARTBEAT}, element_id)
 
@@ -46,12 +51,13 @@ def websocket_uri(
         echo: whether the websocket gets back what it sends itself.
 
     Raises:
-        TemplateSyntaxError: there is no such audience.
+        TemplateSyntaxError: there is no such audience, or what is given can name none.
         ValueError: the facility can have no address.
     """
     base = context_processors.websocket_uri(_request(context, 'websocket_uri'))
     try:
-        names = query_names(_audiences(subscribe), _audiences(publish), echo, _possible_channels)
+        asked = _audiences('subscribe', subscribe), _audiences('publish', publish)
+        names = query_names(*asked, echo, _possible_channels)
     except ValueError as exc:
         raise TemplateSyntaxError(f'websocket_uri: {exc}') from exc
     query = '&'.join(map(quote, names))
@@ -68,7 +74,9 @@ def _request(context: Context, tag: str) -> HttpRequest:
     return request  # type: ignore[no-any-return]
 
 
-def _audiences(value: str | Iterable[str]) -> list[str]:
+def _audiences(verb: str, value: str | Iterable[str]) -> list[str]:
+    if not isinstance(value, Iterable):
+        raise ValueError(f"{verb}={value!r} is neither a text as 'user,broadcast' nor a list")
     names = value.split(',') if isinstance(value, str) else value
     return [name for name in map(str.strip, map(str, names)) if name]
 
