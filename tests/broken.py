@@ -1126,6 +1126,8 @@ SCRIPT_MUTATIONS: dict[str, tuple[str, str]] = {
     'script-escapes-slashes': ("segments.map(encodeURIComponent).join('/')", 'encodeURIComponent(facility)'),
     'script-takes-dots': ("segments.includes('.') || segments.includes('..')", 'false'),
     'script-takes-nothing-for-a-facility': ("typeof facility !== 'string'", 'false'),
+    'script-takes-anything-for-audiences': ("typeof asked !== 'string' && !Array.isArray(asked)", 'false'),
+    'script-takes-a-query-for-a-path': ('/[?#]/.test(base)', 'false'),
     'script-echoes-unasked': ("...(echo ? ['echo'] : [])", "'echo'"),
     'script-prefers-the-page-to-the-options': (
         '{...(options.uri ? {} : WS4Redis.config()), ...options}',

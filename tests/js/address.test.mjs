@@ -64,6 +64,23 @@ testBoth('a facility that was forgotten is no facility', (WS4Redis, world) => {
   assert.throws(() => WS4Redis.subscribe({subscribe: 'user'}), /no string/);
 });
 
+for (const [asked, shown] of [[true, 'true'], [5, '5'], [{user: 1}, /\[object Object\]/.source], [new Set(['user']), /\[object Set\]/.source]]) {
+  testBoth(`audiences that are ${shown} are refused`, (WS4Redis, world) => {
+    world.writeConfig(CONFIG);
+    for (const verb of ['subscribe', 'publish']) {
+      assert.throws(() => WS4Redis.subscribe('orders', {[verb]: asked}), new RegExp(`${verb} is ${shown}, it takes an array`));
+    }
+    assert.equal(world.sockets.length, 0);
+  });
+}
+
+testBoth('an address with a query is none below which a facility could be', (WS4Redis, world) => {
+  for (const uri of ['ws://example.org/ws/orders?subscribe-user', 'ws://example.org/ws/#']) {
+    assert.throws(() => WS4Redis.subscribe('orders', {uri}), /has more than a path/);
+  }
+  assert.equal(world.sockets.length, 0);
+});
+
 testBoth('options of the page count more than what is written in it', (WS4Redis, world) => {
   world.writeConfig(CONFIG);
   WS4Redis.subscribe('orders', {heartbeat_msg: null});

@@ -72,13 +72,20 @@ const BOUND = [
 ];
 
 function names(verb, value) {
-  return String(value ?? '').split(',').map((name) => name.trim()).filter(Boolean)
+  const asked = value ?? '';
+  if (typeof asked !== 'string' && !Array.isArray(asked)) {
+    throw new Error(`WS4Redis: ${verb} is ${value}, it takes an array, or text as 'user,broadcast'`);
+  }
+  return String(asked).split(',').map((name) => name.trim()).filter(Boolean)
     .map((name) => encodeURIComponent(`${verb}-${name}`));
 }
 
 function address(base, facility, {subscribe, publish, echo}) {
   if (typeof facility !== 'string') {
     throw new Error(`WS4Redis: the facility is ${facility}, no string`);
+  }
+  if (/[?#]/.test(base)) {
+    throw new Error(`WS4Redis: the uri ${base} has more than a path, below which a facility could be`);
   }
   const segments = facility.split('/');
   // Every browser takes them for steps in the path, however they are escaped.
