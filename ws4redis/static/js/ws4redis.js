@@ -30,8 +30,9 @@
  * Methods:
  *     on(event, callback)    call it at every 'message' (data), 'open' (event), 'close' (event) or 'state' (state); gives a
  *                            function that ends this
- *     send(message)          send it; if the websocket is not open it waits in the queue, or an Error is thrown: nothing is
- *                            lost without a word, and nothing is sent twice. send_message() is the same
+ *     send(message)          send it; if the websocket is not open it waits in the queue, or an Error is thrown. Nothing is
+ *                            sent twice: what the browser had taken when the connection broke may be lost, and 'close' is
+ *                            all that tells of it. send_message() is the same
  *     close()                close for good: no timer and no listener is left, what waits in the queue is dropped
  *     state                  'connecting', 'open', 'waiting' (for the next attempt) or 'closed' (for good)
  *     get_state()            WebSocket.CONNECTING, OPEN, CLOSING or CLOSED (between two attempts: CLOSED)
