@@ -9,6 +9,7 @@ import fakeredis
 import pytest
 import redis
 
+from ws4redis.publisher import RedisPublisher
 from ws4redis.redis_store import RedisMessage
 from ws4redis.subscriber import RedisSubscriber, facility_of, subscriber_class
 from ws4redis.testing import Broker
@@ -99,6 +100,23 @@ def test_publishers_follow_what_was_asked_for(broker: Broker, django_user_model:
     assert set(client.subscriber._publishers) == {'broadcast:chat', 'user:john:chat'}
     client.send('hello')
     assert {publication.channel for publication in broker.published} == {'broadcast:chat', 'user:john:chat'}
+
+
+class ClosesFirst(RedisSubscriber):
+    """Turns its visitors away, and leaves the rest to the base."""
+
+    def send_persisted_messages(self, websocket: Any) -> None:
+        websocket.close(4001, 'full')
+        super().send_persisted_messages(websocket)
+
+
+def test_websocket_that_is_closed_gets_no_persisted_messages_and_that_is_no_error(broker: Broker) -> None:
+    for facility in ('chat', 'lobby'):
+        RedisPublisher(facility=facility, broadcast=True).publish_message('persisted', 60)
+    client = broker.connect('chat', subscribe='broadcast', subscriber=ClosesFirst)
+    client.assert_closed(4001)
+    assert client.receive_all() == []
+    assert broker.connect('lobby', subscribe='broadcast').receive_all() == ['persisted']
 
 
 # Outside of any loop: a management command, a shell

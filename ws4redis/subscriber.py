@@ -1,10 +1,12 @@
 """RedisSubscriber: what serves one websocket, and what a site overrides."""
 
+import contextlib
 from typing import Any
 
 from django.utils.module_loading import import_string
 
 from ws4redis import settings
+from ws4redis.exceptions import WebSocketError
 from ws4redis.redis_client import active_server
 from ws4redis.redis_store import SELF, RedisStore
 from ws4redis.subscription import Subscription
@@ -55,13 +57,16 @@ class RedisSubscriber(RedisStore):
             return
         connection = getattr(self, '_connection', None) or active_server().client
         send_persisted = getattr(websocket, 'send_persisted', None)
-        for name, value in zip(names, connection.mget(names), strict=True):
-            if value is None:
-                continue
-            if send_persisted is not None:
-                send_persisted(name, value)
-            else:
-                websocket.send(value)
+        values = connection.mget(names)
+        # The browser may have left by now, or an override have closed the websocket: then nobody is there to hear.
+        with contextlib.suppress(WebSocketError):
+            for name, value in zip(names, values, strict=True):
+                if value is None:
+                    continue
+                if send_persisted is not None:
+                    send_persisted(name, value)
+                else:
+                    websocket.send(value)
 
     def send_persited_messages(self, websocket: Any) -> None:
         """As send_persisted_messages(): the spelling of release 0.6.0, which may be overridden instead."""
