@@ -1,5 +1,6 @@
 """The three forms of a site are what their names say, and what is read of each is complete."""
 
+import json
 import os
 from typing import Any
 
@@ -9,7 +10,7 @@ from tests import overrides, probes
 from tests.forms import FORMS, forms
 from tests.production import inside
 from tests.production.gunicorn import InGunicorn, dotted
-from tests.sites import InBroker, InThread, Site
+from tests.sites import InBroker, InThread, Site, request
 
 CHAT = '/ws/news?subscribe-broadcast&publish-broadcast'
 
@@ -66,6 +67,14 @@ def test_setting_of_one_websocket_is_none_of_the_next(site: Site) -> None:
     site.connect(CHAT).send('second')
     assert len(site.notes()) == 1
     assert site.published == [('broadcast:news', 'second')]
+
+
+@forms(broker='it has no port')
+def test_nobody_else_reaches_into_the_process(site: Site) -> None:
+    called = {'key': 'guessed', 'function': 'tests.production.inside.figures', 'arguments': []}
+    port = site.port if isinstance(site, InGunicorn) else site.live.port if isinstance(site, InThread) else 0
+    with pytest.raises(AssertionError, match='/call/: 403'):
+        request(port, 'POST', '/call/', json.dumps(called))
 
 
 def test_what_is_left_out_has_a_reason_and_a_form_that_there_is() -> None:

@@ -2,6 +2,7 @@
 
 import inspect
 import json
+import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,9 +37,11 @@ class _Deployment(processes.Site):
 
     Attributes:
         other_url: of the Redis of subscribers that bring a client of their own.
+        key: what whoever reaches into the process has to know.
     """
 
     other_url: str = ''
+    key: str = ''
 
     @property
     def environ(self) -> dict[str, str]:
@@ -47,6 +50,7 @@ class _Deployment(processes.Site):
             'PYTHONPATH': str(ROOT),
             'DJANGO_SETTINGS_MODULE': 'tests.production.settings',
             'OVERRIDES_OTHER_URL': self.other_url,
+            'OVERRIDES_KEY': self.key,
         }
 
 
@@ -61,9 +65,15 @@ class Production:
 
     def __init__(self, url: str, other_url: str, directory: Path) -> None:
         self.url = url
+        self.key = secrets.token_hex()
         self._directory = directory
         self._site = _Deployment(
-            directory / 'db.sqlite3', url, application='tests.production.wsgi:application', project=ROOT, other_url=other_url
+            directory / 'db.sqlite3',
+            url,
+            application='tests.production.wsgi:application',
+            project=ROOT,
+            other_url=other_url,
+            key=self.key,
         )
         self._running: ServerProcess | None = None
 
@@ -184,7 +194,8 @@ class InGunicorn(Site):
         return moved | {name: figures[name] - self._markers for name in ('messages_from_redis', 'messages_sent')}
 
     def run(self, function: Callable[..., Any], *arguments: Any) -> Any:
-        called = {'function': f'{function.__module__}.{function.__qualname__}', 'arguments': arguments}
+        name = f'{function.__module__}.{function.__qualname__}'
+        called = {'key': self._production.key, 'function': name, 'arguments': arguments}
         return json.loads(request(self.port, 'POST', '/call/', json.dumps(called)))['answer']
 
     def page(self, path: str) -> str:
