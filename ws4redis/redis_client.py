@@ -390,6 +390,7 @@ def outage(away: bool) -> None:
 
     Raises:
         RuntimeError: DEBUG is off, or this process uses a Redis server: that one is not ours to take away.
+        ImproperlyConfigured: as active_server(); so it is in a shell, where no websockets are.
     """
     server = active_server()
     if not django_settings.DEBUG or not server.in_memory:
