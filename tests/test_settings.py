@@ -34,7 +34,6 @@ DEFAULTS: dict[str, Any] = {
     'WS4REDIS_PROCESS_REQUEST': None,
     'WS4REDIS_ALLOWED_ORIGINS': [],
     'WS4REDIS_REQUIRE_ORIGIN': False,
-    'WS4REDIS_COMPRESSION': False,
     'WS4REDIS_MAX_MESSAGE_SIZE': 1 << 20,
     'WS4REDIS_MAX_PENDING': 1 << 20,
     'WS4REDIS_MAX_FACILITY': 255,
@@ -47,6 +46,10 @@ DEFAULTS: dict[str, Any] = {
     'WS4REDIS_THREADS': 32,
     'WS4REDIS_BLOCKED_WARNING': 1,
 }
+
+
+def test_no_documented_setting_is_missing() -> None:
+    assert set(SETTINGS) == set(DEFAULTS)
 
 
 @pytest.mark.parametrize('name', sorted(SETTINGS))
