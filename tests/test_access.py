@@ -11,7 +11,7 @@ import pytest
 import redis
 from django.contrib.auth.models import AnonymousUser, Group, User
 from django.contrib.sessions.backends.db import SessionStore
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import PermissionDenied, TooManyFieldsSent
 from django.db import OperationalError, connection
 from django.http import Http404, HttpRequest
 from django.test import Client, RequestFactory
@@ -363,6 +363,7 @@ def test_lazy_user_is_looked_up_at_the_handshake(browser: Broker, settings: Sett
 EXCEPTIONS = [
     (PermissionDenied('not you'), 403),
     (Http404('no such room'), 404),
+    (TooManyFieldsSent('read of request.GET'), 400),
     (OperationalError('connection refused'), 503),
     (redis.ConnectionError('away'), 503),
     (redis.TimeoutError('away'), 503),
@@ -419,6 +420,16 @@ def test_unexpected_exception_is_logged_with_one_traceback(
     settings.WS4REDIS_PROCESS_REQUEST = callback
     assert status(browser, 'news') == 500
     assert [record.levelname for record in caplog.records if record.exc_info] == ['ERROR']
+
+
+def test_query_string_that_django_refuses_is_not_the_callbacks_fault(
+    browser: Broker, settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A stranger could fill the log with tracebacks."""
+    settings.WS4REDIS_PROCESS_REQUEST = lambda request: request.GET['room']
+    assert status(browser, '/ws/news?' + 'x=1&' * 1001) == 400
+    assert 'WS4REDIS_PROCESS_REQUEST: The number of GET/POST parameters exceeded' in caplog.text
+    assert [record for record in caplog.records if record.exc_info] == []
 
 
 def test_expected_refusal_is_logged_without_a_traceback(broker: Broker, caplog: pytest.LogCaptureFixture) -> None:

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import redis
 from django.conf import settings as django_settings
 from django.core.cache.backends.base import InvalidCacheBackendError
-from django.core.exceptions import DisallowedHost, PermissionDenied
+from django.core.exceptions import DisallowedHost, PermissionDenied, SuspiciousOperation
 from django.db import Error as DatabaseError
 from django.http import Http404, HttpRequest
 from django.http.request import split_domain_port
@@ -223,6 +223,9 @@ def refused(exc: BaseException, where: str) -> HandshakeError:
         return ForbiddenError('Forbidden', reason=f'{where}: {str(exc) or "PermissionDenied"}')
     if isinstance(exc, Http404):
         return HandshakeError('Not found', reason=f'{where}: {str(exc) or "Http404"}', status=404)
+    if isinstance(exc, SuspiciousOperation):
+        # As in a view: what the client sent is at fault, such as a query string of which Django reads no further.
+        return HandshakeError('Bad request', reason=f'{where}: {str(exc) or type(exc).__name__}')
     if isinstance(exc, _AWAY):
         return UnavailableError('Try again later', reason=f'{where}: {type(exc).__name__}: {exc}')
     logger.error('%s failed', where, exc_info=exc)
