@@ -53,7 +53,7 @@ def check_order() -> Iterator[CheckMessage]:
     ):
         yield Warning(
             "'ws4redis' is behind 'django.contrib.staticfiles' in INSTALLED_APPS.",
-            hint="runserver is staticfiles' own then, without websockets: put 'ws4redis' before it.",
+            hint="runserver is staticfiles' own then, without websockets unless WSGI_APPLICATION has them: put 'ws4redis' first.",
             id='ws4redis.W005',
         )
 

@@ -198,10 +198,11 @@ class ThreadWorkers:
         thread = threading.Thread(target=self._run, name=f'ws4redis-worker-{len(self._threads) + 1}', daemon=True)
         try:
             thread.start()
-        except RuntimeError:
+        except RuntimeError as exc:
             # In a process that ends none can be started any more, from Python 3.12 on: those that there are do the rest.
             if not self._threads:
                 raise
+            logger.info('%s threads do what a further one would: %s', len(self._threads), exc)
         else:
             self._threads.append(thread)
 

@@ -176,21 +176,25 @@ def site(tmp_path_factory: pytest.TempPathFactory, _shared_redis: RedisProcess) 
     return site
 
 
-@pytest.fixture(scope='module', params=['runserver-of-060', 'uwsgi-of-060', 'nginx-uwsgi-of-060'])
-def server(request: pytest.FixtureRequest, site: Site, tmp_path_factory: pytest.TempPathFactory) -> Iterator[AnyServer]:
-    """The chat on the development server; on one uWSGI; on two, behind nginx."""
-    directory = tmp_path_factory.mktemp(request.param)
-    if request.param.startswith('nginx'):
+ON = ['runserver-of-060', 'uwsgi-of-060', 'nginx-uwsgi-of-060']
+"""The development server; one uWSGI; two, behind nginx."""
+
+
+def serving(site: Site, on: str, directory: Path) -> AnyServer:
+    """The chat on one of these."""
+    if on.startswith('nginx'):
         require_programs('nginx')
         require_programs('uwsgi')
-        made: AnyServer = BehindNginx(
-            site, 'uwsgi-websockets-of-060', directory, pages_host='uwsgi-pages-of-060', lines=split_060
-        )
-    else:
-        require_programs(request.param)
-        made = ServerProcess(site, request.param, directory / 'log')
-    with made:
-        yield made
+        return BehindNginx(site, 'uwsgi-websockets-of-060', directory, pages_host='uwsgi-pages-of-060', lines=split_060)
+    require_programs(on)
+    return ServerProcess(site, on, directory / 'log')
+
+
+@pytest.fixture(scope='module', params=ON)
+def server(request: pytest.FixtureRequest, site: Site, tmp_path_factory: pytest.TempPathFactory) -> Iterator[AnyServer]:
+    """The chat, for all tests that leave it as they found it."""
+    with serving(site, request.param, tmp_path_factory.mktemp(request.param)) as server:
+        yield server
 
 
 @pytest.fixture
@@ -319,9 +323,11 @@ def test_channels_that_the_callback_leaves_out_are_left_out(john: Visitor, clien
 # The end
 
 
-def test_interrupted_server_ends_without_a_traceback(john: Visitor) -> None:
-    server = john.server
+@pytest.mark.parametrize('on', ON)
+def test_interrupted_server_ends_without_a_traceback(on: str, site: Site, tmp_path: Path) -> None:
     with ExitStack() as stack:
+        server = stack.enter_context(serving(site, on, tmp_path))
+        john = Visitor(server, 'john')
         websockets = [stack.enter_context(john.open(path)) for path in ('/chat/', '/userchat/', '/groupchat/')]
         assert [heard(websocket) for websocket in websockets] == ['* Hello john'] * 3
         server.interrupt()
