@@ -19,7 +19,7 @@ from ws4redis.testing.redis_process import find_redis_server
 REPOSITORY = Path(__file__).resolve().parent.parent
 SANDBOX_VARIABLES = ('DJANGO_SETTINGS_MODULE', 'REDIS_URL')
 SERVES_AT_MOST = 60.0
-OWN_TESTS = 89
+OWN_TESTS = 92
 """Tests in sandbox/tests, each parameter counted."""
 
 ALONE = ('-p', 'no:randomly')

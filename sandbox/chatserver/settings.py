@@ -29,6 +29,7 @@ MIDDLEWARE = [
     'django.contrib.auth.middleware.AuthenticationMiddleware',
     'django.middleware.clickjacking.XFrameOptionsMiddleware',
     'chatserver.middleware.content_security_policy',
+    'chatserver.middleware.RedisIsAway',
 ]
 ROOT_URLCONF = 'chatserver.urls'
 WSGI_APPLICATION = 'chatserver.wsgi.application'

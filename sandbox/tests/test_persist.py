@@ -47,7 +47,8 @@ def test_what_is_not_valid_is_not_published(client, ws4redis, db, wrong):
 
 
 def test_redis_is_away(client, ws4redis, db):
-    client.raise_request_exception = False
     with ws4redis.outage():
-        assert keep(client).status_code == 500
+        for answer in (keep(client), client.get('/persist/state/')):
+            assert answer.status_code == 503
+            assert answer.json() == {'errors': {'redis': ['Redis is away. Try again later.']}}
     ws4redis.assert_nothing_published()

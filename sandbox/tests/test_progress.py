@@ -11,7 +11,8 @@ def finished(client, **fields):
     response = client.post('/progress/start/', fields)
     for thread in threading.enumerate():
         if thread.name == 'tour-progress':
-            thread.join()
+            thread.join(timeout=10)
+            assert not thread.is_alive()
     return response
 
 
@@ -60,3 +61,16 @@ def test_pages_of_other_sessions_see_nothing_of_it(client, ws4redis, page):
     other = ws4redis.connect('progress', subscribe='session', groups=[])
     finished(client)
     other.assert_nothing_received()
+
+
+def test_nothing_is_started_that_nobody_could_hear_of(client, ws4redis, page):
+    with ws4redis.outage():
+        assert finished(client).status_code == 503
+    page.assert_nothing_received()
+
+
+def test_task_that_can_tell_nobody_ends(client, ws4redis, page, caplog):
+    with ws4redis.outage():
+        work(client.session.session_key)
+    assert 'the long task has ended at 5 %' in caplog.text
+    page.assert_nothing_received()

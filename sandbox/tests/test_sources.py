@@ -22,3 +22,10 @@ def test_page_has_neither_code_nor_style_in_it(client, john, mary, ws4redis, pat
     assert '<style' not in text and ' style=' not in text and ' onclick=' not in text
     tags = [tag.partition('>')[0] for tag in text.split('<script')[1:]]
     assert all('src=' in tag or 'application/json' in tag for tag in tags)
+
+
+def test_pages_of_django_about_errors_keep_their_style(client, settings, db):
+    settings.DEBUG = True
+    page = client.get('/no/such/page/')
+    assert page.status_code == 404
+    assert 'Content-Security-Policy' not in page.headers

@@ -5,12 +5,14 @@ so; one that is killed can say nothing, so each message says when the next is du
 """
 
 import json
+import logging
 import subprocess
 import sys
 import threading
 import time
 from pathlib import Path
 
+import redis
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -27,6 +29,8 @@ KEPT = 120
 
 MANAGE = Path(__file__).resolve().parent.parent / 'manage.py'
 
+logger = logging.getLogger('ws4redis.sandbox')
+
 
 def progress(request: HttpRequest) -> HttpResponse:
     """The page; what it shows is for this session alone."""
@@ -42,40 +46,51 @@ def start(request: HttpRequest) -> HttpResponse:
         request.session.create()
     session = str(request.session.session_key)
     fails = 'fails' in request.POST
+    # The first word is the view's: nothing is started if nobody could hear of it.
+    _tell(session, 'running', 0)
     if _has_redis() and 'process' in request.POST:
-        subprocess.Popen([sys.executable, str(MANAGE), 'work', session, *(['--fails'] if fails else [])])
+        _start_process(session, fails)
     else:
         threading.Thread(target=work, args=(session,), kwargs={'fails': fails}, name='tour-progress', daemon=True).start()
     return HttpResponse(status=202)
+
+
+def _start_process(session: str, fails: bool) -> None:
+    command = [sys.executable, str(MANAGE), 'work', *(['--fails'] if fails else [])]
+    # It outlives this server. The key is a secret, and everybody on the machine may read a command line.
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, text=True, start_new_session=True)
+    assert process.stdin is not None
+    with process.stdin as stdin:
+        stdin.write(session)
+    threading.Thread(target=process.wait, name='tour-reaper', daemon=True).start()
 
 
 def _has_redis() -> bool:
     return not str(settings.WS4REDIS_CONNECTION).startswith('memory://')
 
 
+def _tell(session: str, state: str, percent: float, error: str = '') -> None:
+    told = {'state': state, 'percent': percent, 'error': error, 'at': time.time(), 'next': settings.TOUR_PROGRESS_PAUSE}
+    RedisPublisher(facility=FACILITY, sessions=[session]).publish_message(json.dumps(told), expire=KEPT)
+
+
 def work(session: str, *, fails: bool = False) -> None:
-    """Do something that takes a while.
+    """Do something that takes a while; whoever starts it has told of the beginning.
 
     Args:
         session: key of the session whose pages show it.
         fails: whether it raises half-way.
     """
-    publisher = RedisPublisher(facility=FACILITY, sessions=[session])
-    pause = settings.TOUR_PROGRESS_PAUSE
-
-    def tell(state: str, percent: float, error: str = '') -> None:
-        told = {'state': state, 'percent': percent, 'error': error, 'at': time.time(), 'next': pause}
-        publisher.publish_message(json.dumps(told), expire=KEPT)
-
     percent = 0.0
     try:
-        for step in range(STEPS):
-            percent = 100 * step / STEPS
-            tell('running', percent)
-            time.sleep(pause)
-            if fails and step == FAILS_AT:
+        for step in range(1, STEPS + 1):
+            time.sleep(settings.TOUR_PROGRESS_PAUSE)
+            if fails and step > FAILS_AT:
                 raise RuntimeError('the printer is out of paper')
+            percent = 100 * step / STEPS
+            _tell(session, 'running' if step < STEPS else 'done', percent)
+    except redis.RedisError as exc:
+        # Nobody can be told now; the pages notice the silence.
+        logger.warning('the long task has ended at %.0f %%: %s', percent, exc)
     except Exception as exc:
-        tell('failed', percent, str(exc))
-    else:
-        tell('done', 100)
+        _tell(session, 'failed', percent, str(exc))
