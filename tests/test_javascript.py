@@ -36,6 +36,25 @@ def test_cases_pass(path: Path, node: str) -> None:
     assert counts['pass'] == counts['tests'] > 10, done.stdout
 
 
+OLD_PAGES = (
+    'the script defines one global',
+    'new may be left out, and jQuery given',
+    'the callbacks of the options are told everything',
+    'the methods of release 0.6.0 say how it stands',
+    'between two attempts it is closed in the old words',
+)
+
+
+def test_u15_what_pages_of_release_0_6_0_call_is_there(node: str) -> None:
+    """The cases of the script that are about nothing else."""
+    pattern = '|'.join(re.escape(name) for name in OLD_PAGES)
+    [path] = [path for path in CASES if path.name == 'interface.test.mjs']
+    done = run_node(node, '--test', '--test-reporter=tap', f'--test-name-pattern={pattern}', str(path))
+    assert done.returncode == 0, done.stdout + done.stderr
+    for name in OLD_PAGES:
+        assert re.search(rf'^ *ok \d+ - (?!.*# SKIP).*{re.escape(name)}', done.stdout, re.MULTILINE), done.stdout
+
+
 def test_every_case_is_for_both_files() -> None:
     """Those of one file alone, which say something about it, are in one place."""
     assert len(CASES) == 5
