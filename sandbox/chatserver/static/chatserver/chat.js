@@ -34,6 +34,7 @@
   }
 
   function showState(state) {
+    byId('state').dataset.state = state;
     byId('state').textContent = STATES[state];
     websocketForm.querySelector('button').disabled = state !== 'open';
   }
@@ -53,6 +54,10 @@
 
   async function post() {
     const response = await fetch(djangoForm.action, {method: 'POST', body: new FormData(djangoForm)});
+    // Without a login the view leads to the form for it; a login in another tab, and this page's form is no longer taken.
+    if (response.redirected) {
+      throw new Error('you are logged out');
+    }
     if (response.status !== 204) {
       throw new Error(`the server answered ${response.status}`);
     }

@@ -19,6 +19,8 @@ function show(tile, message) {
   while (list.children.length > SHOWN) {
     list.firstElementChild.remove();
   }
+  // A long message is read from its beginning.
+  list.parentElement.scrollTop = item.offsetTop;
   tile.classList.remove('arrived');
   // The animation begins anew only after the browser has seen the tile without it.
   requestAnimationFrame(() => requestAnimationFrame(() => tile.classList.add('arrived')));

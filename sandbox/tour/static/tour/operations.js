@@ -18,8 +18,9 @@ class Chart {
     this.figure = figure;
     this.digits = Number(figure.dataset.digits ?? 0);
     this.line = document.createElementNS(SVG, 'polyline');
+    this.area = document.createElementNS(SVG, 'polygon');
     figure.querySelector('svg').setAttribute('viewBox', `0 0 ${WIDTH} ${HEIGHT}`);
-    figure.querySelector('svg').append(this.line);
+    figure.querySelector('svg').append(this.area, this.line);
   }
 
   add(value) {
@@ -36,6 +37,7 @@ class Chart {
       return `${(begin + at * step).toFixed(1)},${(HEIGHT - 3 - height * (HEIGHT - 8)).toFixed(1)}`;
     });
     this.line.setAttribute('points', points.join(' '));
+    this.area.setAttribute('points', [`${begin.toFixed(1)},${HEIGHT}`, ...points, `${WIDTH},${HEIGHT}`].join(' '));
   }
 }
 
@@ -43,6 +45,7 @@ const charts = new Map([...document.querySelectorAll('figure[data-chart]')].map(
 
 let before = null;
 let silence = null;
+let lost = false;
 
 function fallSilent() {
   byId('charts').dataset.silent = 'yes';
@@ -70,7 +73,16 @@ function heard(figures) {
 
 const root = byId('charts');
 const websocket = new WS4Redis({...WS4Redis.config(), uri: root.dataset.uri});
-follow(websocket, byId('state'));
+follow(websocket, byId('state'), (state) => {
+  if (state === 'waiting') {
+    before = null;
+    lost = true;
+  } else if (state === 'open' && lost) {
+    lost = false;
+    // A process that was started meanwhile tells its figures from its first visitor on.
+    fetch(location.href).catch(() => {});
+  }
+});
 websocket.on('message', (data) => heard(JSON.parse(data)));
 
 // What it receives is seen in the charts.
@@ -80,11 +92,12 @@ load.on('message', () => {});
 for (const form of document.querySelectorAll('form.act')) {
   form.addEventListener('submit', async (event) => {
     event.preventDefault();
+    const outcome = form.querySelector('output');
     try {
       await post(form, event.submitter?.name ? {[event.submitter.name]: 'yes'} : {});
-      byId('outcome').textContent = event.submitter.dataset.done;
+      outcome.textContent = event.submitter.dataset.done;
     } catch (error) {
-      byId('outcome').textContent = error.message;
+      outcome.textContent = error.message;
     }
   });
 }
