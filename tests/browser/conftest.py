@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.browser.chromium import chromium, find_chromium
 from tests.browser.visitor import Visitor
 from tests.conftest import require
 from tests.sandbox import Sandbox, SandboxServer
@@ -50,21 +50,12 @@ print(json.dumps({{user.username: [key(user) for _ in range({LOGINS})] for user 
 
 @pytest.fixture(scope='package')
 def browser() -> Iterator[Browser]:
-    """Debian's chromium, for all tests of this directory: Playwright's own cannot be had from a package.
-
-    It ends with them, since in the meantime an event loop runs in this thread, under which Django refuses its database.
-    """
-    program = shutil.which('chromium')
-    require('chromium', program, 'put chromium on PATH (Debian: apt-get install chromium)')
-    require('chromium', find_spec('playwright'), "pip install 'playwright', as the extra dev does")
-    from playwright.sync_api import sync_playwright
-
-    # Chromium refuses to run as root with a sandbox around each page.
-    arguments = ['--no-sandbox'] if os.geteuid() == 0 else []
-    with sync_playwright() as playwright:
-        launched = playwright.chromium.launch(executable_path=program, args=arguments)
+    """One for all tests of this directory; it ends with them, since other tests cannot use Django's database meanwhile."""
+    require('chromium', find_chromium(), 'put chromium on PATH (Debian: apt-get install chromium)')
+    require('chromium', find_spec('playwright'), 'pip install playwright, as the extra dev does')
+    require('chromium', find_spec('axe_playwright_python'), 'pip install axe-playwright-python, as the extra dev does')
+    with chromium() as launched:
         yield launched
-        launched.close()
 
 
 @dataclass(frozen=True)

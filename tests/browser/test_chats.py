@@ -104,7 +104,8 @@ def test_stranger_is_asked_to_log_in_and_led_back(visitor: Visitor) -> None:
 
 def test_logging_out_in_one_tab_closes_the_websockets_of_the_others(arrive: Arrive, server: SandboxServer) -> None:
     john, mary = arrive(server).log_in('john'), arrive(server).log_in('mary')
-    page, session, hers = john.open('/user/', websockets=1), john.open('/session/', websockets=1), mary.open('/user/', websockets=1)
+    page, session = (john.open(path, websockets=1) for path in ('/user/', '/session/'))
+    hers = mary.open('/user/', websockets=1)
     tab = john.open('/chats/')
     tab.get_by_role('button', name='Log out').click()
     expect(tab.get_by_role('link', name='Log in')).to_be_visible()

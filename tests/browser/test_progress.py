@@ -17,7 +17,7 @@ Arrive = Callable[..., Visitor]
 
 def percent(page: Page) -> int:
     """What is written beside the bar, which shows the same."""
-    bar, words = page.evaluate("['bar', 'percent'].map((id) => document.getElementById(id)).map((one) => one.value ?? one.textContent)")
+    bar, words = page.evaluate('[document.getElementById("bar").value, document.getElementById("percent").textContent]')
     assert words == f'{bar} %'
     return int(bar)
 

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from tests.servers.processes import GUARD
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, Request, Response, WebError, WebSocket
+    from playwright.sync_api import Browser, ConsoleMessage, Page, Request, Response, WebError, WebSocket
 
     from tests.sandbox import SandboxServer
 
@@ -114,8 +114,3 @@ class Visitor:
             policy = response.headers.get('content-security-policy', '')
             if not policy.startswith(POLICY) or 'unsafe' in policy:
                 self.faults.append(f'policy of {response.url}: {policy or "none"}')
-
-
-def log_of(page: Page) -> Locator:
-    """The messages of a chat."""
-    return page.locator('#messages li span')
