@@ -9,7 +9,7 @@ SANDBOX := $(RUN) sandbox/manage.py
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-lowest test-latest lint mutants rows hosts autobahn certify bench bench-testing coverage clean always
+.PHONY: help demo test test-lowest test-latest lint mutants rows hosts autobahn certify bench bench-testing screenshots coverage clean always
 
 help:
 	@echo 'make demo      serve the sandbox on http://127.0.0.1:8000/ (PORT=8001: on another port)'
@@ -26,12 +26,14 @@ help:
 	@echo 'make certify   hold the test kit against a redis-server: the contract on every way, and a long comparison with a model'
 	@echo 'make bench     measure delivery, speed and memory, on both forms of the loop (needs redis-server and cc)'
 	@echo 'make bench-testing  time a test, beside Channels, and the pytest plugin (needs the network once, for .venv-bench)'
+	@echo 'make screenshots  take the pictures in docs/images of the sandbox anew (needs chromium)'
 	@echo 'make coverage  run the suite and show which branches it does not take'
 	@echo 'make clean     remove what these targets have made'
 	@echo
 	@echo 'PYTHON=python3.12 takes another interpreter than python3, from 3.11 on; make clean comes first then.'
 	@echo 'Neither Redis nor a browser is needed. Tests that need a Redis server are skipped unless redis-server is on PATH, those of'
-	@echo 'the browser client unless node is (18.15 or later); with WS4REDIS_REQUIRE=redis,node they fail instead.'
+	@echo 'the browser client unless node is (18.15 or later), those in a browser unless chromium is; with'
+	@echo 'WS4REDIS_REQUIRE=redis,node,chromium they fail instead.'
 
 demo: $(VENV)/installed-demo
 	@echo '== The database and its users'
@@ -90,6 +92,10 @@ bench: $(VENV)/installed-test
 bench-testing: $(VENV)/installed-test
 	@echo '== A test of two websockets, beside Channels; and the plugin, beside an empty one'
 	@$(RUN) -m benchmarks.testing $(ARGS)
+
+screenshots: $(VENV)/installed-test
+	@echo '== The sandbox, taken by chromium'
+	@$(RUN) docs/make_screenshots.py
 
 coverage: $(VENV)/installed-test
 	@echo '== The suite, and the branches that it does not take'

@@ -49,12 +49,14 @@ EXTRAS = {
     ],
     # What this package's own suite and linters need besides.
     'dev': [
+        'axe-playwright-python>=0.1.8',  # axe-core, which finds what a page keeps from those who cannot see or use a mouse
         'build>=1.6',  # wheel and sdist, which the suite installs
         'coverage>=7.17',  # which branches the suite takes
         'django-stubs>=6.1',  # types of Django
         'freezegun>=1.5',  # one of the clocks that a Broker moves
         'hypothesis>=6.170',  # fragments, orders and names that nobody would think of
         'mypy>=2.4',  # the types
+        'playwright>=1.65',  # the sandbox in a browser, as people use it; takes Debian's chromium
         'pytest-randomly>=5.1',  # the contract in random order
         'pytest-socket>=0.8',  # the contract where sockets are forbidden
         'pytest-xdist>=3.8',  # the suite in parallel: pytest -n auto

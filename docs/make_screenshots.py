@@ -1,6 +1,6 @@
 """Takes the pictures in docs/images of a running sandbox, in which something happens: make screenshots
 
-Needs chromium and Playwright, as the tests in tests/browser do.
+Needs chromium and Playwright, as tests/browser does.
 """
 
 from __future__ import annotations
