@@ -102,6 +102,7 @@ def test_orders_that_are_new_and_ready(arrive: Callable[..., Visitor], server: S
         page.get_by_label('Item').fill(item)
         page.get_by_role('button', name='Post').click()
         expect(page.locator('#messages li span').last).to_contain_text(item)
+        expect(page.get_by_label('Item')).to_have_value('')
     page.reload()
     page.get_by_role('button', name='Number 1 is ready').click()
     expect(page.get_by_text('tea for mary is ready')).to_be_visible()

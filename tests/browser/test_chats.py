@@ -9,7 +9,7 @@ from tests.browser.visitor import Visitor, expect
 from tests.sandbox import SandboxServer
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Locator, Page
+    from playwright.sync_api import Locator, Page, Route
 
 Arrive = Callable[..., Visitor]
 
@@ -33,6 +33,7 @@ def post(page: Page, text: str, **choices: str) -> None:
         form.get_by_label(label.capitalize()).select_option(choice)
     form.get_by_label('Message').fill(text)
     form.get_by_role('button', name='Post').click()
+    expect(form.get_by_label('Message')).to_have_value('')
     expect(page.locator('#outcome')).to_have_text('Published.')
 
 
@@ -125,3 +126,27 @@ def test_logging_out_in_one_tab_closes_the_websockets_of_the_others(arrive: Arri
     john.log_in('john')
     page.reload()
     expect(page.locator('#state')).to_have_text('Connected.')
+
+
+def test_what_is_written_while_the_server_answers_stays(visitor: Visitor) -> None:
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route) if route.request.method == 'POST' else route.continue_()
+
+    for path in ('**/broadcast/', '**/board/send/'):
+        visitor.context.route(path, hold)
+    chat, board = visitor.open('/broadcast/', websockets=1), visitor.open('/', websockets=2)
+    form = chat.get_by_role('region', name='Send through a Django view')
+    tile = board.locator('.pane[data-name=john] .tile[data-audience=broadcast]')
+    for sending, message, button in ((form, form.get_by_label('Message'), 'Post'), (tile, tile.get_by_role('textbox'), 'Send')):
+        message.fill('the first')
+        with visitor.context.expect_event('request', lambda request: request.method == 'POST'):
+            sending.get_by_role('button', name=button).click()
+        message.fill('the second')
+        with visitor.context.expect_event('requestfinished', lambda request: request.method == 'POST'):
+            held.pop().continue_()
+    expect(chat.locator('#outcome')).to_have_text('Published.')
+    expect(form.get_by_label('Message')).to_have_value('the second')
+    expect(board.get_by_text('the first')).to_have_count(2)
+    expect(tile.get_by_role('textbox')).to_have_value('the second')

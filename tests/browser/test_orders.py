@@ -16,6 +16,7 @@ def order(page: Page, item: str) -> None:
     """Order something by the form."""
     page.get_by_label('Item').fill(item)
     page.get_by_role('button', name='Post').click()
+    expect(page.get_by_label('Item')).to_have_value('')
     expect(page.locator('#outcome')).to_have_text('Published.')
 
 

@@ -53,6 +53,8 @@
   });
 
   async function post() {
+    const input = djangoForm.querySelector('input[type=text]');
+    const sent = input.value;
     const response = await fetch(djangoForm.action, {method: 'POST', body: new FormData(djangoForm)});
     // Without a login the view leads to the form for it; a login in another tab, and this page's form is no longer taken.
     if (response.redirected) {
@@ -61,7 +63,10 @@
     if (response.status !== 204) {
       throw new Error(`the server answered ${response.status}`);
     }
-    djangoForm.querySelector('input[type=text]').value = '';
+    // What was written meanwhile stays.
+    if (input.value === sent) {
+      input.value = '';
+    }
   }
 
   djangoForm.addEventListener('submit', async (event) => {

@@ -28,12 +28,16 @@ function show(tile, message) {
 
 async function send(form, pane) {
   const outcome = form.querySelector('output');
+  const sent = form.elements.text.value;
   number += 1;
   sentAt.set(number, performance.now());
   try {
     await post(form, {pane, number});
     outcome.textContent = '';
-    form.elements.text.value = '';
+    // What was written meanwhile stays.
+    if (form.elements.text.value === sent) {
+      form.elements.text.value = '';
+    }
   } catch (error) {
     outcome.textContent = error.message;
   }
