@@ -1036,18 +1036,17 @@ def rights_are_not_withdrawn() -> None:
 
 @mutation('releases-twice')
 def release_comes_twice() -> None:
-    """A client that vanishes is released and released."""
+    """Who is released is released again."""
+    from ws4redis import workers
     from ws4redis.core.agenda import Job, JobKind
-    from ws4redis.core.recipient import Recipient
 
-    gone = Recipient._gone
+    call = workers._call
 
-    def gone_twice(recipient: Recipient) -> None:
-        gone(recipient)
-        assert recipient._queue is not None
-        recipient._queue.append(Job(JobKind.RELEASE))
+    def call_twice(subscriber: Any, job: Job, *others: Any) -> None:
+        for _ in range(2 if job.kind is JobKind.RELEASE else 1):
+            call(subscriber, job, *others)
 
-    replace(Recipient, _gone=gone_twice)
+    replace(workers, _call=call_twice)
 
 
 @mutation('keeps-those-who-do-not-answer')
