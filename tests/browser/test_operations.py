@@ -72,9 +72,9 @@ def test_redis_goes_away_and_comes_back_and_websockets_stay_open(visitor: Visito
     stopped = charted(page, 'in')
     expect(page.locator('#state')).to_have_text('Connected')
 
-    visitor.asks_for('status of 500')
+    visitor.asks_for('status of 503')
     page.get_by_role('button', name=f'Publish {BURST} messages').click()
-    expect(page.get_by_text('The server answered 500.')).to_be_visible()
+    expect(page.get_by_text('Redis is away. Try again later.')).to_be_visible()
     assert charted(page, 'in') == stopped
     inspect(page)
 
