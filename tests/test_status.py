@@ -2,7 +2,9 @@
 
 import json
 import os
+import re
 from dataclasses import fields
+from pathlib import Path
 
 import pytest
 
@@ -23,6 +25,13 @@ def exchange() -> Exchange:
 
 def test_status_has_the_figures_of_this_moment_and_every_counter(exchange: Exchange) -> None:
     assert set(status(exchange, workers_waiting=0, running_jobs=0)) == FIGURES | {field.name for field in fields(Counters)}
+
+
+def test_documentation_names_every_figure_and_no_other() -> None:
+    page = (Path(__file__).resolve().parent.parent / 'docs/troubleshooting.md').read_text('utf-8')
+    rows = re.findall(r'^\| (`\w+`(?:, `\w+`)*) \|', page.partition('## Figures')[2], re.MULTILINE)
+    documented = [name for row in rows for name in re.findall(r'\w+', row)]
+    assert sorted(documented) == sorted(FIGURES | {field.name for field in fields(Counters)})
 
 
 def test_status_counts_websockets_and_what_they_listen_on(exchange: Exchange) -> None:
