@@ -40,7 +40,7 @@ demo: $(VENV)/installed-demo
 	@$(SANDBOX) migrate --verbosity 0
 	@$(SANDBOX) load_users
 	@echo '== The sandbox: open http://127.0.0.1:$(PORT)/ in two windows; Ctrl-C ends it'
-	@$(SANDBOX) runserver 127.0.0.1:$(PORT)
+	@$(SANDBOX) runserver 127.0.0.1:$(PORT) || { echo 'make: it has ended; PORT=8001 make demo takes another port.' >&2; exit 1; }
 
 test: $(VENV)/installed-test
 	@echo '== The suite'

@@ -112,6 +112,9 @@ FAULTS: list[tuple[str, Any, str]] = [
     ('WS4REDIS_SUBSCRIBER', f'{__name__}.Bare', 'W002'),
     ('WS4REDIS_HARTBEAT', '--heartbeat--', 'W003'),
     ('WS4REDIS_WHATEVER', 7, 'W003'),
+    ('WEBSOCKET_URI', '/ws/', 'W003'),
+    ('WEBSOCKETS_URL', '/ws/', 'W003'),
+    ('WS4_REDIS_PREFIX', 'shop', 'W003'),
     ('SESSION_ENGINE', 'django.contrib.sessions.backends.signed_cookies', 'W004'),
 ]
 
@@ -140,7 +143,7 @@ FINE: list[tuple[str, Any]] = [
     ('WS4REDIS_SUBSCRIBER', RedisSubscriber),
     ('WS4REDIS_SUBSCRIBER', 'ws4redis.store.RedisSubscriber'),
     ('WS4REDIS_SUBSCRIBER', f'{__name__}.Misspelt'),
-    ('WS4REDISHARTBEAT', 'not ours'),
+    ('WS4REDISTRIBUTION', 'not ours'),
 ]
 
 

@@ -367,3 +367,26 @@ def test_apublish_message_of_a_publisher_publishes(broker: Broker) -> None:
     asyncio.run(RedisPublisher(facility='news', broadcast=True).apublish_message('hello', 9))
     [publication] = broker.published
     assert (publication.channel, publication.text, publication.expire) == ('broadcast:news', 'hello', 9)
+
+
+@pytest.mark.parametrize(
+    ('keyword', 'hint'),
+    [('user', 'did you mean users='), ('brodcast', 'did you mean broadcast='), ('tenant', 'an audience of your own takes')],
+)
+def test_unknown_keyword_is_refused_by_its_name(keyword: str, hint: str) -> None:
+    with pytest.raises(TypeError, match=rf'^RedisPublisher\(\) takes no {keyword}=: {hint}'):
+        RedisPublisher(facility='news', **{keyword: ['john']})
+
+
+def test_message_without_an_audience_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    with Broker() as broker:
+        RedisPublisher(facility='news').publish_message('to whom?')
+        assert broker.published == []
+    assert "published to nobody: the publisher of 'news' names no audience" in caplog.text
+
+
+@pytest.mark.parametrize('audience', [{'users': []}, {'groups': set()}, {'sessions': iter(())}], ids=['list', 'set', 'iterator'])
+def test_audience_that_happens_to_be_empty_is_no_fault(audience: dict[str, Any], caplog: pytest.LogCaptureFixture) -> None:
+    with Broker():
+        RedisPublisher(facility='news', **audience).publish_message('x')
+    assert 'published to nobody' not in caplog.text

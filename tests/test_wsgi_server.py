@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import fakeredis
 import pytest
 import redis
+from django.contrib.auth import get_user_model
 from django.core.exceptions import PermissionDenied
 from django.core.handlers.wsgi import WSGIRequest
 from django.db import OperationalError, connections
@@ -123,6 +124,28 @@ def test_open_websocket_is_logged_with_its_channels(broker: Broker, caplog: pyte
     with caplog.at_level(logging.INFO, 'ws4redis.wsgi_server'):
         broker.connect('news', subscribe='broadcast')
     assert "websocket 'news': open, subscribe-broadcast" in caplog.text
+
+
+NAMES = 'subscribe-session, subscribe-group, subscribe-user'
+
+
+@pytest.mark.parametrize(
+    ('user', 'groups', 'said'),
+    [
+        (None, None, f'{NAMES} (nobody: {NAMES})'),
+        ('john', None, f'{NAMES} (nobody: subscribe-group)'),
+        ('john', ['staff'], NAMES),
+    ],
+    ids=['anonymous', 'without groups', 'with all'],
+)
+def test_names_that_mean_nobody_are_said_to(
+    broker: Broker, db: None, caplog: pytest.LogCaptureFixture, user: str | None, groups: list[str] | None, said: str
+) -> None:
+    who = get_user_model().objects.create_user(user) if user is not None else None
+    with caplog.at_level(logging.INFO, 'ws4redis.wsgi_server'):
+        broker.connect('news', subscribe=['user', 'group', 'session'], user=who, groups=groups)
+    [line] = [record.getMessage() for record in caplog.records if ': open, ' in record.getMessage()]
+    assert line == f"websocket 'news': open, {said}"
 
 
 def test_websockets_are_those_that_are_open(broker: Broker) -> None:

@@ -35,6 +35,7 @@ __all__ = [
     'current_groups',
     'describe',
     'drop_lost_groups',
+    'names_for_log',
     'no_longer_allowed',
     'process_request',
     'query_names',
@@ -385,6 +386,14 @@ def current_groups(session: Any, user: Any) -> list[str]:
 def session_for_log(key: str | None) -> str:
     """A session key as logs show it."""
     return printable(f'session:{key}') if key else 'no session'
+
+
+def names_for_log(who: Access, user: Any, channels: Iterable[str]) -> str:
+    """The names that a websocket has got, and which of them mean nobody: without such an identity there is no channel."""
+    names = list(channels)
+    there = {'user': is_authenticated(user), 'group': bool(who.groups), 'session': who.session_key is not None}
+    nobody = [name for name in names if not there.get(name.partition('-')[2], True)]
+    return (', '.join(names) or 'no channels') + (f' (nobody: {", ".join(nobody)})' if nobody else '')
 
 
 def check_dotted_path(name: str) -> str | None:

@@ -185,12 +185,21 @@ def _check_subscriber() -> Iterator[CheckMessage]:
 
 
 PREFIX = 'WS4REDIS_'
+LIKENESS = 0.9
+"""How much the name of a setting without our prefix has to resemble one of ours, 1 being equal."""
 
 
 def _check_unknown() -> Iterator[CheckMessage]:
     known = [name.removeprefix(PREFIX) for name in settings.SETTINGS if name.startswith(PREFIX)]
     for name in dir(django_settings):
-        if name.startswith(PREFIX) and name not in settings.SETTINGS:
+        if name in settings.SETTINGS:
+            continue
+        if not name.startswith(PREFIX):
+            # The prefix itself may be misspelt; what resembles none of ours is somebody else's.
+            close = difflib.get_close_matches(name, settings.SETTINGS, n=1, cutoff=LIKENESS)
+            if close:
+                yield Warning(f'There is no setting {name}.', hint=f'Did you mean {close[0]}?', id='ws4redis.W003')
+        else:
             close = difflib.get_close_matches(name.removeprefix(PREFIX), known, n=1, cutoff=RESEMBLANCE)
             hint = f'Did you mean {PREFIX}{close[0]}?' if close else 'It has no effect.'
             yield Warning(f'There is no setting {name}.', hint=hint, id='ws4redis.W003')

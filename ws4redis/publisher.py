@@ -1,5 +1,6 @@
 """RedisPublisher: how Django's side sends messages to websockets, and reads the persisted ones."""
 
+import difflib
 from typing import TYPE_CHECKING, Any
 
 from ws4redis.core.audience import SelfType, audience_names, entry_name
@@ -43,7 +44,7 @@ class RedisPublisher(RedisStore):
     Raises:
         ChannelNameError (a ValueError): a name that makes no channel, or SELF where the request has no such identity.
         ValueError: SELF without a request.
-        TypeError: an audience of another type.
+        TypeError: an audience of another type, or an unknown keyword.
     """
 
     _publishers: Any = _Publishers()
@@ -59,7 +60,10 @@ class RedisPublisher(RedisStore):
         connection: 'redis.Redis | None' = None,
         **audiences: Any,
     ) -> None:
+        if audiences and type(self)._get_message_channels is RedisStore._get_message_channels:
+            raise TypeError(_unknown(next(iter(audiences))))
         super().__init__(connection)
+        self._names_nobody = not broadcast and not audiences and all(given == () for given in (users, groups, sessions))
         self._request = request
         self._facility = facility
         self._audiences = {
@@ -105,6 +109,13 @@ class RedisPublisher(RedisStore):
         """As fetch_message(), for asynchronous views."""
         found: bytes | None = await in_thread(self.fetch_message)(request, facility, audience)
         return found
+
+
+def _unknown(name: str) -> str:
+    known = ('facility', 'broadcast', 'users', 'groups', 'sessions', 'request', 'connection')
+    close = difflib.get_close_matches(name, known, n=1)
+    hint = f'did you mean {close[0]}=?' if close else 'an audience of your own takes a _get_message_channels() that knows it'
+    return f'RedisPublisher() takes no {name}=: {hint}'
 
 
 def _resolve(kind: str, audience: Any, request: Any) -> list[str]:

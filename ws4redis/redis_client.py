@@ -414,6 +414,7 @@ def _check_memory(value: str) -> None:
         raise ImproperlyConfigured(
             f'WS4REDIS_CONNECTION is memory:// and process {os.getpid()} ({os.path.basename(sys.argv[0])}) serves no websockets: '
             'what it publishes would vanish. Publish where the websockets are, or use a Redis server'
+            " (if this is runserver: put 'ws4redis' before 'django.contrib.staticfiles')"
         )
 
 

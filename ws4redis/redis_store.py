@@ -165,6 +165,11 @@ def publish(store: Any, message: Any, expire: float | None, *, atomic: bool) -> 
     if not channels:
         if origin is not None:
             origin.published_nowhere()
+        elif getattr(store, '_names_nobody', False):
+            logger.warning(
+                'published to nobody: the publisher of %r names no audience (broadcast=True, users=, groups=, sessions=)',
+                getattr(store, '_facility', None),
+            )
         return
     connection = getattr(store, '_connection', None) or active_server().client
     if origin is None:

@@ -188,6 +188,7 @@ class WebsocketWSGIServer:
         self.process_request(request)
         channels, echo = self._channels(request)
         who, limits, name = access.describe(request, channels), current_limits(), repr(facility_of(request))
+        named = access.names_for_log(who, getattr(request, 'user', None), channels)
         # Made before the recipient, which would stay for ever if this failed.
         subscriber = self._make_subscriber(host)
         recipient = host.new_recipient(limits, name, echo)
@@ -204,7 +205,7 @@ class WebsocketWSGIServer:
             host.forget(recipient)
             self._release(subscriber)
             raise access.refused(exc, type(subscriber).__name__) from exc
-        logger.info('%s: open, %s', recipient, ', '.join(channels) or 'no channels')
+        logger.info('%s: open, %s', recipient, named)
         host.open(recipient, transport, accepted.head, rest, persisted, descriptor)
 
     def _check_facility(self, request: Any) -> None:

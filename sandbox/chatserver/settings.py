@@ -61,6 +61,7 @@ LOGOUT_REDIRECT_URL = 'chats'
 
 LANGUAGE_CODE = 'en'
 USE_TZ = True
+TIME_ZONE = 'UTC'
 STATIC_URL = '/static/'
 
 WEBSOCKET_URL = '/ws/'

@@ -22,7 +22,7 @@ def order(page: Page, item: str) -> None:
 
 def test_order_is_announced_made_ready_and_listed(arrive: Callable[..., Visitor], server: SandboxServer) -> None:
     john, mary = (arrive(server).log_in(name).open('/orders/', websockets=1) for name in ('john', 'mary'))
-    expect(john.get_by_text('Nothing was ordered yet.')).to_be_visible()
+    expect(john.get_by_text('Nothing was ordered before this page was loaded.')).to_be_visible()
     order(john, 'tea')
     for page in (john, mary):
         expect(page.locator('#messages li span')).to_have_text(['{"order": 1, "item": "tea", "state": "new"}'])
@@ -45,7 +45,7 @@ def test_another_host_is_another_tenant(arrive: Callable[..., Visitor], server: 
     elsewhere = arrive(server).log_in('mary', host='localhost')
     elsewhere.asks_for(f'elsewhere: (http|ws)://localhost:{server.port}/')
     page = elsewhere.open(f'http://localhost:{server.port}/orders/', websockets=1)
-    expect(page.get_by_text('Nothing was ordered yet.')).to_be_visible()
+    expect(page.get_by_text('Nothing was ordered before this page was loaded.')).to_be_visible()
     order(here, 'coffee')
     expect(here.locator('#messages li span').last).to_contain_text('coffee')
     order(page, 'water')

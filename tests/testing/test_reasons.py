@@ -543,7 +543,10 @@ def test_thread(broker: Broker) -> None:
 def test_nothing_published_at_all(broker: Broker) -> None:
     codes, lines = why(broker.connect('news', name='mary').receive)
     assert codes == ('not-published',)
-    assert lines == ['mary got nothing: nothing was published', '  -> publish it before asserting']
+    assert lines == [
+        'mary got nothing: nothing was published',
+        '  -> publish it before asserting; if a view is to do it, was it reached? Look at its status_code',
+    ]
 
 
 def test_nothing_like_it_published(broker: Broker) -> None:

@@ -64,7 +64,10 @@ def entry_name(kind: str, entry: object) -> str:
         raise ChannelNameError(kind, 'is None')
     get_username = getattr(entry, 'get_username', None)
     if callable(get_username):
-        return check_name(kind, str(get_username()))
+        name = str(get_username())
+        if not name:
+            raise ChannelNameError(kind, 'is empty: nobody is logged in; login_required keeps such a request from the view')
+        return check_name(kind, name)
     if _is_django_group(entry):
         return check_name(kind, str(entry.name))  # type: ignore[attr-defined]
     return check_name(kind, str(entry))

@@ -215,7 +215,8 @@ def _nothing_meant(broker: 'Broker', client: 'ProtocolClient', wanted: Wanted) -
     if not found or (publications and found[0].code == 'uncommitted'):
         what = 'nothing was published' if wanted.anything else f'nothing published is {wanted!r}'
         evidence = _listed(publications) + _history(client)
-        found.append(Reason('not-published', f'{client.name} got nothing: {what}', evidence, 'publish it before asserting'))
+        remedy = 'publish it before asserting; if a view is to do it, was it reached? Look at its status_code'
+        found.append(Reason('not-published', f'{client.name} got nothing: {what}', evidence, remedy))
     return found
 
 
