@@ -128,8 +128,8 @@ else:
         setting = SETTINGS.get(name)
         if setting is None:
             raise AttributeError(f'{__name__} has no setting {name}')
-        # A look past LazySettings, whose way to a name that a site has not set takes twenty times as long: a handshake asks for
-        # thirty of them.
+        # A look past LazySettings, whose way to a name that a site has not set takes twice as long and more: a handshake asks
+        # for thirty of them.
         holder = object.__getattribute__(django_settings, '_wrapped')
         return getattr(django_settings if holder is empty else holder, name, setting.default)
 
