@@ -143,7 +143,7 @@ def test_name_that_makes_no_channel_is_refused_when_the_publisher_is_made(audien
 
 def test_user_without_a_name_is_nobody() -> None:
     """F9: a channel named after the object's repr was shared by all anonymous clients."""
-    with pytest.raises(ValueError, match='user name is empty'):
+    with pytest.raises(ValueError, match='user name is empty: nobody is logged in'):
         RedisPublisher(facility='chat', users=[AnonymousUser()])
 
 

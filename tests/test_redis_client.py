@@ -338,8 +338,11 @@ def test_outage_takes_memory_out_of_reach_and_brings_it_back(settings: Settings)
     server = RedisServer('memory://')
     server.client.set('key', 'value')
     use_server(server)
+    found: list[bool] = []
+    server.gate.listen(lambda: found.append(server.gate.closed))
     try:
         redis_client.outage(True)
+        assert found == [True], 'the loop has to be told, or it would see it with its next command'
         with pytest.raises(redis.ConnectionError, match='out of reach'):
             RedisPublisher(facility='news', broadcast=True).publish_message('x')
         redis_client.outage(False)
