@@ -57,6 +57,7 @@ suite-%: $(VENV)/installed-%
 
 lint: $(VENV)/installed-test
 	@echo '== ruff'
+	@$(RUN) -m ruff format --check .
 	@$(RUN) -m ruff check .
 	@echo '== mypy --strict'
 	@$(RUN) -m mypy --strict

@@ -10,7 +10,9 @@ ROOT = Path(__file__).resolve().parent
 
 def read_version() -> str:
     """Return the version without importing the package, whose dependencies are not there yet."""
-    match = re.search(r"^__version__ = '(.+)'$", (ROOT / 'ws4redis/__init__.py').read_text('utf-8'), re.MULTILINE)
+    match = re.search(
+        r"^__version__ = '(.+)'$", (ROOT / 'ws4redis/__init__.py').read_text('utf-8'), re.MULTILINE
+    )
     if match is None:
         raise SystemExit('setup.py: ws4redis/__init__.py has no line __version__ = ...')
     return match[1]
@@ -33,13 +35,14 @@ EXTRAS = {
     ],
     # What a production server needs.
     'gunicorn': [
-        'gunicorn[gevent]>=27.0',  # its gevent worker imports packages that plain gunicorn does not install
+        'gunicorn[gevent]>=27.0',  # its gevent worker needs packages that plain gunicorn lacks
     ],
     # The other production server; pip builds it, which needs a C compiler and Python.h.
     'uwsgi': [
         'uwsgi>=2.0.31',  # its http router and its gevent loop
     ],
-    # A server that gives its connections to nobody, for the suite; pip builds it, which needs Apache's headers too.
+    # A server that gives its connections to nobody, for the suite; pip builds it, which needs
+    # Apache's headers too.
     'apache': [
         'mod_wsgi>=6.1',  # in Apache, as many Django sites are served
     ],
@@ -49,7 +52,7 @@ EXTRAS = {
     ],
     # What this package's own suite and linters need besides.
     'dev': [
-        'axe-playwright-python>=0.1.8',  # axe-core, which finds what a page keeps from those who cannot see or use a mouse
+        'axe-playwright-python>=0.1.8',  # axe-core: pages that work without mouse or sight
         'build>=1.6',  # wheel and sdist, which the suite installs
         'coverage>=7.17',  # which branches the suite takes
         'django-stubs>=6.1',  # types of Django

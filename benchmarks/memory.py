@@ -2,8 +2,8 @@
 
     python -m benchmarks.memory [--form gevent|gthread] [--few 1000] [--many 5000]
 
-Each websocket has a session and a logged-in user of its own, and listens on two channels (user and broadcast). Ends with 1
-if one costs more than 4 KiB, or if one was refused or closed.
+Each websocket has a session and a logged-in user of its own, and listens on two channels (user and
+broadcast). Ends with 1 if one costs more than 4 KiB, or if one was refused or closed.
 """
 
 import argparse
@@ -18,7 +18,17 @@ from pathlib import Path
 from typing import Any, Final
 
 from benchmarks.programs import Load, Programs
-from benchmarks.server import FORMS, Server, descriptors, environment, machine, own_redis, pss, raise_descriptor_limit, threads
+from benchmarks.server import (
+    FORMS,
+    Server,
+    descriptors,
+    environment,
+    machine,
+    own_redis,
+    pss,
+    raise_descriptor_limit,
+    threads,
+)
 
 __all__ = ['Figures', 'main']
 
@@ -49,7 +59,8 @@ class Figures:
 
     def __str__(self) -> str:
         return (
-            f'{self.websockets} websockets: {self.pss / 1024:.0f} KiB, {self.descriptors} descriptors, {self.threads} threads, '
+            f'{self.websockets} websockets: {self.pss / 1024:.0f} KiB, {self.descriptors} '
+            f'descriptors, {self.threads} threads, '
             f'{self.greenlets} greenlets, {self.pubsub_connections} pub/sub connections'
         )
 
@@ -73,7 +84,9 @@ def make_sessions(count: int, cookies: Sequence[Path], sizes: Sequence[int]) -> 
     from django.utils.timezone import now
 
     call_command('migrate', verbosity=0)
-    User.objects.bulk_create([User(username=f'user{number}', password='!') for number in range(count)])
+    User.objects.bulk_create(
+        [User(username=f'user{number}', password='!') for number in range(count)]
+    )
     store, expires = SessionStore(), now() + SESSION_AGE
     sessions = [
         Session(
@@ -90,7 +103,9 @@ def make_sessions(count: int, cookies: Sequence[Path], sizes: Sequence[int]) -> 
         for user in User.objects.order_by('pk')
     ]
     Session.objects.bulk_create(sessions)
-    lines = iter([f'{settings.SESSION_COOKIE_NAME}={session.session_key}\n' for session in sessions])
+    lines = iter(
+        [f'{settings.SESSION_COOKIE_NAME}={session.session_key}\n' for session in sessions]
+    )
     for path, size in zip(cookies, sizes, strict=True):
         path.write_text(''.join(next(lines) for _ in range(size)))
 
@@ -129,10 +144,17 @@ def idle(server: Server, redis: Any, load: Load, opened_at: float) -> tuple[Figu
 
 def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     """The command line."""
-    parser = argparse.ArgumentParser(prog='python -m benchmarks.memory', description=(__doc__ or '').split('\n')[0])
+    parser = argparse.ArgumentParser(
+        prog='python -m benchmarks.memory', description=(__doc__ or '').split('\n')[0]
+    )
     parser.add_argument('--form', choices=FORMS, default='gevent')
     parser.add_argument('--few', type=int, default=1000, help='websockets before the first figure')
-    parser.add_argument('--many', type=int, default=5000, help='websockets before the second; the difference is divided')
+    parser.add_argument(
+        '--many',
+        type=int,
+        default=5000,
+        help='websockets before the second; the difference is divided',
+    )
     return parser.parse_args(arguments)
 
 
@@ -151,17 +173,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f'{options.form}:\n  {take(server, redis)}')
         figures, loads = [], []
         for count, file in zip((options.few, more), cookies, strict=True):
-            loads.append(websockets.enter_context(Load(programs, server.port, PATH, count, cookies=file)))
+            loads.append(
+                websockets.enter_context(Load(programs, server.port, PATH, count, cookies=file))
+            )
             figures.append(idle(server, redis, loads[-1], time.monotonic()))
         wrong = [load.look() for load in loads if load.look()['closed'] or load.opened['refused']]
         status, log = server.status(), server.log()
     (_, few), (settled, pinged) = figures
-    bytes_each = [(later.pss - few.pss) / max(1, later.websockets - few.websockets) for later in (settled, pinged)]
-    descriptors_each = (pinged.descriptors - few.descriptors) / max(1, pinged.websockets - few.websockets)
+    bytes_each = [
+        (later.pss - few.pss) / max(1, later.websockets - few.websockets)
+        for later in (settled, pinged)
+    ]
+    descriptors_each = (pinged.descriptors - few.descriptors) / max(
+        1, pinged.websockets - few.websockets
+    )
     print(
-        f'{options.form}: {bytes_each[0]:.0f} bytes a websocket, {bytes_each[1]:.0f} after a ping; target at most {TARGET}; '
-        f'{descriptors_each:.2f} descriptors a websocket; threads {few.threads} and {pinged.threads}, '
-        f'greenlets {few.greenlets} and {pinged.greenlets}, pub/sub connections {pinged.pubsub_connections}'
+        f'{options.form}: {bytes_each[0]:.0f} bytes a websocket, {bytes_each[1]:.0f} after a '
+        f'ping; target at most {TARGET}; '
+        f'{descriptors_each:.2f} descriptors a websocket; threads {few.threads} and '
+        f'{pinged.threads}, '
+        f'greenlets {few.greenlets} and {pinged.greenlets}, pub/sub connections '
+        f'{pinged.pubsub_connections}'
     )
     if wrong:
         print(f'REFUSED OR CLOSED: {wrong}\nstatus {status}\n{log[-2000:]}')

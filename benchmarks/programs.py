@@ -20,7 +20,9 @@ AT_ONCE: Final = 64
 """Handshakes under way at once: they keep a worker busy, and none of them waits for long."""
 
 QUIET: Final = 0.5
-"""Seconds for which a repeated message may still be on its way after everything that was owed has come."""
+"""Seconds for which a repeated message may still be on its way after everything that was owed
+has come.
+"""
 
 
 class Programs:
@@ -32,8 +34,10 @@ class Programs:
 
     def __enter__(self) -> 'Programs':
         if shutil.which('cc') is None:
-            sys.exit('These measurements need a C compiler, so that the load is not the bottleneck: there is no cc on PATH '
-                     '(Debian: apt-get install gcc libc6-dev).')  # fmt: skip
+            sys.exit(
+                'These measurements need a C compiler, so that the load is not the bottleneck: '
+                'there is no cc on PATH (Debian: apt-get install gcc libc6-dev).'
+            )
         self._directory = tempfile.TemporaryDirectory(prefix='ws4redis-benchmarks-')
         return self
 
@@ -50,13 +54,18 @@ class Programs:
         program = self.directory / name
         if not program.exists():
             done = subprocess.run(
-                ['cc', '-O2', '-o', str(program), str(HERE / f'{name}.c')], capture_output=True, text=True, check=False
+                ['cc', '-O2', '-o', str(program), str(HERE / f'{name}.c')],
+                capture_output=True,
+                text=True,
+                check=False,
             )
             if done.returncode:
                 sys.exit(f'cc cannot compile {name}.c:\n{done.stderr}')
         return str(program)
 
-    def publish(self, redis_port: int, channel: str, count: int, size: int, depth: int, rate: float = 0) -> dict[str, Any]:
+    def publish(
+        self, redis_port: int, channel: str, count: int, size: int, depth: int, rate: float = 0
+    ) -> dict[str, Any]:
         """Publish messages; what the program printed.
 
         Args:
@@ -65,7 +74,9 @@ class Programs:
             rate: so many a second; 0 for as many as Redis takes.
         """
         arguments = [str(value) for value in (redis_port, channel, count, size, depth, rate)]
-        done = subprocess.run([self.path('publish'), *arguments], stdout=subprocess.PIPE, check=True)
+        done = subprocess.run(
+            [self.path('publish'), *arguments], stdout=subprocess.PIPE, check=True
+        )
         answer: dict[str, Any] = json.loads(done.stdout)
         return answer
 
@@ -107,7 +118,9 @@ class Load:
         self.figures: dict[str, Any] = {}
 
     def __enter__(self) -> 'Load':
-        self._process = subprocess.Popen(self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self._process = subprocess.Popen(
+            self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        )
         self.opened = self._read()
         return self
 
@@ -127,7 +140,8 @@ class Load:
         return self._read()
 
     def wait_for(self, messages: int, patience: float = 10.0) -> dict[str, Any]:
-        """Wait until each websocket has so many, then a little for more than is owed; give up when nothing comes.
+        """Wait until each websocket has so many, then a little for more than is owed; give up when
+        nothing comes.
 
         Args:
             messages: for each websocket.
@@ -167,7 +181,9 @@ class Limit:
         self.port = self.pid = 0
 
     def __enter__(self) -> 'Limit':
-        self._process = subprocess.Popen(self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self._process = subprocess.Popen(
+            self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        )
         assert self._process.stdout is not None
         self.port, self.pid = int(self._process.stdout.readline()), self._process.pid
         return self

@@ -1,4 +1,5 @@
-"""Numbered messages to many websockets over TCP: does each get what it is owed, all of it, once, in order?
+"""Numbered messages to many websockets over TCP: does each get what it is owed, all of it, once, in
+order?
 
     python -m benchmarks.sequence [--form gevent|gthread] [--websockets 1000] [--messages 1000]
                                   [--at-once 64] [--redis URL]
@@ -44,8 +45,8 @@ class Faults:
 def compare(got: Sequence[int], owed: int) -> Faults:
     """How a sequence differs from 0, 1, ... owed - 1.
 
-    A number that was never sent counts as repeated: it has come too often. One that comes first after a larger one is out of
-    order.
+    A number that was never sent counts as repeated: it has come too often. One that comes first
+    after a larger one is out of order.
     """
     faults = Faults()
     largest = -1
@@ -85,7 +86,9 @@ def publish_numbers(redis_url: str, facility: str, messages: int) -> None:
 
 def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     """The command line."""
-    parser = argparse.ArgumentParser(prog='python -m benchmarks.sequence', description=(__doc__ or '').split('\n')[0])
+    parser = argparse.ArgumentParser(
+        prog='python -m benchmarks.sequence', description=(__doc__ or '').split('\n')[0]
+    )
     parser.add_argument('--form', choices=FORMS, default='gevent')
     parser.add_argument('--websockets', type=int, default=1000)
     parser.add_argument('--messages', type=int, default=1000)
@@ -104,7 +107,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         numbers = programs.directory / 'numbers'
         with (
             Server(options.form, redis_url) as server,
-            Load(programs, server.port, PATH, options.websockets, at_once=options.at_once, numbers=numbers) as load,
+            Load(
+                programs,
+                server.port,
+                PATH,
+                options.websockets,
+                at_once=options.at_once,
+                numbers=numbers,
+            ) as load,
         ):
             process = multiprocessing.get_context('spawn').Process(
                 target=publish_numbers, args=(redis_url, 'sequence', options.messages)
@@ -121,10 +131,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         f'{options.form}: {figures["opened"]} websockets opened, {figures["refused"]} refused; '
         f'{options.messages} messages published, {figures["frames"]} frames received'
     )
-    print(f'lost {faults.lost}, repeated {faults.repeated}, out of order {faults.disordered}, closed {closed}')
+    print(
+        f'lost {faults.lost}, repeated {faults.repeated}, out of order {faults.disordered}, '
+        f'closed {closed}'
+    )
     right = faults == Faults() and not closed and not figures['refused'] and process.exitcode == 0
     if not right:
-        print(f'close codes {figures["closed"]}; publisher ended with {process.exitcode}; status {status}\n{log}')
+        print(
+            f'close codes {figures["closed"]}; publisher ended with {process.exitcode}; status '
+            f'{status}\n{log}'
+        )
     return 0 if right else 1
 
 

@@ -1,4 +1,6 @@
-"""The measured server: gunicorn with one worker on the site of this directory; and what the kernel says about a process."""
+"""The measured server: gunicorn with one worker on the site of this directory; and what the
+kernel says about a process.
+"""
 
 import http.client
 import importlib.util
@@ -18,12 +20,27 @@ from typing import Any, Final
 
 from ws4redis.testing.redis_process import RedisProcess, find_redis_server
 
-__all__ = ['FORMS', 'Server', 'cpu_seconds', 'descriptors', 'machine', 'own_redis', 'pss', 'raise_descriptor_limit', 'threads']
+__all__ = [
+    'FORMS',
+    'Server',
+    'cpu_seconds',
+    'descriptors',
+    'machine',
+    'own_redis',
+    'pss',
+    'raise_descriptor_limit',
+    'threads',
+]
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 
-FORMS: Final = {'gevent': ['--worker-class', 'gevent'], 'gthread': ['--worker-class', 'gthread', '--threads', '8']}
-"""The two forms of the loop: in the main hub of a patched process, in a thread of its own beside the server's threads."""
+FORMS: Final = {
+    'gevent': ['--worker-class', 'gevent'],
+    'gthread': ['--worker-class', 'gthread', '--threads', '8'],
+}
+"""The two forms of the loop: in the main hub of a patched process, in a thread of its own beside
+the server's threads.
+"""
 
 START_TIME: Final = 60.0
 """Seconds that a worker may take to answer; it imports Django on a machine that may be busy."""
@@ -37,7 +54,10 @@ def own_redis() -> RedisProcess:
     """
     program = find_redis_server()
     if program is None:
-        sys.exit('These measurements start a Redis server: put redis-server on PATH (Debian: apt-get install redis-server).')
+        sys.exit(
+            'These measurements start a Redis server: put redis-server on PATH (Debian: apt-get '
+            'install redis-server).'
+        )
     return RedisProcess(program)
 
 
@@ -56,7 +76,9 @@ class Server:
 
     def __init__(self, form: str, redis_url: str, database: Path | None = None) -> None:
         if importlib.util.find_spec('gunicorn') is None:
-            sys.exit("These measurements need gunicorn: pip install 'django-websocket-redis[gunicorn]'.")
+            sys.exit(
+                "These measurements need gunicorn: pip install 'django-websocket-redis[gunicorn]'."
+            )
         self.form = form
         self._environ = environment(redis_url, database)
         self.port = 0
@@ -68,7 +90,8 @@ class Server:
             self.port = listener.getsockname()[1]
             self._process = subprocess.Popen(
                 [
-                    sys.executable, '-m', 'gunicorn', '--workers', '1', *FORMS[self.form], '--log-level', 'warning',
+                    sys.executable, '-m', 'gunicorn', '--workers', '1', *FORMS[self.form],
+                    '--log-level', 'warning',
                     '--bind', f'fd://{listener.fileno()}', 'benchmarks.site.wsgi:application',
                 ],
                 env=self._environ, cwd=ROOT, pass_fds=[listener.fileno()], stdin=subprocess.DEVNULL,
@@ -152,7 +175,10 @@ def raise_descriptor_limit(needed: int) -> None:
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if hard != resource.RLIM_INFINITY and hard < needed:
-        sys.exit(f'{needed:,} descriptors are needed, the hard limit is {hard:,}: raise it, or open fewer websockets.')
+        sys.exit(
+            f'{needed:,} descriptors are needed, the hard limit is {hard:,}: raise it, or open '
+            f'fewer websockets.'
+        )
     if soft != resource.RLIM_INFINITY and soft < needed:
         resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))
 
@@ -165,7 +191,9 @@ def cpu_seconds(pid: int) -> float:
 
 def pss(pid: int) -> int:
     """Bytes of memory, shared pages divided by those who share them."""
-    match = re.search(r'^Pss:\s+(\d+) kB', Path(f'/proc/{pid}/smaps_rollup').read_text(), re.MULTILINE)
+    match = re.search(
+        r'^Pss:\s+(\d+) kB', Path(f'/proc/{pid}/smaps_rollup').read_text(), re.MULTILINE
+    )
     assert match is not None
     return int(match[1]) * 1024
 
@@ -183,8 +211,11 @@ def threads(pid: int) -> int:
 def machine() -> str:
     """What the figures were measured on, in one line."""
     model = re.search(r'^model name\s*: (.*)$', Path('/proc/cpuinfo').read_text(), re.MULTILINE)
-    packages = ', '.join(f'{name} {version(name)}' for name in ('django', 'gevent', 'gunicorn', 'redis'))
+    packages = ', '.join(
+        f'{name} {version(name)}' for name in ('django', 'gevent', 'gunicorn', 'redis')
+    )
     return (
-        f'{os.cpu_count()} x {model[1] if model else platform.machine()}, Linux {platform.release()}, '
+        f'{os.cpu_count()} x {model[1] if model else platform.machine()}, Linux '
+        f'{platform.release()}, '
         f'Python {platform.python_version()}, {packages}; load average {os.getloadavg()[0]:.1f}'
     )

@@ -1,4 +1,6 @@
-"""Takes the pictures in docs/images of a running sandbox, in which something happens: make screenshots
+"""Takes the pictures in docs/images of a running sandbox in which something happens.
+
+The command is make screenshots.
 
 Needs chromium and Playwright, as tests/browser does.
 """
@@ -80,7 +82,9 @@ def operations(page: Page) -> None:
         if seconds % 7 == 3:
             page.get_by_role('button', name='Publish').click()
         page.wait_for_function(
-            'n => JSON.parse(document.querySelector("[data-chart=in]").dataset.values ?? "[]").length > n', arg=seconds
+            'n => JSON.parse(document.querySelector("[data-chart=in]").dataset.values ?? "[]")'
+            '.length > n',
+            arg=seconds,
         )
 
 
@@ -98,7 +102,9 @@ PICTURES: tuple[tuple[str, str, Callable[[Page], None], dict[str, int], str], ..
 def take(browser: Browser, server: SandboxServer) -> None:
     """Take all of them."""
     for name, path, happens, viewport, scheme in PICTURES:
-        context = browser.new_context(base_url=server.url, viewport=viewport, color_scheme=scheme, reduced_motion='reduce')
+        context = browser.new_context(
+            base_url=server.url, viewport=viewport, color_scheme=scheme, reduced_motion='reduce'
+        )
         page = context.new_page()
         page.goto(path)
         happens(page)

@@ -1,7 +1,9 @@
-"""Writes ws4redis/static/js/ws4redis.js, the classic script, from ws4redis.esm.js, the module: python docs/make_script.py
+"""Writes ws4redis/static/js/ws4redis.js, the classic script, from ws4redis.esm.js, the module:
+python docs/make_script.py
 
-A file with `export` is an error as a classic script, so there have to be two. Each stands for itself: a module that imported the
-script would name it, and what collectstatic has given a hashed name is not found by its own.
+A file with `export` is an error as a classic script, so there have to be two. Each stands for
+itself: a module that imported the script would name it, and what collectstatic has given a hashed
+name is not found by its own.
 """
 
 from pathlib import Path

@@ -10,8 +10,9 @@ PAGE = Path(__file__).resolve().parent / 'settings.md'
 
 HEAD = """# Settings
 
-They are read from Django's settings when they are needed, so `override_settings` works, and none is needed to begin with.
-`manage.py check` finds values that cannot work. This page is made from `ws4redis/settings.py` by `python docs/make_settings.py`.
+They are read from Django's settings when they are needed, so `override_settings` works, and none is
+needed to begin with. `manage.py check` finds values that cannot work. This page is made from
+`ws4redis/settings.py` by `python docs/make_settings.py`.
 
 | Setting | Default | In | Meaning |
 |---|---|---|---|

@@ -1,11 +1,13 @@
 """Faults to be turned on one at a time: `make mutants` sees that the tests find each of them.
 
     WS4REDIS_BROKEN=F1 python -m pytest -p tests.broken tests/test_regressions.py
-    WS4REDIS_BROKEN=joins-new-before-old python -m pytest -p tests.broken tests/testing/test_contract.py
+    WS4REDIS_BROKEN=joins-new-before-old python -m pytest -p tests.broken
+    tests/testing/test_contract.py
 
-SWITCHES are the faults of release 0.6.0: a switch takes a rule out of the library's objects, and the symptom is the one that
-its row in test_regressions.py describes. MUTATIONS are faults that somebody might make one day, for the contract to find, and
-SCRIPT_MUTATIONS those in the browser's client, for its cases under tests/js.
+SWITCHES are the faults of release 0.6.0: a switch takes a rule out of the library's objects, and
+the symptom is the one that its row in test_regressions.py describes. MUTATIONS are faults that
+somebody might make one day, for the contract to find, and SCRIPT_MUTATIONS those in the browser's
+client, for its cases under tests/js.
 """
 
 import atexit
@@ -26,7 +28,10 @@ __all__ = ['MUTATIONS', 'SCRIPT_MUTATIONS', 'SWITCHES', 'Switch', 'apply']
 
 logger = logging.getLogger('ws4redis.broken')
 
-HTTP_RESPONSE = b'HTTP/1.0 200 OK\r\nContent-Type: text/html; charset=utf-8\r\nX-Frame-Options: DENY\r\nContent-Length: 0\r\n\r\n'
+HTTP_RESPONSE = (
+    b'HTTP/1.0 200 OK\r\nContent-Type: text/html; charset=utf-8\r\n'
+    b'X-Frame-Options: DENY\r\nContent-Length: 0\r\n\r\n'
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +73,9 @@ def mutation(name: str) -> Callable[[Callable[[], None]], Callable[[], None]]:
 
 
 def apply(name: str) -> None:
-    """Turn on the fault of this name; none if it is empty. Django's settings are named, it may be set up or not."""
+    """Turn on the fault of this name; none if it is empty. Django's settings are named, it may
+    be set up or not.
+    """
     if name in MUTATIONS:
         MUTATIONS[name]()
     elif name:
@@ -83,7 +90,9 @@ def pytest_sessionstart() -> None:
 def replace(owner: Any, **attributes: Any) -> None:
     """Put these in the place of the owner's own."""
     for name, value in attributes.items():
-        assert name in vars(owner), f'{owner.__name__} has no {name} any more: its switch needs another way'
+        assert name in vars(owner), (
+            f'{owner.__name__} has no {name} any more: its switch needs another way'
+        )
         setattr(owner, name, value)
 
 
@@ -108,7 +117,9 @@ def one_message_for_each_wake_up() -> None:
         replies = list(replies)
         words = [reply[0] for reply in replies if isinstance(reply, list)]
         waiting = parsers.setdefault(exchange, [])
-        waiting.extend(reply for reply in replies if isinstance(reply, list) and reply[0] == b'message')
+        waiting.extend(
+            reply for reply in replies if isinstance(reply, list) and reply[0] == b'message'
+        )
         others = [reply for reply in replies if reply not in waiting]
         # An acknowledgement is a reply too, and then the one that is handled.
         handled = [waiting.pop(0)] if b'message' in words and b'subscribe' not in words else []
@@ -119,7 +130,9 @@ def one_message_for_each_wake_up() -> None:
 
 @switch('F2')
 def http_body_behind_the_close_frame() -> None:
-    """The view's response goes into the websocket at its end, and the error that follows is logged."""
+    """The view's response goes into the websocket at its end, and the error that follows is
+    logged.
+    """
     from ws4redis.core.recipient import Recipient
 
     end = Recipient._end
@@ -195,7 +208,11 @@ def heartbeat_at_every_turn() -> None:
     def receive_and_beat(exchange: Exchange, replies: Iterable[Any], now: float) -> None:
         receive(exchange, replies, now)
         for recipient in exchange.recipients:
-            if recipient.limits.heartbeat is not None and recipient.transport is not None and recipient.phase is Phase.OPEN:
+            if (
+                recipient.limits.heartbeat is not None
+                and recipient.transport is not None
+                and recipient.phase is Phase.OPEN
+            ):
                 recipient._send(message_frame(recipient.limits.heartbeat, binary=False))
 
     replace(Exchange, receive=receive_and_beat)
@@ -242,7 +259,10 @@ def nobody_has_a_name() -> None:
         if kind == 'user':
             return [str(request.user)]
         if kind == 'session':
-            return [request.COOKIES.get(settings.SESSION_COOKIE_NAME) or str(request.session.session_key)]
+            return [
+                request.COOKIES.get(settings.SESSION_COOKIE_NAME)
+                or str(request.session.session_key)
+            ]
         return own_names(kind, request)
 
     replace(redis_store, own_names=own_texts)
@@ -283,7 +303,9 @@ def nothing_is_limited() -> None:
 
 @switch('F12')
 def exceptions_are_told() -> None:
-    """The client reads what the site's code raised: in the answer to its handshake, and in the close frame."""
+    """The client reads what the site's code raised: in the answer to its handshake, and in the
+    close frame.
+    """
     from ws4redis.core import handshake
     from ws4redis.core.agenda import Job, Result
     from ws4redis.core.frames import close_frame
@@ -295,11 +317,20 @@ def exceptions_are_told() -> None:
     def refusal_with_cause(error: HandshakeError) -> tuple[str, list[tuple[str, str]], bytes]:
         status, headers, body = refusal(error)
         told = body if error.__cause__ is None else f'{error.__cause__}\n'.encode()
-        return status, [(name, str(len(told)) if name == 'Content-Length' else value) for name, value in headers], told
+        return (
+            status,
+            [
+                (name, str(len(told)) if name == 'Content-Length' else value)
+                for name, value in headers
+            ],
+            told,
+        )
 
     def job_done_with_cause(recipient: Recipient, job: Job, result: Result) -> None:
         if result.exception is not None and result.outcome.value is not None:
-            recipient.close(result.outcome.value, close_frame(result.outcome.value, str(result.exception)[:100]))
+            recipient.close(
+                result.outcome.value, close_frame(result.outcome.value, str(result.exception)[:100])
+            )
         job_done(recipient, job, result)
 
     replace(handshake, refusal=refusal_with_cause)
@@ -363,7 +394,9 @@ def reading_blocks_until_a_message_is_whole() -> None:
 
 @switch('F16')
 def only_short_ascii_messages_in_one_piece() -> None:
-    """Each frame is decoded by itself, is taken to be there with one recv, and to have a payload."""
+    """Each frame is decoded by itself, is taken to be there with one recv, and to have a
+    payload.
+    """
     from websockets.frames import Frame, Opcode
     from websockets.protocol import Protocol
 
@@ -372,7 +405,9 @@ def only_short_ascii_messages_in_one_piece() -> None:
 
     frame_events = WebSocket._frame_events
 
-    def events_of_a_simple_frame(websocket: WebSocket, frame: Frame, protocol: Protocol) -> Iterator[Event]:
+    def events_of_a_simple_frame(
+        websocket: WebSocket, frame: Frame, protocol: Protocol
+    ) -> Iterator[Event]:
         if frame.opcode in (Opcode.CLOSE, Opcode.PONG):
             yield from frame_events(websocket, frame, protocol)
         elif not frame.data or len(frame.data) > 65_536:
@@ -387,7 +422,9 @@ def only_short_ascii_messages_in_one_piece() -> None:
 
 @switch('F17')
 def broken_connections_are_kept() -> None:
-    """A websocket that ended without a close frame is never forgotten, nor a database connection ever closed."""
+    """A websocket that ended without a close frame is never forgotten, nor a database connection
+    ever closed.
+    """
     from ws4redis import loop, wsgi_server
     from ws4redis.core.exchange import Exchange
     from ws4redis.core.recipient import Recipient
@@ -415,7 +452,9 @@ def select_on_the_descriptor() -> None:
 
     start = Driver.start
 
-    def start_and_select(driver: Driver, recipient: Recipient, head: bytes, rest: bytes, **persisted: bool) -> None:
+    def start_and_select(
+        driver: Driver, recipient: Recipient, head: bytes, rest: bytes, **persisted: bool
+    ) -> None:
         start(driver, recipient, head, rest, **persisted)
         descriptor = getattr(recipient.transport, 'descriptor', None)
         try:
@@ -464,18 +503,27 @@ def values_that_nobody_tried() -> None:
         return audience_names(kind, audience)
 
     def get_setting_that_is_set(name: str) -> Any:
-        # The suite's own settings leave it out as well: only where a test has deleted it the fault shows.
+        # The suite's own settings leave it out as well: only where a test has deleted it the fault
+        # shows.
         from django.conf import settings as django_settings
 
         if name == 'WEBSOCKET_URL' and name in getattr(django_settings._wrapped, '_deleted', ()):
             raise AttributeError(f"'Settings' object has no attribute {name!r}")
         return get_setting(name)
 
-    def init_anyhow(self: Any, facility: str | None = None, broadcast: bool = False, **keywords: Any) -> None:
+    def init_anyhow(
+        self: Any, facility: str | None = None, broadcast: bool = False, **keywords: Any
+    ) -> None:
         wanted = broadcast or any(keywords.get(name) for name in ('users', 'groups', 'sessions'))
         init(self, '{facility}' if facility is None and wanted else facility, broadcast, **keywords)
 
-    def channels_if_true(self: Any, request: Any = None, facility: Any = None, broadcast: Any = False, **audience: Any) -> Any:
+    def channels_if_true(
+        self: Any,
+        request: Any = None,
+        facility: Any = None,
+        broadcast: Any = False,
+        **audience: Any,
+    ) -> Any:
         return channels(self, request, facility, broadcast is True, **audience)
 
     replace(redis_store, _seconds=positive_seconds, audience_names=names_of_a_list)
@@ -487,7 +535,9 @@ def values_that_nobody_tried() -> None:
 
 @switch('F21')
 def echo_by_the_last_message() -> None:
-    """A websocket's last message is not sent to it, whoever has published it; the ones before are."""
+    """A websocket's last message is not sent to it, whoever has published it; the ones before
+    are.
+    """
     from ws4redis.core.origin import Origin
 
     publishing = Origin.publishing
@@ -505,7 +555,9 @@ def echo_by_the_last_message() -> None:
 
 @switch('F22')
 def settings_are_frozen() -> None:
-    """Settings are copied when the package is imported, which also sets up Django and opens a pool."""
+    """Settings are copied when the package is imported, which also sets up Django and opens a
+    pool.
+    """
     import django
     from django.apps import apps
 
@@ -528,15 +580,23 @@ def settings_are_frozen() -> None:
 
 @switch('F23')
 def script_that_nobody_can_end() -> None:
-    """close() leaves the next attempt to its timer, heartbeats outlive their websocket, and jQuery is needed."""
+    """close() leaves the next attempt to its timer, heartbeats outlive their websocket, and
+    jQuery is needed.
+    """
     from tests import javascript
 
     text = javascript.without(
         javascript.SCRIPT.read_text('utf-8'),
-        ("      this.#options = options;\n", '      this.#options = jQuery.extend({}, options);\n'),
+        ('      this.#options = options;\n', '      this.#options = jQuery.extend({}, options);\n'),
         ('      clearTimeout(this.#reconnectTimer);\n      clearInterval', '      clearInterval'),
-        ("} else if (this.#state !== 'closed') {\n        this.#wait", '} else {\n        this.#wait'),
-        ('      clearInterval(this.#heartbeatTimer);\n      this.#heartbeatTimer = this.#socket', '      this.#socket'),
+        (
+            "} else if (this.#state !== 'closed') {\n        this.#wait",
+            '} else {\n        this.#wait',
+        ),
+        (
+            '      clearInterval(this.#heartbeatTimer);\n      this.#heartbeatTimer = this.#socket',
+            '      this.#socket',
+        ),
     )
     # As long as this process lives.
     directory = tempfile.TemporaryDirectory()
@@ -564,7 +624,9 @@ Command = tuple[Any, ...]
 
 
 def change_commands(change: Callable[[list[Command]], list[Command]]) -> None:
-    """Let other commands go to Redis than those with which a message is published on its channels."""
+    """Let other commands go to Redis than those with which a message is published on its
+    channels.
+    """
     from ws4redis import redis_store
 
     execute = redis_store._execute
@@ -595,21 +657,30 @@ def change_commands(change: Callable[[list[Command]], list[Command]]) -> None:
 @mutation('persists-for-ever')
 def persist_without_a_time_to_live() -> None:
     """SET without PX."""
-    change_commands(lambda commands: [command[:3] if command[0] == 'SET' else command for command in commands])
+    change_commands(
+        lambda commands: [command[:3] if command[0] == 'SET' else command for command in commands]
+    )
 
 
 @mutation('takes-seconds-for-milliseconds')
 def expire_in_milliseconds() -> None:
     """A message that should be kept for 600 s is kept for 600 ms."""
     change_commands(
-        lambda commands: [(*command[:4], max(1, command[4] // 1000)) if command[0] == 'SET' else command for command in commands]
+        lambda commands: [
+            (*command[:4], max(1, command[4] // 1000)) if command[0] == 'SET' else command
+            for command in commands
+        ]
     )
 
 
 @mutation('keeps-the-first-message')
 def persisted_message_is_not_overwritten() -> None:
     """SET with NX."""
-    change_commands(lambda commands: [(*command, 'NX') if command[0] == 'SET' else command for command in commands])
+    change_commands(
+        lambda commands: [
+            (*command, 'NX') if command[0] == 'SET' else command for command in commands
+        ]
+    )
 
 
 @mutation('deletes-instead-of-leaving')
@@ -682,7 +753,9 @@ def change_names(change: Callable[[str, str], str]) -> None:
 
     channel_names = audience.channel_names
 
-    def other_channel_names(prefix: str, facility: str, *, broadcast: bool, **names: Iterable[str]) -> list[str]:
+    def other_channel_names(
+        prefix: str, facility: str, *, broadcast: bool, **names: Iterable[str]
+    ) -> list[str]:
         others = {kind: [change(kind, name) for name in entries] for kind, entries in names.items()}
         return channel_names(prefix, change('facility', facility), broadcast=broadcast, **others)
 
@@ -918,7 +991,9 @@ def first_one_who_leaves_unsubscribes() -> None:
 
     unsubscribe = Exchange.unsubscribe
 
-    def unsubscribe_all(exchange: Exchange, recipient: Any, channels: Iterable[bytes] = (), patterns: Any = ()) -> None:
+    def unsubscribe_all(
+        exchange: Exchange, recipient: Any, channels: Iterable[bytes] = (), patterns: Any = ()
+    ) -> None:
         given_up = list(channels)
         unsubscribe(exchange, recipient, given_up, patterns)
         exchange.feed.unsubscribe(Kind.CHANNEL, given_up)
@@ -987,7 +1062,9 @@ def too_large_is_a_protocol_error() -> None:
     failed = WebSocket._failed
 
     def failed_otherwise(websocket: WebSocket, code: CloseCode, text: str) -> Any:
-        return failed(websocket, CloseCode.PROTOCOL_ERROR if code is CloseCode.TOO_LARGE else code, text)
+        return failed(
+            websocket, CloseCode.PROTOCOL_ERROR if code is CloseCode.TOO_LARGE else code, text
+        )
 
     replace(WebSocket, _failed=failed_otherwise)
 
@@ -1007,7 +1084,12 @@ def pings_are_passed_over() -> None:
     from ws4redis.core.websocket import Ping
 
     receive = Recipient._receive
-    replace(Recipient, _receive=lambda recipient, event: None if isinstance(event, Ping) else receive(recipient, event))
+    replace(
+        Recipient,
+        _receive=lambda recipient, event: (
+            None if isinstance(event, Ping) else receive(recipient, event)
+        ),
+    )
 
 
 @mutation('waits-for-slow-readers')
@@ -1073,18 +1155,36 @@ SCRIPT_MUTATIONS: dict[str, tuple[str, str]] = {
         'Math.min(longest_delay, first_delay * 2 ** this.#failures)',
         'first_delay * 2 ** this.#failures',
     ),
-    'script-forgets-failures-at-once': (' && performance.now() - this.#openedAt >= GOOD_CONNECTION', ''),
+    'script-forgets-failures-at-once': (
+        ' && performance.now() - this.#openedAt >= GOOD_CONNECTION',
+        '',
+    ),
     'script-never-forgets-failures': ('      this.#failures = 0;\n', ''),
     'script-comes-back-after-1008': ('POLICY_VIOLATION = 1008', 'POLICY_VIOLATION = 4008'),
     'script-takes-1013-like-any-other': ('event.code === TRY_AGAIN_LATER', 'false'),
     'script-hurries-after-1013': (' && !this.#toldToWait', ''),
     'script-never-forgets-1013': ('this.#toldToWait = toldTo', 'this.#toldToWait ||= toldTo'),
-    'script-passes-over-online': ("    globalThis.addEventListener?.('online', this.#hurry);\n", ''),
-    'script-passes-over-visibility': ("    globalThis.document?.addEventListener('visibilitychange', this.#hurry);\n", ''),
+    'script-passes-over-online': (
+        "    globalThis.addEventListener?.('online', this.#hurry);\n",
+        '',
+    ),
+    'script-passes-over-visibility': (
+        "    globalThis.document?.addEventListener('visibilitychange', this.#hurry);\n",
+        '',
+    ),
     'script-hurries-when-hidden': ("type !== 'online' && document.hidden", 'false'),
-    'script-waits-online-until-visible': ("type !== 'online' && document.hidden", 'document.hidden'),
-    'script-hurries-twice': ('      clearTimeout(this.#reconnectTimer);\n      this.#connect();', '      this.#connect();'),
-    'script-leaves-its-attempt': ('    clearTimeout(this.#reconnectTimer);\n    clearInterval', '    clearInterval'),
+    'script-waits-online-until-visible': (
+        "type !== 'online' && document.hidden",
+        'document.hidden',
+    ),
+    'script-hurries-twice': (
+        '      clearTimeout(this.#reconnectTimer);\n      this.#connect();',
+        '      this.#connect();',
+    ),
+    'script-leaves-its-attempt': (
+        '    clearTimeout(this.#reconnectTimer);\n    clearInterval',
+        '    clearInterval',
+    ),
     'script-leaves-its-heartbeat': (
         '    clearInterval(this.#heartbeatTimer);\n    this.#reconnectTimer =',
         '    this.#reconnectTimer =',
@@ -1093,39 +1193,84 @@ SCRIPT_MUTATIONS: dict[str, tuple[str, str]] = {
         '    clearInterval(this.#heartbeatTimer);\n    this.#heartbeatTimer = this.#socket',
         '    this.#socket',
     ),
-    'script-watches-twice': ('    clearInterval(this.#heartbeatTimer);\n    this.#missed', '    this.#missed'),
-    'script-keeps-listening-for-online': ("    globalThis.removeEventListener?.('online', this.#hurry);\n", ''),
+    'script-watches-twice': (
+        '    clearInterval(this.#heartbeatTimer);\n    this.#missed',
+        '    this.#missed',
+    ),
+    'script-keeps-listening-for-online': (
+        "    globalThis.removeEventListener?.('online', this.#hurry);\n",
+        '',
+    ),
     'script-keeps-listening-for-visibility': (
         "    globalThis.document?.removeEventListener('visibilitychange', this.#hurry);\n",
         '',
     ),
-    'script-comes-back-after-close': ("} else if (this.#state !== 'closed') {\n      this.#wait", '} else {\n      this.#wait'),
+    'script-comes-back-after-close': (
+        "} else if (this.#state !== 'closed') {\n      this.#wait",
+        '} else {\n      this.#wait',
+    ),
     'script-closes-nothing': ('    this.#socket?.close();\n', ''),
-    'script-opens-what-is-closed': ("    if (this.#state === 'closed') {\n      return;", "    if (false) {\n      return;"),
+    'script-opens-what-is-closed': (
+        "    if (this.#state === 'closed') {\n      return;",
+        '    if (false) {\n      return;',
+    ),
     'script-hides-errors': ('          throw error;\n', ''),
-    'script-lets-errors-through': ('      } catch (error) {\n', '      } catch (error) {\n        throw error;\n'),
+    'script-lets-errors-through': (
+        '      } catch (error) {\n',
+        '      } catch (error) {\n        throw error;\n',
+    ),
     'script-gives-blobs': ("    socket.binaryType = 'arraybuffer';\n", ''),
     'script-shows-heartbeats': ('if (!heartbeat || data !== heartbeat) {', 'if (true) {'),
     'script-answers-no-heartbeat': ('      this.#socket.send(heartbeat);\n', ''),
     'script-takes-no-message-for-life': ('    this.#missedHeartbeats = 0;\n', ''),
-    'script-declares-dead-too-soon': ('this.#missedHeartbeats > SILENT', 'this.#missedHeartbeats >= SILENT'),
-    'script-declares-dead-after-sleep': ('this.#watch(SILENT_INTERVALS - 1)', 'this.#watch(SILENT_INTERVALS)'),
+    'script-declares-dead-too-soon': (
+        'this.#missedHeartbeats > SILENT',
+        'this.#missedHeartbeats >= SILENT',
+    ),
+    'script-declares-dead-after-sleep': (
+        'this.#watch(SILENT_INTERVALS - 1)',
+        'this.#watch(SILENT_INTERVALS)',
+    ),
     'script-trusts-what-slept': ('this.#watch(SILENT_INTERVALS - 1)', 'this.#watch(0)'),
-    'script-hears-the-dead': ('    socket.onopen = socket.onmessage = socket.onclose = null;\n', ''),
-    'script-queues-without-end': ('} else if (this.#queue.length >= most) {', '} else if (false) {'),
+    'script-hears-the-dead': (
+        '    socket.onopen = socket.onmessage = socket.onclose = null;\n',
+        '',
+    ),
+    'script-queues-without-end': (
+        '} else if (this.#queue.length >= most) {',
+        '} else if (false) {',
+    ),
     'script-queues-unasked': ('this.#options.queue || 0', 'this.#options.queue ?? 10'),
     'script-queues-what-is-closed': ("this.#state === 'closed' || most === 0", 'most === 0'),
     'script-sends-backwards': ('this.#queue.shift()', 'this.#queue.pop()'),
-    'script-sends-into-the-closing': ('while (this.#queue.length && this.is_connected())', 'while (this.#queue.length)'),
-    'script-sends-the-queue-last': ('    this.#watch(0);\n', "    this.#watch(0);\n    this.#enter('open');\n"),
-    'script-hands-out-methods-unbound': ('this[name] = this[name].bind(this)', 'this[name] = this[name]'),
-    'script-ends-every-listener': ('(other) => other !== listener', '(other) => other.callback !== listener.callback'),
+    'script-sends-into-the-closing': (
+        'while (this.#queue.length && this.is_connected())',
+        'while (this.#queue.length)',
+    ),
+    'script-sends-the-queue-last': (
+        '    this.#watch(0);\n',
+        "    this.#watch(0);\n    this.#enter('open');\n",
+    ),
+    'script-hands-out-methods-unbound': (
+        'this[name] = this[name].bind(this)',
+        'this[name] = this[name]',
+    ),
+    'script-ends-every-listener': (
+        '(other) => other !== listener',
+        '(other) => other.callback !== listener.callback',
+    ),
     'script-says-every-state-twice': ('if (this.#state !== state) {', 'if (true) {'),
     'script-escapes-no-facility': ('segments.map(encodeURIComponent)', 'segments'),
-    'script-escapes-slashes': ("segments.map(encodeURIComponent).join('/')", 'encodeURIComponent(facility)'),
+    'script-escapes-slashes': (
+        "segments.map(encodeURIComponent).join('/')",
+        'encodeURIComponent(facility)',
+    ),
     'script-takes-dots': ("segments.includes('.') || segments.includes('..')", 'false'),
     'script-takes-nothing-for-a-facility': ("typeof facility !== 'string'", 'false'),
-    'script-takes-anything-for-audiences': ("typeof asked !== 'string' && !Array.isArray(asked)", 'false'),
+    'script-takes-anything-for-audiences': (
+        "typeof asked !== 'string' && !Array.isArray(asked)",
+        'false',
+    ),
     'script-takes-a-query-for-a-path': ('/[?#]/.test(base)', 'false'),
     'script-echoes-unasked': ("...(echo ? ['echo'] : [])", "'echo'"),
     'script-prefers-the-page-to-the-options': (

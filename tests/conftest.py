@@ -1,4 +1,6 @@
-"""What the suite needs from outside: a Redis server, if there is one; and the site of a test, in all its forms."""
+"""What the suite needs from outside: a Redis server, if there is one; and the site of a test, in
+all its forms.
+"""
 
 import os
 from collections.abc import Iterator
@@ -16,17 +18,21 @@ if TYPE_CHECKING:
     from tests.sites import Site
 
 PLUGIN = 'ws4redis.testing.plugin'
-PLUGIN_INSTALLED = any(entry_point.value == PLUGIN for entry_point in entry_points(group='pytest11'))
+PLUGIN_INSTALLED = any(
+    entry_point.value == PLUGIN for entry_point in entry_points(group='pytest11')
+)
 
 # Where the package is installed pytest does so by itself, since it has a plugin.
 pytest.register_assert_rewrite('ws4redis.testing.contract')
 
-# A checkout that is not installed has no entry point to load the plugin by; loading it twice would be refused.
+# A checkout that is not installed has no entry point to load the plugin by; loading it twice would
+# be refused.
 pytest_plugins = ['pytester'] if PLUGIN_INSTALLED else ['pytester', PLUGIN]
 
 
 def require(name: str, found: object, remedy: str) -> None:
-    """Skip the test unless something outside the suite was found; fail where WS4REDIS_REQUIRE names it.
+    """Skip the test unless something outside the suite was found; fail where WS4REDIS_REQUIRE names
+    it.
 
     Args:
         name: as the comma-separated WS4REDIS_REQUIRE has it.
@@ -79,12 +85,16 @@ def _another_redis() -> Iterator[RedisProcess]:
 
 @pytest.fixture(scope='session')
 def _production(
-    _shared_redis: RedisProcess, _another_redis: RedisProcess, tmp_path_factory: pytest.TempPathFactory
+    _shared_redis: RedisProcess,
+    _another_redis: RedisProcess,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> 'Iterator[Production]':
     """Gunicorn for the whole run."""
     from tests.production.gunicorn import Production
 
-    production = Production(_shared_redis.url, _another_redis.url, tmp_path_factory.mktemp('production'))
+    production = Production(
+        _shared_redis.url, _another_redis.url, tmp_path_factory.mktemp('production')
+    )
     yield production
     production.end()
 
@@ -93,7 +103,9 @@ def _production(
 def site(
     request: pytest.FixtureRequest, db: None, settings: Any, caplog: pytest.LogCaptureFixture
 ) -> 'Iterator[Site]':
-    """A site of release 0.6.0, where everybody may publish, in each form; it logs no error that the test does not look at."""
+    """A site of release 0.6.0, where everybody may publish, in each form; it logs no error that
+    the test does not look at.
+    """
     settings.WS4REDIS_ALLOWED_CHANNELS = 'ws4redis.policies.allow_all'
     settings.MIDDLEWARE = [*settings.MIDDLEWARE, 'tests.overrides.tenant_middleware']
     settings.ROOT_URLCONF = 'tests.production.urls'
@@ -102,7 +114,9 @@ def site(
         assert site.errors() == []
 
 
-def _open_site(request: pytest.FixtureRequest, settings: Any, caplog: pytest.LogCaptureFixture) -> 'Site':
+def _open_site(
+    request: pytest.FixtureRequest, settings: Any, caplog: pytest.LogCaptureFixture
+) -> 'Site':
     # Here, since a test that has no site needs neither Django's models nor gevent.
     from tests.production.gunicorn import InGunicorn
     from tests.sites import InBroker, InThread

@@ -1,4 +1,6 @@
-"""The forms in which a site is tested (tests/sites.py): their names, and which test is left out where."""
+"""The forms in which a site is tested (tests/sites.py): their names, and which test is left out
+where.
+"""
 
 from collections.abc import Callable
 from typing import Any
@@ -22,6 +24,8 @@ def forms(**without: str) -> Callable[[Any], Any]:
     def mark(test: Any) -> Any:
         for form, reason in reasons.items():
             test = pytest.mark.not_in_form(form, reason)(test)
-        return pytest.mark.parametrize('site', [form for form in FORMS if form not in reasons], indirect=True)(test)
+        return pytest.mark.parametrize(
+            'site', [form for form in FORMS if form not in reasons], indirect=True
+        )(test)
 
     return mark

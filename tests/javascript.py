@@ -29,21 +29,37 @@ def find_node() -> str:
     found = re.match(r'v(\d+)\.(\d+)', version)
     assert found, version
     wanted = '.'.join(map(str, OLDEST))
-    require('node', (int(found[1]), int(found[2])) >= OLDEST, f'{node} is {version}, {wanted} or later is needed')
+    require(
+        'node',
+        (int(found[1]), int(found[2])) >= OLDEST,
+        f'{node} is {version}, {wanted} or later is needed',
+    )
     return node
 
 
-def run_node(node: str, *arguments: str, static: Path | None = None) -> 'subprocess.CompletedProcess[str]':
+def run_node(
+    node: str, *arguments: str, static: Path | None = None
+) -> 'subprocess.CompletedProcess[str]':
     """Run Node.js.
 
     Args:
         static: where ws4redis.js and ws4redis.esm.js are; None for those of the package.
     """
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(('NODE_', 'WS4REDIS_STATIC'))}
+    environment = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(('NODE_', 'WS4REDIS_STATIC'))
+    }
     if static is not None:
         environment['WS4REDIS_STATIC'] = str(static)
     return subprocess.run(
-        [node, *arguments], env=environment, capture_output=True, text=True, encoding='utf-8', timeout=120, check=False
+        [node, *arguments],
+        env=environment,
+        capture_output=True,
+        text=True,
+        encoding='utf-8',
+        timeout=120,
+        check=False,
     )
 
 
@@ -59,6 +75,8 @@ def classic(module: str) -> str:
 def without(text: str, *changes: tuple[str, str]) -> str:
     """The text with each of these replaced, which has to be there once."""
     for old, new in changes:
-        assert text.count(old) == 1, f'the client has {old!r} {text.count(old)} times: the fault needs another way'
+        assert text.count(old) == 1, (
+            f'the client has {old!r} {text.count(old)} times: the fault needs another way'
+        )
         text = text.replace(old, new)
     return text

@@ -1,7 +1,9 @@
-"""The process that serves websockets for tests of the loop: `python -m tests.loop_child FORM REDIS DATABASE`.
+"""The process that serves websockets for tests of the loop:
+`python -m tests.loop_child FORM REDIS DATABASE`.
 
-FORM is patched (gevent has patched everything and serves), unpatched (Django's development server), or forked: as unpatched,
-but a child that was forked once everything was imported serves. It ends in order when its standard input is closed.
+FORM is patched (gevent has patched everything and serves), unpatched (Django's development server),
+or forked: as unpatched, but a child that was forked once everything was imported serves. It ends in
+order when its standard input is closed.
 """
 
 import sys
@@ -25,7 +27,13 @@ from django.conf import settings
 def configure(redis: str, database: str) -> None:
     """Settings of the suite, with what this process needs of its own."""
     os.environ['DJANGO_SETTINGS_MODULE'] = 'tests.settings'
-    settings.DATABASES = {'default': {'ENGINE': 'django.db.backends.sqlite3', 'NAME': database, 'OPTIONS': {'timeout': 20}}}
+    settings.DATABASES = {
+        'default': {
+            'ENGINE': 'django.db.backends.sqlite3',
+            'NAME': database,
+            'OPTIONS': {'timeout': 20},
+        }
+    }
     settings.MIGRATION_MODULES = dict.fromkeys(('auth', 'contenttypes', 'sessions'))
     settings.WS4REDIS_CONNECTION = redis
     settings.ALLOWED_HOSTS = ['*']
@@ -98,7 +106,9 @@ def main() -> None:
     loop_inside.keep_logs()
     listener = socket.create_server(('127.0.0.1', 0))
     threading.Thread(target=answer_calls, args=(listener,), daemon=True).start()
-    print(json.dumps({'port': serve(application), 'control': listener.getsockname()[1]}), flush=True)
+    print(
+        json.dumps({'port': serve(application), 'control': listener.getsockname()[1]}), flush=True
+    )
     wait_for_end_of_input()
 
 

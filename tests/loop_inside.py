@@ -1,4 +1,6 @@
-"""What tests of the loop run inside the process that serves, and the subscribers that it serves with."""
+"""What tests of the loop run inside the process that serves, and the subscribers that it serves
+with.
+"""
 
 import gc
 import importlib
@@ -39,7 +41,14 @@ _log: list[LogLine] = []
 class _Keeper(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         kind = record.exc_info[0] if record.exc_info else None
-        _log.append(LogLine(record.name, record.levelno, record.getMessage(), kind.__name__ if kind is not None else None))
+        _log.append(
+            LogLine(
+                record.name,
+                record.levelno,
+                record.getMessage(),
+                kind.__name__ if kind is not None else None,
+            )
+        )
 
 
 def keep_logs() -> None:
@@ -104,13 +113,16 @@ def pass_through_hub() -> None:
 
 
 def usage() -> dict[str, int]:
-    """What this process uses: descriptors, native threads but the workers, greenlets, active watchers, and so on."""
+    """What this process uses: descriptors, native threads but the workers, greenlets, active
+    watchers, and so on.
+    """
     loop = the_loop()
     pass_through_hub()
     gc.collect()
     greenlet = sys.modules['greenlet'].greenlet
     return {
-        # As many connections of the pool are open as commands were once under way at the same time, at most 50.
+        # As many connections of the pool are open as commands were once under way at the same time,
+        # at most 50.
         'descriptors': len(os.listdir('/dev/fd')) - pooled_connections(),
         # Workers are made as they are needed, at most 32 of them.
         'threads': len(sys._current_frames()) - threads_named('ws4redis-worker'),
@@ -118,16 +130,23 @@ def usage() -> dict[str, int]:
         'watchers': loop._hub.loop.activecnt,
         'own': len(loop._own),
         'wishes': len(loop.exchange.feed._wishes),
-        'timers': len([1 for _, _, recipient in loop.exchange._timers if recipient.phase.name != 'GONE']),
+        'timers': len(
+            [1 for _, _, recipient in loop.exchange._timers if recipient.phase.name != 'GONE']
+        ),
     }
 
 
 def pooled_connections() -> int:
-    """Open connections of the pool that publishers and subscribers share; on memory:// they have no descriptors."""
+    """Open connections of the pool that publishers and subscribers share; on memory:// they have
+    no descriptors.
+    """
     server = the_loop().server
     if server.in_memory:
         return 0
-    return sum(connection is not None and connection.is_connected for connection in server.pool._connections)
+    return sum(
+        connection is not None and connection.is_connected
+        for connection in server.pool._connections
+    )
 
 
 def pings_answered() -> int:
@@ -150,7 +169,10 @@ def open_databases() -> int:
     from django.db.backends.base.base import BaseDatabaseWrapper
 
     pass_through_hub()
-    return sum(isinstance(item, BaseDatabaseWrapper) and item.connection is not None for item in gc.get_objects())
+    return sum(
+        isinstance(item, BaseDatabaseWrapper) and item.connection is not None
+        for item in gc.get_objects()
+    )
 
 
 _writes: list[tuple[int, int]] = []
@@ -217,8 +239,12 @@ def retry_now() -> None:
     loop.call(loop.work_off)
 
 
-def publish(message: str | bytes, facility: str = 'news', expire: float | None = 0, **audience: Any) -> None:
-    RedisPublisher(facility=facility, **audience or {'broadcast': True}).publish_message(message, expire=expire)
+def publish(
+    message: str | bytes, facility: str = 'news', expire: float | None = 0, **audience: Any
+) -> None:
+    RedisPublisher(facility=facility, **audience or {'broadcast': True}).publish_message(
+        message, expire=expire
+    )
 
 
 def try_to_publish(message: str, facility: str = 'news') -> str:
@@ -254,7 +280,10 @@ def listeners(channel: str) -> int:
 
 def pubsub_connections() -> int:
     """Connections that have subscribed to something, of whatever process."""
-    return sum(int(client['sub']) + int(client['psub']) > 0 for client in active_server().client.client_list())
+    return sum(
+        int(client['sub']) + int(client['psub']) > 0
+        for client in active_server().client.client_list()
+    )
 
 
 def empty_redis() -> None:
@@ -516,7 +545,9 @@ def recheck_at_the_gate(some: Any) -> set[Any]:
 
 
 def wait_in_hub(seconds: float) -> None:
-    """Return when a timer of the hub has run out: those that were due before have been served then."""
+    """Return when a timer of the hub has run out: those that were due before have been served
+    then.
+    """
     done = threading.Event()
     loop = the_loop()
     loop.call(lambda: loop._later(seconds, done.set))

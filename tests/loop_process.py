@@ -1,4 +1,6 @@
-"""A process that serves websockets, and a client for it: what tests of the loop have in their own process."""
+"""A process that serves websockets, and a client for it: what tests of the loop have in their
+own process.
+"""
 
 import json
 import os
@@ -20,10 +22,22 @@ from websockets.uri import parse_uri
 
 from tests import loop_inside
 
-__all__ = ['GUARD', 'Browser', 'Closed', 'LoopProcess', 'Refused', 'eventually', 'frame', 'request_head', 'steady']
+__all__ = [
+    'GUARD',
+    'Browser',
+    'Closed',
+    'LoopProcess',
+    'Refused',
+    'eventually',
+    'frame',
+    'request_head',
+    'steady',
+]
 
 GUARD = 20.0
-"""Seconds after which a test that waits for something fails; no test waits that long unless it fails."""
+"""Seconds after which a test that waits for something fails; no test waits that long unless it
+fails.
+"""
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -40,7 +54,9 @@ def eventually(look: Callable[[], T | None], what: str = 'it') -> T:
 
 
 def steady(look: Callable[[], T]) -> T:
-    """Look until the answer has stayed the same ten times, and return it: what a handshake still had in its hands is let go."""
+    """Look until the answer has stayed the same ten times, and return it: what a handshake still
+    had in its hands is let go.
+    """
     answers: list[T] = []
 
     def stays() -> bool:
@@ -78,7 +94,9 @@ def frame(payload: str | bytes, opcode: Opcode | None = None) -> bytes:
     return Frame(opcode, data).serialize(mask=True)
 
 
-def request_head(path: str, headers: Mapping[str, str] | None = None, host: str = 'localhost') -> bytes:
+def request_head(
+    path: str, headers: Mapping[str, str] | None = None, host: str = 'localhost'
+) -> bytes:
     """An upgrade request with a fixed key."""
     lines = {
         'Host': host,
@@ -88,7 +106,11 @@ def request_head(path: str, headers: Mapping[str, str] | None = None, host: str 
         'Sec-WebSocket-Version': '13',
         **(headers or {}),
     }
-    text = f'GET {path} HTTP/1.1\r\n' + ''.join(f'{name}: {value}\r\n' for name, value in lines.items()) + '\r\n'
+    text = (
+        f'GET {path} HTTP/1.1\r\n'
+        + ''.join(f'{name}: {value}\r\n' for name, value in lines.items())
+        + '\r\n'
+    )
     return text.encode()
 
 
@@ -122,7 +144,9 @@ class Browser:
         self._inbox: list[str | bytes] = []
         self._close: tuple[int, str] | None = None
         offered = [Subprotocol(name) for name in subprotocols]
-        self._protocol = ClientProtocol(parse_uri(f'ws://127.0.0.1:{port}{path}'), max_size=None, subprotocols=offered or None)
+        self._protocol = ClientProtocol(
+            parse_uri(f'ws://127.0.0.1:{port}{path}'), max_size=None, subprotocols=offered or None
+        )
         self.sock = socket.socket()
         try:
             if receive_buffer is not None:
@@ -250,7 +274,9 @@ class LoopProcess:
         settings: Django settings of its own, as JSON has them.
     """
 
-    def __init__(self, form: str, redis: str, directory: Path, settings: Mapping[str, Any] | None = None) -> None:
+    def __init__(
+        self, form: str, redis: str, directory: Path, settings: Mapping[str, Any] | None = None
+    ) -> None:
         self.form = form
         self.redis = redis
         self.directory = directory
@@ -339,7 +365,9 @@ class LoopProcess:
         self._browsers.clear()
 
     def publish(self, message: str | bytes, facility: str = 'news', **kwargs: Any) -> None:
-        """Publish with a RedisPublisher in that process; to everybody unless an audience is named."""
+        """Publish with a RedisPublisher in that process; to everybody unless an audience is
+        named.
+        """
         self.run(loop_inside.publish, message, facility, **kwargs)
 
     def status(self) -> dict[str, Any]:
@@ -351,8 +379,14 @@ class LoopProcess:
         eventually(lambda: figures.items() <= self.status().items(), f'{figures}')
 
     def logs(self, logger: str = 'ws4redis', level: int = 0) -> list[loop_inside.LogLine]:
-        """What that process has logged since this was last asked, of this logger from this level on."""
-        return [line for line in self.run(loop_inside.take_logs) if line.logger.startswith(logger) and line.level >= level]
+        """What that process has logged since this was last asked, of this logger from this level
+        on.
+        """
+        return [
+            line
+            for line in self.run(loop_inside.take_logs)
+            if line.logger.startswith(logger) and line.level >= level
+        ]
 
     @contextmanager
     def settings(self, **values: Any) -> Iterator[None]:

@@ -1,4 +1,6 @@
-"""Prints the lower bounds of setup.py as constraints for pip, each as the only version: python -m tests.lowest"""
+"""Prints the lower bounds of setup.py as constraints for pip, each as the only version: python
+-m tests.lowest
+"""
 
 import ast
 from pathlib import Path
@@ -18,7 +20,10 @@ def requirements(source: str) -> list[str]:
         and isinstance(statement.targets[0], ast.Name)
         and statement.targets[0].id in ('RUNTIME', 'EXTRAS')
     }
-    return [*found['RUNTIME'], *(requirement for extra in found['EXTRAS'].values() for requirement in extra)]
+    return [
+        *found['RUNTIME'],
+        *(requirement for extra in found['EXTRAS'].values() for requirement in extra),
+    ]
 
 
 def constraints(required: list[str]) -> list[str]:

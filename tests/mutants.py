@@ -1,8 +1,10 @@
-"""Turns on the faults of broken.py one by one and sees that the tests find each of them: python -m tests.mutants
+"""Turns on the faults of broken.py one by one and sees that the tests find each of them: python -m
+tests.mutants
 
-For a switch every test of the fault's row in test_regressions.py has to fail, by an assertion or an exception that the switch
-names. For a mutation a case of the contract has to fail, for one of the browser's client a case of tests/js. Nearly all other
-tests have to pass: a fault that breaks everything would prove nothing.
+For a switch every test of the fault's row in test_regressions.py has to fail, by an assertion or an
+exception that the switch names. For a mutation a case of the contract has to fail, for one of the
+browser's client a case of tests/js. Nearly all other tests have to pass: a fault that breaks
+everything would prove nothing.
 
     python -m tests.mutants contract    the mutations alone
     python -m tests.mutants script      those of the browser's client alone
@@ -42,13 +44,25 @@ ROOT_MODULES = (
     'subscriber',
     'subscription',
 )
-"""Those at the root of tests/ that run in memory: the rest starts processes, which costs time and shows no more."""
+"""Those at the root of tests/ that run in memory: the rest starts processes, which costs time
+and shows no more.
+"""
 
 TESTING_MODULES = ('broker', 'client', 'clock', 'driver', 'faults', 'websocket')
 """Those of tests/testing/ that show the way of a message."""
 
 ARGUMENTS = (
-    *('-q', '-p', 'no:cacheprovider', '-p', 'no:randomly', '-p', 'tests.broken', '--tb=short', '--show-capture=no'),
+    *(
+        '-q',
+        '-p',
+        'no:cacheprovider',
+        '-p',
+        'no:randomly',
+        '-p',
+        'tests.broken',
+        '--tb=short',
+        '--show-capture=no',
+    ),
     # Searching for the smallest example of each failure takes minutes.
     *('-m', 'not hypothesis'),
     *('tests/core', *(f'tests/testing/test_{name}.py' for name in TESTING_MODULES)),
@@ -60,9 +74,12 @@ CONTRACT = (*ARGUMENTS[:8], '--tb=line', 'tests/testing/test_contract.py')
 
 CASE = re.compile(r'test_case_holds\[(\w+)-fakeredis\]')
 
-SLOW = ' or '.join(['in_any_order', 'server', 'url', *(f'test_f{number}_' for number in (5, 14, 17, 18, 23))])
-"""Those that exhaust all orders of events, open a thousand websockets, start processes or ask a real server: left out while
-another fault is turned on."""
+SLOW = ' or '.join(
+    ['in_any_order', 'server', 'url', *(f'test_f{number}_' for number in (5, 14, 17, 18, 23))]
+)
+"""Those that exhaust all orders of events, open a thousand websockets, start processes or ask a
+real server: left out while another fault is turned on.
+"""
 
 IN_MEMORY = 'not thread-memory and not gunicorn-redis'
 """Of what is tested in three forms the one that starts nothing."""
@@ -99,12 +116,19 @@ class Outcome:
 
     def shows(self, raises: tuple[str, ...]) -> bool:
         """Whether it failed in its own words, or by one of these exceptions."""
-        return self.kind == 'failed' and self.message.startswith(('assert ', 'AssertionError', 'Failed: ', *raises))
+        return self.kind == 'failed' and self.message.startswith(
+            ('assert ', 'AssertionError', 'Failed: ', *raises)
+        )
 
 
 def run(name: str) -> list[Outcome]:
     """Run the tests with this fault turned on; with none if the name is empty."""
-    return run_with(name, *ARGUMENTS, '-k', f'{IN_MEMORY} and (test_{name.lower()}_ or not ({SLOW}))' if name else IN_MEMORY)
+    return run_with(
+        name,
+        *ARGUMENTS,
+        '-k',
+        f'{IN_MEMORY} and (test_{name.lower()}_ or not ({SLOW}))' if name else IN_MEMORY,
+    )
 
 
 def run_contract(name: str) -> list[Outcome]:
@@ -116,23 +140,41 @@ def run_with(name: str, *arguments: str) -> list[Outcome]:
     """Run pytest with these arguments and this fault turned on."""
     with tempfile.TemporaryDirectory() as directory:
         report = Path(directory) / 'report.xml'
-        environment = {**os.environ, 'WS4REDIS_BROKEN': name, 'HYPOTHESIS_STORAGE_DIRECTORY': directory}
+        environment = {
+            **os.environ,
+            'WS4REDIS_BROKEN': name,
+            'HYPOTHESIS_STORAGE_DIRECTORY': directory,
+        }
         command = [sys.executable, '-m', 'pytest', *arguments, f'--junitxml={report}']
         try:
             done = subprocess.run(
-                command, cwd=REPOSITORY, env=environment, capture_output=True, text=True, timeout=SECONDS, check=False
+                command,
+                cwd=REPOSITORY,
+                env=environment,
+                capture_output=True,
+                text=True,
+                timeout=SECONDS,
+                check=False,
             )
         except subprocess.TimeoutExpired:
             return [Outcome('the run', name, 'error', f'not done after {SECONDS:.0f} s')]
         if not report.exists():
-            return [Outcome('the run', name, 'error', (done.stdout + done.stderr).strip().splitlines()[-1])]
+            return [
+                Outcome(
+                    'the run', name, 'error', (done.stdout + done.stderr).strip().splitlines()[-1]
+                )
+            ]
         return [outcome_of(case) for case in ElementTree.parse(report).iter('testcase')]
 
 
 def outcome_of(case: ElementTree.Element) -> Outcome:
     """What pytest reports of one test."""
     name = case.get('name', '')
-    found = re.match(r'test_f(\d+)_', name) if case.get('classname') == 'tests.test_regressions' else None
+    found = (
+        re.match(r'test_f(\d+)_', name)
+        if case.get('classname') == 'tests.test_regressions'
+        else None
+    )
     row = f'F{found[1]}' if found else ''
     for tag, kind in (('error', 'error'), ('failure', 'failed'), ('skipped', 'skipped')):
         element = case.find(tag)
@@ -150,11 +192,16 @@ def judge(name: str, outcomes: list[Outcome]) -> str:
     for outcome in own:
         fails = outcome.shows(SWITCHES[name].raises)
         verdicts.append('skipped' if outcome.kind == 'skipped' else 'passed' if fails else 'failed')
-        print_row(name, outcome, 'yes' if fails else outcome.kind.upper(), f'{passed}/{len(others)}')
+        print_row(
+            name, outcome, 'yes' if fails else outcome.kind.upper(), f'{passed}/{len(others)}'
+        )
     if not own:
         print(f'{name:<6} has no test of its own')
     if passed < OTHERS * len(others):
-        print(f'{name:<6} breaks {len(others) - passed} of {len(others)} other tests: it is more than the fault')
+        print(
+            f'{name:<6} breaks {len(others) - passed} of {len(others)} other tests: it is more '
+            f'than the fault'
+        )
     if not own or 'failed' in verdicts or passed < OTHERS * len(others):
         return 'failed'
     return 'skipped' if 'passed' not in verdicts else 'passed'
@@ -162,14 +209,22 @@ def judge(name: str, outcomes: list[Outcome]) -> str:
 
 def print_row(name: str, outcome: Outcome, verdict: str, others: str) -> None:
     """One line of the table."""
-    print(f'{name:<6} {outcome.name.removeprefix("test_")[:76]:<76} {verdict:<8} {others:<10} {outcome.message[:100]}'.rstrip())
+    print(
+        (
+            f'{name:<6} {outcome.name.removeprefix("test_")[:76]:<76} {verdict:<8} {others:<10} '
+            f'{outcome.message[:100]}'
+        ).rstrip()
+    )
 
 
 def judge_unbroken(outcomes: list[Outcome]) -> bool:
     """Whether every test of test_regressions.py passes if nothing is broken."""
     failed = [outcome for outcome in outcomes if outcome.kind in ('failed', 'error')]
     regressions = [outcome for outcome in failed if outcome.row]
-    print(f'Nothing broken: {len(outcomes) - len(failed)} of {len(outcomes)} tests pass or are skipped')
+    print(
+        f'Nothing broken: {len(outcomes) - len(failed)} of {len(outcomes)} tests pass or are '
+        f'skipped'
+    )
     for outcome in failed:
         print(f'  {outcome.name}: {outcome.message[:100]}')
     return bool(outcomes) and not regressions
@@ -180,22 +235,32 @@ def judge_contract(name: str, outcomes: list[Outcome]) -> bool:
     cases = {found[1]: outcome for outcome in outcomes if (found := CASE.search(outcome.name))}
     caught = [case for case, outcome in cases.items() if outcome.kind in ('failed', 'error')]
     verdict = 'NONE' if not caught else f'{len(caught)}/{len(cases)}'
-    print(f'{name:<40} {verdict:<8} {", ".join(caught[:MOST_SHOWN])}{" ..." if len(caught) > MOST_SHOWN else ""}'.rstrip())
+    shown = ', '.join(caught[:MOST_SHOWN]) + (' ...' if len(caught) > MOST_SHOWN else '')
+    print(f'{name:<40} {verdict:<8} {shown}'.rstrip())
     if not cases:
         print(f'{"":<40} {outcomes[-1].message[:100] if outcomes else "no case was run"}')
     return 0 < len(caught) <= MOST_CAUGHT * len(cases)
 
 
 def main_contract(names: list[str]) -> bool:
-    """Run the contract with each of these mutations; whether each was found, and nothing without one."""
+    """Run the contract with each of these mutations; whether each was found, and nothing without
+    one.
+    """
     print('The contract: which of its cases find which mutation, in memory on fakeredis')
     with ThreadPoolExecutor(PROCESSES) as pool:
         runs = pool.map(run_contract, ['', *names])
         unbroken = [outcome for outcome in next(runs) if CASE.search(outcome.name)]
         failing = [outcome.name for outcome in unbroken if outcome.kind != 'passed']
-        print(f'Nothing broken: {len(unbroken) - len(failing)} of {len(unbroken)} cases hold {" ".join(failing)}'.rstrip())
+        print(
+            (
+                f'Nothing broken: {len(unbroken) - len(failing)} of {len(unbroken)} cases hold '
+                f'{" ".join(failing)}'
+            ).rstrip()
+        )
         print(f'\n{"mutation":<40} {"found by":<8} cases')
-        verdicts = [judge_contract(name, outcomes) for name, outcomes in zip(names, runs, strict=True)]
+        verdicts = [
+            judge_contract(name, outcomes) for name, outcomes in zip(names, runs, strict=True)
+        ]
     print(f'\n{verdicts.count(True)} found, {verdicts.count(False)} not')
     return bool(unbroken) and not failing and all(verdicts)
 
@@ -208,25 +273,38 @@ def main_switches(names: list[str]) -> bool:
         print(f'\n{"fault":<6} {"its tests":<76} {"fails":<8} {"others":<10} with')
         verdicts = [judge(name, outcomes) for name, outcomes in zip(names, runs, strict=True)]
     skipped = verdicts.count('skipped')
-    print(f'\n{verdicts.count("passed")} passed, {verdicts.count("failed")} failed' + (f', {skipped} skipped' if skipped else ''))
+    print(
+        f'\n{verdicts.count("passed")} passed, {verdicts.count("failed")} failed'
+        + (f', {skipped} skipped' if skipped else '')
+    )
     return sound and 'failed' not in verdicts
 
 
 def run_script(node: str, name: str) -> list[Outcome]:
-    """Run the cases of the browser's client with this mutation of it; with none if the name is empty."""
+    """Run the cases of the browser's client with this mutation of it; with none if the name is
+    empty.
+    """
     with tempfile.TemporaryDirectory() as directory:
         module = (STATIC / 'ws4redis.esm.js').read_text('utf-8')
         if name:
             module = without(module, SCRIPT_MUTATIONS[name])
         (Path(directory) / 'ws4redis.esm.js').write_text(module, 'utf-8')
         (Path(directory) / 'ws4redis.js').write_text(classic(module), 'utf-8')
-        done = run_node(node, '--test', '--test-reporter=tap', *map(str, CASES), static=Path(directory))
-    found = re.findall(r'^ *(not ok|ok) \d+ - (.+ \((?:script|module)\))$', done.stdout, re.MULTILINE)
-    return [Outcome(case, '', 'passed' if verdict == 'ok' else 'failed', '') for verdict, case in found]
+        done = run_node(
+            node, '--test', '--test-reporter=tap', *map(str, CASES), static=Path(directory)
+        )
+    found = re.findall(
+        r'^ *(not ok|ok) \d+ - (.+ \((?:script|module)\))$', done.stdout, re.MULTILINE
+    )
+    return [
+        Outcome(case, '', 'passed' if verdict == 'ok' else 'failed', '') for verdict, case in found
+    ]
 
 
 def judge_script(name: str, outcomes: list[Outcome]) -> bool:
-    """Print which cases caught a mutation; whether any did in each of the two files, and not all."""
+    """Print which cases caught a mutation; whether any did in each of the two files, and not
+    all.
+    """
     caught = [outcome.name for outcome in outcomes if outcome.kind == 'failed']
     in_both = all(any(case.endswith(form) for case in caught) for form in ('(script)', '(module)'))
     verdict = f'{len(caught)}/{len(outcomes)}' if in_both else 'NONE'
@@ -235,7 +313,9 @@ def judge_script(name: str, outcomes: list[Outcome]) -> bool:
 
 
 def main_script(names: list[str]) -> bool:
-    """Run the client's cases with each of these mutations; whether each was found, and nothing without one."""
+    """Run the client's cases with each of these mutations; whether each was found, and nothing
+    without one.
+    """
     print("The browser's client: which of its cases find which mutation, under Node.js")
     node = shutil.which('node')
     if node is None:
@@ -245,15 +325,24 @@ def main_script(names: list[str]) -> bool:
         runs = pool.map(partial(run_script, node), ['', *names])
         unbroken = next(runs)
         failing = [outcome.name for outcome in unbroken if outcome.kind != 'passed']
-        print(f'Nothing broken: {len(unbroken) - len(failing)} of {len(unbroken)} cases pass {" ".join(failing)}'.rstrip())
+        print(
+            (
+                f'Nothing broken: {len(unbroken) - len(failing)} of {len(unbroken)} cases pass '
+                f'{" ".join(failing)}'
+            ).rstrip()
+        )
         print(f'\n{"mutation":<40} {"found by":<8} the first of them')
-        verdicts = [judge_script(name, outcomes) for name, outcomes in zip(names, runs, strict=True)]
+        verdicts = [
+            judge_script(name, outcomes) for name, outcomes in zip(names, runs, strict=True)
+        ]
     print(f'\n{verdicts.count(True)} found, {verdicts.count(False)} not')
     return bool(unbroken) and not failing and all(verdicts)
 
 
 def main(arguments: list[str]) -> int:
-    """Run everything, the contract or the client alone, or the faults that are named; gives the exit status."""
+    """Run everything, the contract or the client alone, or the faults that are named; gives the
+    exit status.
+    """
     known = {'contract', 'script', *SWITCHES, *MUTATIONS, *SCRIPT_MUTATIONS}
     unknown = [name for name in arguments if name not in known]
     if unknown:
@@ -261,8 +350,14 @@ def main(arguments: list[str]) -> int:
         return 2
     everything = not arguments
     switches = [name for name in SWITCHES if everything or name in arguments]
-    mutations = [name for name in MUTATIONS if everything or 'contract' in arguments or name in arguments]
-    scripts = [name for name in SCRIPT_MUTATIONS if everything or 'script' in arguments or name in arguments]
+    mutations = [
+        name for name in MUTATIONS if everything or 'contract' in arguments or name in arguments
+    ]
+    scripts = [
+        name
+        for name in SCRIPT_MUTATIONS
+        if everything or 'script' in arguments or name in arguments
+    ]
     parts = ((main_switches, switches), (main_contract, mutations), (main_script, scripts))
     found = [main(names) for main, names in parts if names]
     return 0 if all(found) else 1

@@ -1,7 +1,8 @@
-"""Subscribers as existing projects write them: one class for each pattern of test_overrides.py, for every driver.
+"""Subscribers as existing projects write them: one class for each pattern of test_overrides.py, for
+every driver.
 
-Each can be named in WS4REDIS_SUBSCRIBER, in another process too. What happened is noted in Redis, in the list NOTES, where
-any test can read it.
+Each can be named in WS4REDIS_SUBSCRIBER, in another process too. What happened is noted in Redis,
+in the list NOTES, where any test can read it.
 """
 
 from __future__ import annotations
@@ -24,13 +25,19 @@ from ws4redis.subscriber import RedisSubscriber
 NOTES = 'notes'
 
 OTHER_SERVER = fakeredis.FakeServer()
-"""The server of subscribers that bring a client of their own, unless OVERRIDES_OTHER_URL names a real one."""
+"""The server of subscribers that bring a client of their own, unless OVERRIDES_OTHER_URL names a
+real one.
+"""
 
 
 def other_client() -> redis.Redis:
     """A client of the other server."""
     url = os.environ.get('OVERRIDES_OTHER_URL')
-    return redis.Redis.from_url(url, protocol=2) if url else fakeredis.FakeRedis(server=OTHER_SERVER, protocol=2)
+    return (
+        redis.Redis.from_url(url, protocol=2)
+        if url
+        else fakeredis.FakeRedis(server=OTHER_SERVER, protocol=2)
+    )
 
 
 def facility_of(request: Any) -> str:
@@ -120,7 +127,9 @@ class LabStore(RedisStore):
         sessions: Any = (),
         server: bool = False,
     ) -> list[str]:
-        channels = super()._get_message_channels(request, facility, broadcast, groups, users, sessions)
+        channels = super()._get_message_channels(
+            request, facility, broadcast, groups, users, sessions
+        )
         if server:
             channels.append(f'{self.get_prefix()}server:{facility}')
         return channels
@@ -139,19 +148,27 @@ class LabSubscriber(RedisSubscriber, LabStore):
     def set_pubsub_channels(self, request: Any, channels: list[str]) -> None:
         super().set_pubsub_channels(request, channels)
         facility = facility_of(request)
-        for name in self._get_message_channels(request=request, facility=facility, server='publish-server' in channels):
+        for name in self._get_message_channels(
+            request=request, facility=facility, server='publish-server' in channels
+        ):
             self._publishers.add(name)
-        for name in self._get_message_channels(request=request, facility=facility, server='subscribe-server' in channels):
+        for name in self._get_message_channels(
+            request=request, facility=facility, server='subscribe-server' in channels
+        ):
             self._subscription.subscribe(name)
 
 
 class FewAudiences(RedisSubscriber):
-    """Its names know neither sessions nor groups: they are handed on only if they were asked for."""
+    """Its names know neither sessions nor groups: they are handed on only if they were asked
+    for.
+    """
 
     subscription_channels = ['subscribe-broadcast']
     publish_channels: list[str] = []
 
-    def _get_message_channels(self, request: Any, facility: str, broadcast: bool = False) -> list[str]:  # type: ignore[override]
+    def _get_message_channels(
+        self, request: Any, facility: str, broadcast: bool = False
+    ) -> list[str]:  # type: ignore[override]
         return [f'all:{facility}'] if broadcast else []
 
 
@@ -172,10 +189,14 @@ class JsonCommands(Noting):
         getattr(self, f'do_{command.pop("do")}')(**command)
 
     def do_answer(self, text: str) -> None:
-        RedisPublisher(facility=self.facility, broadcast=True).publish_message(json.dumps({'answer': text}))
+        RedisPublisher(facility=self.facility, broadcast=True).publish_message(
+            json.dumps({'answer': text})
+        )
 
     def do_answer_me(self, text: str) -> None:
-        RedisPublisher(facility=self.facility, users=[SELF], request=self.request).publish_message(text)
+        RedisPublisher(facility=self.facility, users=[SELF], request=self.request).publish_message(
+            text
+        )
 
     def do_count_groups(self) -> None:
         self.note(f'{Group.objects.count()} groups')
@@ -333,7 +354,13 @@ class ReturnsWhatItLikes(RedisSubscriber):
 
     def parse_response(self) -> Any:
         data = super().parse_response()[-1]
-        types: dict[bytes, Any] = {b's': str, b'b': bytes, b'a': bytearray, b'm': RedisMessage, b'e': lambda text: ''}
+        types: dict[bytes, Any] = {
+            b's': str,
+            b'b': bytes,
+            b'a': bytearray,
+            b'm': RedisMessage,
+            b'e': lambda text: '',
+        }
         text = data.decode()
         return text if data[:1] == b's' else types[data[:1]](data)
 
@@ -416,10 +443,14 @@ class FromRedisStore(RedisStore):
     def set_pubsub_channels(self, request: Any, channels: list[str]) -> None:
         facility = facility_of(request)
         self._publishers = set()
-        for key in self._get_message_channels(request=request, facility=facility, broadcast='publish-broadcast' in channels):
+        for key in self._get_message_channels(
+            request=request, facility=facility, broadcast='publish-broadcast' in channels
+        ):
             self._publishers.add(key)
         self._subscription = self._connection.pubsub()
-        for key in self._get_message_channels(request=request, facility=facility, broadcast='subscribe-broadcast' in channels):
+        for key in self._get_message_channels(
+            request=request, facility=facility, broadcast='subscribe-broadcast' in channels
+        ):
             self._subscription.subscribe(key)
 
     def send_persited_messages(self, websocket: Any) -> None:
@@ -469,7 +500,10 @@ class KeepsRequest(Noting):
         super().set_pubsub_channels(request, channels)
 
     def publish_message(self, message: Any, expire: float | None = None) -> None:
-        self.note(f'{self.request.user.get_username()}: {message.decode()}, {self.request.headers["User-Agent"]}')
+        self.note(
+            f'{self.request.user.get_username()}: {message.decode()}, '
+            f'{self.request.headers["User-Agent"]}'
+        )
 
     def release(self) -> None:
         self.note(f'{self.request.user.get_username()} of {self.request.session.session_key} left')

@@ -1,4 +1,6 @@
-"""Subscribers and callbacks that one test each looks through; the patterns of existing projects are in overrides.py."""
+"""Subscribers and callbacks that one test each looks through; the patterns of existing projects
+are in overrides.py.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +35,10 @@ class NotesItsConnection(Noting):
     def set_pubsub_channels(self, request: Any, channels: list[str]) -> None:
         super().set_pubsub_channels(request, channels)
         self.note(f'{id(self._connection)}')
-        self.note(f'{isinstance(self._connection, redis.Redis)}, {type(self._connection.pubsub()).__name__}')
+        self.note(
+            f'{isinstance(self._connection, redis.Redis)}, '
+            f'{type(self._connection.pubsub()).__name__}'
+        )
         self._connection.hset('hash', 'field', 'value')
 
 
@@ -47,9 +52,15 @@ class NotesItsSubscription(Noting):
         subscription.psubscribe('lab:*', 'shop:*')
         subscription.unsubscribe('two')
         subscription.punsubscribe('shop:*')
-        self.note(f'{sorted(subscription.channels)}, {sorted(subscription.patterns)}, {subscription.subscribed}')
+        self.note(
+            f'{sorted(subscription.channels)}, {sorted(subscription.patterns)}, '
+            f'{subscription.subscribed}'
+        )
         self.note(f'{subscription.connection}, {self._connection.pubsub() is subscription}')
-        calls: list[Any] = [lambda: subscription.subscribe(one=print), lambda: subscription.run_in_thread(0.1)]
+        calls: list[Any] = [
+            lambda: subscription.subscribe(one=print),
+            lambda: subscription.run_in_thread(0.1),
+        ]
         for wrong in calls:
             try:
                 wrong()
@@ -202,7 +213,9 @@ class NotesMessages(Noting):
 
 
 class RaisesWhatItIsTold(RedisSubscriber):
-    """Raises the exception of redis-py, or the built-in one, that the client names; publishes what is no such name."""
+    """Raises the exception of redis-py, or the built-in one, that the client names; publishes
+    what is no such name.
+    """
 
     def publish_message(self, message: Any, expire: float | None = None) -> None:
         name = message.decode()
@@ -267,7 +280,10 @@ class NotesItself(Noting):
     def publish_message(self, message: Any, expire: float | None = None) -> None:
         for name in message.decode().split():
             self.note(f'{name} {callable(getattr(self, name))}')
-        self.note(f'{self._publishers}, {list(self._subscription.channels)}, {self._expire}, {self.get_prefix()!r}')
+        self.note(
+            f'{self._publishers}, {list(self._subscription.channels)}, {self._expire}, '
+            f'{self.get_prefix()!r}'
+        )
         self.note(f'{self._get_message_channels(request=None, facility="chat", users=["john"])}')
 
 

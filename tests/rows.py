@@ -1,8 +1,9 @@
-"""Prints every row of what existing projects rely on and of what release 0.6.0 did wrong, with its tests: python -m tests.rows
+"""Prints every row of what existing projects rely on and of what release 0.6.0 did wrong, with its
+tests: python -m tests.rows
 
-U is what projects rely on, O how they override the subscriber, C the contract with an override, F what release 0.6.0 did wrong.
-A test is a row's by its name, test_u7_..., wherever it stands; pytest says which there are. A row without one shows an empty
-cell, and the exit status is 1.
+U is what projects rely on, O how they override the subscriber, C the contract with an override, F
+what release 0.6.0 did wrong. A test is a row's by its name, test_u7_..., wherever it stands; pytest
+says which there are. A row without one shows an empty cell, and the exit status is 1.
 """
 
 import re
@@ -19,14 +20,20 @@ __all__ = ['ASIDE', 'ROWS', 'Test', 'collect', 'files', 'missing', 'table']
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 ASIDE = {
-    'U20': 'how many websockets listen is asked of all processes: count_listeners(), work of its own',
+    'U20': 'how many websockets listen is asked of all processes: count_listeners(), work of '
+    'its own',
     'O11': 'the same; that PUBSUB NUMSUB counts processes is shown beside O6',
 }
 """Rows that are tested with something else, and with what."""
 
 NUMBERS = {'U': range(1, 25), 'O': range(1, 13), 'C': range(12), 'F': range(1, 25)}
 
-ROWS = [row for kind, numbers in NUMBERS.items() for number in numbers if (row := f'{kind}{number}') not in ASIDE]
+ROWS = [
+    row
+    for kind, numbers in NUMBERS.items()
+    for number in numbers
+    if (row := f'{kind}{number}') not in ASIDE
+]
 
 NAME = re.compile(r'test_([uocf]\d+)_')
 
@@ -81,7 +88,11 @@ class _Collector:
 def files() -> list[str]:
     """The test files in which a row is named."""
     paths = sorted((REPOSITORY / 'tests').rglob('test_*.py'))
-    return [str(path) for path in paths if re.search(rf'^\s*def {NAME.pattern}', path.read_text('utf-8'), re.MULTILINE)]
+    return [
+        str(path)
+        for path in paths
+        if re.search(rf'^\s*def {NAME.pattern}', path.read_text('utf-8'), re.MULTILINE)
+    ]
 
 
 def collect(*paths: str) -> list[Test]:
@@ -92,9 +103,22 @@ def collect(*paths: str) -> list[Test]:
     """
     collector = _Collector()
     with redirect_stdout(sys.stderr):
-        arguments = ['--collect-only', '--quiet', '--quiet', '--no-summary', '-p', 'no:cacheprovider', *paths]
+        arguments = [
+            '--collect-only',
+            '--quiet',
+            '--quiet',
+            '--no-summary',
+            '-p',
+            'no:cacheprovider',
+            *paths,
+        ]
         # Pytest would rewrite this package's assertions, and finds it imported.
-        arguments += ['-W', 'ignore::pytest.PytestAssertRewriteWarning', '--rootdir', str(REPOSITORY)]
+        arguments += [
+            '-W',
+            'ignore::pytest.PytestAssertRewriteWarning',
+            '--rootdir',
+            str(REPOSITORY),
+        ]
         status = pytest.main(arguments, plugins=[collector])
     if status != pytest.ExitCode.OK:
         raise RuntimeError(f'pytest has ended with {status}')

@@ -1,4 +1,6 @@
-"""The sandbox in processes of its own: it has settings of its own. Management commands, its tests, and the server."""
+"""The sandbox in processes of its own: it has settings of its own. Management commands, its
+tests, and the server.
+"""
 
 import os
 import re
@@ -29,7 +31,9 @@ class Sandbox:
     """
 
     def __init__(self, database: Path, redis_url: str | None = None) -> None:
-        inherited = {name: value for name, value in os.environ.items() if name not in SANDBOX_VARIABLES}
+        inherited = {
+            name: value for name, value in os.environ.items() if name not in SANDBOX_VARIABLES
+        }
         own = {'PYTHONPATH': str(REPOSITORY), 'SANDBOX_DATABASE': str(database)}
         self.environment = {**inherited, **own, **({'REDIS_URL': redis_url} if redis_url else {})}
 
@@ -37,7 +41,13 @@ class Sandbox:
         """Run manage.py, expect it to succeed without a warning and return what it said."""
         command = [sys.executable, '-W', 'error', 'sandbox/manage.py', *arguments]
         process = subprocess.run(
-            command, cwd=REPOSITORY, env=self.environment, capture_output=True, text=True, timeout=120, check=False
+            command,
+            cwd=REPOSITORY,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
         )
         assert process.returncode == 0, process.stdout + process.stderr
         return process.stdout + process.stderr
@@ -45,15 +55,35 @@ class Sandbox:
     def test(self, *arguments: str) -> str:
         """Run its own tests by pytest, warnings as errors, and return the last line."""
         plugin = () if PLUGIN_INSTALLED else ('-p', PLUGIN)
-        command = [sys.executable, '-W', 'error', '-m', 'pytest', '-q', '-p', 'no:cacheprovider', *plugin, *arguments, 'sandbox']
+        command = [
+            sys.executable,
+            '-W',
+            'error',
+            '-m',
+            'pytest',
+            '-q',
+            '-p',
+            'no:cacheprovider',
+            *plugin,
+            *arguments,
+            'sandbox',
+        ]
         process = subprocess.run(
-            command, cwd=REPOSITORY, env=self.environment, capture_output=True, text=True, timeout=300, check=False
+            command,
+            cwd=REPOSITORY,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
         )
         assert process.returncode == 0, process.stdout + process.stderr
         return process.stdout.splitlines()[-1]
 
     @contextmanager
-    def serve(self, log: Path, logins: dict[str, list[str]] | None = None) -> Iterator['SandboxServer']:
+    def serve(
+        self, log: Path, logins: dict[str, list[str]] | None = None
+    ) -> Iterator['SandboxServer']:
         """Run the development server on a free port; it writes into the file `log`."""
         server = SandboxServer(self, log, logins or {})
         try:
@@ -66,7 +96,8 @@ class Sandbox:
 
 
 class SandboxServer:
-    """The development server; after kill() or stop() it may be started again, and listens on the same port.
+    """The development server; after kill() or stop() it may be started again, and listens on the
+    same port.
 
     Args:
         log: the file into which it writes.
@@ -98,7 +129,16 @@ class SandboxServer:
     def start(self) -> None:
         """Start it, and return when it listens."""
         self._begin = len(self.said())
-        command = [sys.executable, '-W', 'error', '-u', 'sandbox/manage.py', 'runserver', '--noreload', f'127.0.0.1:{self.port}']
+        command = [
+            sys.executable,
+            '-W',
+            'error',
+            '-u',
+            'sandbox/manage.py',
+            'runserver',
+            '--noreload',
+            f'127.0.0.1:{self.port}',
+        ]
         with self.log.open('ab') as log:
             self._process = subprocess.Popen(
                 command,
@@ -112,9 +152,13 @@ class SandboxServer:
 
     def _port(self) -> int | None:
         # The line that Django writes when it listens.
-        found = re.search(r'development server at http://127\.0\.0\.1:(\d+)/', self.said()[self._begin :])
+        found = re.search(
+            r'development server at http://127\.0\.0\.1:(\d+)/', self.said()[self._begin :]
+        )
         assert self._process is not None
-        assert found or self._process.poll() is None, f'the sandbox ended before it listened:\n{self.said()}'
+        assert found or self._process.poll() is None, (
+            f'the sandbox ended before it listened:\n{self.said()}'
+        )
         return int(found[1]) if found else None
 
     def stop(self) -> None:

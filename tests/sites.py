@@ -1,11 +1,15 @@
-"""One site in three forms, so that a test of what a project relies on is written once and holds in all of them.
+"""One site in three forms, so that a test of what a project relies on is written once and holds in
+all of them.
 
     broker          everything in the test's process and thread: a Broker
-    thread-memory   the unpatched form: the loop in a thread of its own, on memory://, its clients over TCP
-    gunicorn-redis  the production form: gunicorn's gevent worker, a process of its own, and a redis-server (tests/production)
+    thread-memory   the unpatched form: the loop in a thread of its own, on memory://, its clients
+                    over TCP
+    gunicorn-redis  the production form: gunicorn's gevent worker, a process of its own, and a
+                    redis-server (tests/production)
 
-What a test reads is complete in each: in memory nothing is ever under way, a LiveServer knows when nothing moves, and gunicorn
-is asked by pings of every client and by a message through Redis that has passed it.
+What a test reads is complete in each: in memory nothing is ever under way, a LiveServer knows when
+nothing moves, and gunicorn is asked by pings of every client and by a message through Redis that
+has passed it.
 """
 
 import contextlib
@@ -73,7 +77,9 @@ class Site(ABC):
 
     @abstractmethod
     def _settle(self) -> None:
-        """Until everything that was published or sent has arrived, and every call of the site's code has ended."""
+        """Until everything that was published or sent has arrived, and every call of the site's
+        code has ended.
+        """
 
     @abstractmethod
     def run(self, function: Callable[..., Any], *arguments: Any) -> Any:
@@ -109,7 +115,9 @@ class Site(ABC):
         self._seen_errors = 0
 
     def settle(self) -> None:
-        """Until everything that was published or sent has arrived, and every call of the site's code has ended."""
+        """Until everything that was published or sent has arrived, and every call of the site's
+        code has ended.
+        """
         if not self.ended:
             self._settle()
 
@@ -118,7 +126,9 @@ class Site(ABC):
         self.run(inside.create_user, name, groups)
 
     def log_in(self, name: str, groups: Sequence[str] | None = None) -> str:
-        """Log a user in; gives the session's key. groups: what the project writes into the session."""
+        """Log a user in; gives the session's key. groups: what the project writes into the
+        session.
+        """
         return str(self.run(inside.log_in, name, groups))
 
     def publish(self, *texts: str | bytes, channel: str = 'broadcast:news') -> None:
@@ -188,9 +198,16 @@ class InBroker(Site):
         headers: Mapping[str, str] | None = None,
         subprotocols: Sequence[str] = (),
     ) -> Any:
-        keywords: dict[str, Any] = {} if allowed_channels is NOT_GIVEN else {'allowed_channels': allowed_channels}
+        keywords: dict[str, Any] = (
+            {} if allowed_channels is NOT_GIVEN else {'allowed_channels': allowed_channels}
+        )
         return self.world.connect(
-            url, subscriber=subscriber, session=session, headers=headers, subprotocols=subprotocols, **keywords
+            url,
+            subscriber=subscriber,
+            session=session,
+            headers=headers,
+            subprotocols=subprotocols,
+            **keywords,
         )
 
     def send_together(self, client: Any, *texts: str) -> None:
@@ -220,7 +237,11 @@ class InBroker(Site):
         return '\n'.join(record.getMessage() for record in self._caplog.get_records('call'))
 
     def _errors(self) -> list[str]:
-        return [record.getMessage() for record in self._caplog.get_records('call') if record.levelname == 'ERROR']
+        return [
+            record.getMessage()
+            for record in self._caplog.get_records('call')
+            if record.levelname == 'ERROR'
+        ]
 
     @property
     def published(self) -> list[tuple[str, str]]:

@@ -1,6 +1,8 @@
-"""A plugin for runs of the suite in other surroundings: nothing may wait, or a clock tool is active in each test.
+"""A plugin for runs of the suite in other surroundings: nothing may wait, or a clock tool is active
+in each test.
 
-    WS4REDIS_SURROUNDINGS=no-waiting python -m pytest -p tests.surroundings tests/testing/test_contract.py
+WS4REDIS_SURROUNDINGS=no-waiting python -m pytest -p tests.surroundings
+tests/testing/test_contract.py
 """
 
 import os
@@ -25,7 +27,13 @@ def no_waiting() -> Iterator[None]:
     def refuse(*args: Any, **kwargs: Any) -> Any:
         raise AssertionError('something waits')
 
-    places = ((time, 'sleep'), (threading.Event, 'wait'), (select, 'select'), (select, 'poll'), (gevent, 'sleep'))
+    places = (
+        (time, 'sleep'),
+        (threading.Event, 'wait'),
+        (select, 'select'),
+        (select, 'poll'),
+        (gevent, 'sleep'),
+    )
     with ExitStack() as stack:
         for owner, name in places:
             stack.enter_context(mock.patch.object(owner, name, refuse))

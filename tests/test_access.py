@@ -1,4 +1,6 @@
-"""Who may have a websocket: origin, session and user, the site's callbacks failing closed, and the later look."""
+"""Who may have a websocket: origin, session and user, the site's callbacks failing closed, and
+the later look.
+"""
 
 from __future__ import annotations
 
@@ -175,7 +177,9 @@ def test_null_is_refused_even_if_it_is_named(settings: Settings) -> None:
     assert not origin_allowed('null')
 
 
-def test_request_without_an_origin_is_no_browsers_and_accepted_unless_one_is_required(settings: Settings) -> None:
+def test_request_without_an_origin_is_no_browsers_and_accepted_unless_one_is_required(
+    settings: Settings,
+) -> None:
     assert origin_allowed(None)
     settings.WS4REDIS_REQUIRE_ORIGIN = True
     assert not origin_allowed(None)
@@ -189,7 +193,9 @@ def test_host_that_is_not_allowed_is_a_bad_request(browser: Broker) -> None:
     assert b'ALLOWED_HOSTS' not in refused.value.body
 
 
-def test_refused_origin_is_logged_with_the_setting_that_would_help(broker: Broker, caplog: pytest.LogCaptureFixture) -> None:
+def test_refused_origin_is_logged_with_the_setting_that_would_help(
+    broker: Broker, caplog: pytest.LogCaptureFixture
+) -> None:
     with pytest.raises(HandshakeRejected) as refused:
         broker.connect('news', subscribe='broadcast', origin='https://evil.example')
     assert refused.value.status_code == 403
@@ -200,7 +206,9 @@ def test_refused_origin_is_logged_with_the_setting_that_would_help(broker: Broke
     assert refused.value.reason in caplog.text
 
 
-def test_origin_is_checked_before_any_code_of_the_site_runs(broker: Broker, settings: Settings) -> None:
+def test_origin_is_checked_before_any_code_of_the_site_runs(
+    broker: Broker, settings: Settings
+) -> None:
     asked: list[object] = []
     settings.WS4REDIS_PROCESS_REQUEST = asked.append
     assert status(broker, 'news', origin='https://evil.example') == 403
@@ -259,7 +267,9 @@ def test_user_who_is_not_active_is_nobody(broker: Broker, john: User) -> None:
 
 
 @pytest.mark.parametrize('table', ['django_session', 'auth_user'])
-def test_database_that_cannot_answer_makes_nobody_anonymous(browser: Broker, john: User, table: str) -> None:
+def test_database_that_cannot_answer_makes_nobody_anonymous(
+    browser: Broker, john: User, table: str
+) -> None:
     client = Client()
     client.force_login(john)
     with connection.cursor() as cursor:
@@ -277,11 +287,15 @@ def set_nothing(request: HttpRequest) -> None:
 def test_callback_may_be_a_callable_or_a_dotted_path(broker: Broker, settings: Settings) -> None:
     for callback in (set_nothing, f'{__name__}.set_nothing'):
         settings.WS4REDIS_PROCESS_REQUEST = callback
-        assert broker.connect('news', subscribe=['user', 'session', 'group', 'broadcast']).channels == ['broadcast:news']
+        assert broker.connect(
+            'news', subscribe=['user', 'session', 'group', 'broadcast']
+        ).channels == ['broadcast:news']
 
 
 @pytest.mark.parametrize('user', [None, 'missing'])
-def test_user_that_a_callback_leaves_out_is_anonymous_never_none(broker: Broker, settings: Settings, user: str | None) -> None:
+def test_user_that_a_callback_leaves_out_is_anonymous_never_none(
+    broker: Broker, settings: Settings, user: str | None
+) -> None:
     seen: list[object] = []
 
     def callback(request: Any) -> None:
@@ -376,7 +390,11 @@ EXCEPTIONS = [
 ]
 
 
-@pytest.mark.parametrize(('exception', 'expected'), EXCEPTIONS, ids=lambda value: getattr(value, '__class__', value).__name__)
+@pytest.mark.parametrize(
+    ('exception', 'expected'),
+    EXCEPTIONS,
+    ids=lambda value: getattr(value, '__class__', value).__name__,
+)
 @pytest.mark.parametrize('setting', ['WS4REDIS_PROCESS_REQUEST', 'WS4REDIS_ALLOWED_CHANNELS'])
 def test_exception_of_a_callback_refuses_the_handshake(
     browser: Broker, settings: Settings, setting: str, exception: Exception, expected: int
@@ -393,7 +411,14 @@ def test_exception_of_a_callback_refuses_the_handshake(
 
 @pytest.mark.parametrize('setting', ['WS4REDIS_PROCESS_REQUEST', 'WS4REDIS_ALLOWED_CHANNELS'])
 @pytest.mark.parametrize(
-    'path', ['tests.test_access.misspelt', 'tests.no_such_module.callback', 'nodots', '', 'tests.test_access.EXCEPTIONS']
+    'path',
+    [
+        'tests.test_access.misspelt',
+        'tests.no_such_module.callback',
+        'nodots',
+        '',
+        'tests.test_access.EXCEPTIONS',
+    ],
 )
 def test_name_that_does_not_resolve_to_a_callable_refuses_the_handshake(
     browser: Broker, settings: Settings, caplog: pytest.LogCaptureFixture, setting: str, path: str
@@ -432,7 +457,9 @@ def test_query_string_that_django_refuses_is_not_the_callbacks_fault(
     assert [record for record in caplog.records if record.exc_info] == []
 
 
-def test_expected_refusal_is_logged_without_a_traceback(broker: Broker, caplog: pytest.LogCaptureFixture) -> None:
+def test_expected_refusal_is_logged_without_a_traceback(
+    broker: Broker, caplog: pytest.LogCaptureFixture
+) -> None:
     def callback(request: HttpRequest, channels: list[str]) -> list[str]:
         raise PermissionDenied('not you')
 
@@ -443,9 +470,17 @@ def test_expected_refusal_is_logged_without_a_traceback(broker: Broker, caplog: 
 
 def test_no_detail_of_an_exception_reaches_the_client(browser: Broker, settings: Settings) -> None:
     """F12: host names and passwords were sent to clients."""
-    for exception in (RuntimeError, PermissionDenied, Http404, OperationalError, redis.ConnectionError):
+    for exception in (
+        RuntimeError,
+        PermissionDenied,
+        Http404,
+        OperationalError,
+        redis.ConnectionError,
+    ):
 
-        def callback(request: HttpRequest, channels: list[str], exception: type[Exception] = exception) -> list[str]:
+        def callback(
+            request: HttpRequest, channels: list[str], exception: type[Exception] = exception
+        ) -> list[str]:
             raise exception('redis://:s3cret@db.internal')
 
         with pytest.raises(HandshakeRejected) as refused:
@@ -468,13 +503,17 @@ def test_answer_of_the_callback_replaces_what_was_asked_for(broker: Broker) -> N
         asked.append(channels)
         return ['subscribe-broadcast']
 
-    client = broker.connect('news', subscribe=['user', 'session'], echo=True, allowed_channels=callback)
+    client = broker.connect(
+        'news', subscribe=['user', 'session'], echo=True, allowed_channels=callback
+    )
     assert asked == [['subscribe-session', 'subscribe-user']]
     assert client.channels == ['broadcast:news']
 
 
 def test_callback_may_be_a_dotted_path(broker: Broker) -> None:
-    client = broker.connect('news', subscribe='broadcast', allowed_channels=f'{__name__}.none_allowed')
+    client = broker.connect(
+        'news', subscribe='broadcast', allowed_channels=f'{__name__}.none_allowed'
+    )
     assert client.channels == []
     assert client.open
 
@@ -484,7 +523,9 @@ def test_answer_is_any_iterable(broker: Broker, answer: Callable[[list[str]], An
     def callback(request: HttpRequest, channels: list[str]) -> Any:
         return answer(channels)
 
-    assert broker.connect('news', subscribe='broadcast', allowed_channels=callback).channels == ['broadcast:news']
+    assert broker.connect('news', subscribe='broadcast', allowed_channels=callback).channels == [
+        'broadcast:news'
+    ]
 
 
 @pytest.mark.parametrize('answer', [None, 'subscribe-broadcast', b'subscribe-broadcast', True, 7])
@@ -496,7 +537,9 @@ def test_answer_that_is_no_list_refuses_the_handshake(browser: Broker, answer: o
 
 
 @pytest.mark.parametrize('name', ['subscribe-everything', 'broadcast', 'echo', '', 7])
-def test_name_that_there_is_not_in_the_answer_refuses_the_handshake(browser: Broker, name: Any) -> None:
+def test_name_that_there_is_not_in_the_answer_refuses_the_handshake(
+    browser: Broker, name: Any
+) -> None:
     def callback(request: HttpRequest, channels: list[str]) -> Any:
         return [*channels, name]
 
@@ -537,8 +580,14 @@ def test_logged_in_user_may_publish(broker: Broker, john: User) -> None:
         (['subscribe-all', 'token'], [], False, ['subscribe-all', 'token']),
     ],
 )
-def test_names_alone_count(query: list[str], channels: list[str], echo: bool, unknown: list[str]) -> None:
-    assert access.requested_channels(query, ['subscribe-user', 'publish-user']) == (channels, echo, unknown)
+def test_names_alone_count(
+    query: list[str], channels: list[str], echo: bool, unknown: list[str]
+) -> None:
+    assert access.requested_channels(query, ['subscribe-user', 'publish-user']) == (
+        channels,
+        echo,
+        unknown,
+    )
 
 
 def test_names_are_made_of_audiences() -> None:
@@ -557,10 +606,14 @@ def test_possible_names_are_not_asked_for_if_none_is_wanted() -> None:
 # Names that make no channel
 
 
-def test_user_whose_name_makes_no_channel_misses_that_channel_alone(broker: Broker, caplog: pytest.LogCaptureFixture) -> None:
+def test_user_whose_name_makes_no_channel_misses_that_channel_alone(
+    broker: Broker, caplog: pytest.LogCaptureFixture
+) -> None:
     """F13 at the handshake."""
     asked = ['user', 'group', 'broadcast']
-    client = broker.connect('news', subscribe=asked, force_user=DuckNamed('a:b'), groups=['x:y', 'staff'])
+    client = broker.connect(
+        'news', subscribe=asked, force_user=DuckNamed('a:b'), groups=['x:y', 'staff']
+    )
     assert set(client.channels) == {'group:staff:news', 'broadcast:news'}
     assert caplog.text.count('left out a channel') == 2
 
@@ -590,24 +643,35 @@ def member(john: User) -> Client:
 
 
 def test_groups_of_the_login_have_their_channels(broker: Broker, member: Client) -> None:
-    assert set(broker.connect('news', subscribe='group', client=member).channels) == {'group:staff:news', 'group:editors:news'}
+    assert set(broker.connect('news', subscribe='group', client=member).channels) == {
+        'group:staff:news',
+        'group:editors:news',
+    }
 
 
-def test_group_lost_since_login_has_no_channel_any_more(broker: Broker, member: Client, john: User) -> None:
+def test_group_lost_since_login_has_no_channel_any_more(
+    broker: Broker, member: Client, john: User
+) -> None:
     """F14: rights were frozen at login."""
     john.groups.remove(Group.objects.get(name='staff'))
-    assert broker.connect('news', subscribe='group', client=member).channels == ['group:editors:news']
+    assert broker.connect('news', subscribe='group', client=member).channels == [
+        'group:editors:news'
+    ]
     client = broker.connect('news', publish='group', client=member)
     client.send('hello')
     assert [publication.channel for publication in broker.published] == ['group:editors:news']
 
 
-def test_names_that_a_project_wrote_into_the_session_are_its_own_business(broker: Broker, member: Client, john: User) -> None:
+def test_names_that_a_project_wrote_into_the_session_are_its_own_business(
+    broker: Broker, member: Client, john: User
+) -> None:
     session = member.session
     session['ws4redis:memberof'] = [*session['ws4redis:memberof'], 'room-7']
     session.save()
     john.groups.clear()
-    assert broker.connect('news', subscribe='group', client=member).channels == ['group:room-7:news']
+    assert broker.connect('news', subscribe='group', client=member).channels == [
+        'group:room-7:news'
+    ]
 
 
 def test_groups_are_looked_up_only_if_their_channels_are_wanted(
@@ -619,7 +683,9 @@ def test_groups_are_looked_up_only_if_their_channels_are_wanted(
         broker.connect('news', subscribe='group', client=member)
 
 
-def test_database_away_when_groups_are_looked_up_refuses_the_handshake(browser: Broker, member: Client) -> None:
+def test_database_away_when_groups_are_looked_up_refuses_the_handshake(
+    browser: Broker, member: Client
+) -> None:
     with connection.cursor() as cursor:
         cursor.execute('ALTER TABLE auth_user_groups RENAME TO gone')
     assert status(browser, 'news', subscribe='group', client=member) == 503
@@ -652,7 +718,9 @@ def test_who_was_deactivated_is_no_longer_allowed(broker: Broker, member: Client
     assert not access.still_allowed(opened)
 
 
-def test_whose_password_was_changed_is_no_longer_allowed(broker: Broker, member: Client, john: User) -> None:
+def test_whose_password_was_changed_is_no_longer_allowed(
+    broker: Broker, member: Client, john: User
+) -> None:
     opened = opened_by(broker, member, 'user')
     john.set_password('another')
     john.save()
@@ -665,8 +733,13 @@ def test_who_was_deleted_is_no_longer_allowed(broker: Broker, member: Client, jo
     assert not access.still_allowed(opened)
 
 
-def test_who_lost_a_group_is_no_longer_allowed_if_its_channel_was_wanted(broker: Broker, member: Client, john: User) -> None:
-    with_groups, without = opened_by(broker, member, 'user', 'group'), opened_by(broker, member, 'user')
+def test_who_lost_a_group_is_no_longer_allowed_if_its_channel_was_wanted(
+    broker: Broker, member: Client, john: User
+) -> None:
+    with_groups, without = (
+        opened_by(broker, member, 'user', 'group'),
+        opened_by(broker, member, 'user'),
+    )
     john.groups.remove(Group.objects.get(name='staff'))
     assert not access.still_allowed(with_groups)
     assert access.still_allowed(without)
@@ -714,7 +787,9 @@ def test_nothing_is_decided_while_the_database_is_away(
     assert 'OperationalError' in caplog.text
 
 
-def test_those_who_lost_their_rights_are_found_among_others(broker: Broker, member: Client, john: User) -> None:
+def test_those_who_lost_their_rights_are_found_among_others(
+    broker: Broker, member: Client, john: User
+) -> None:
     opened = opened_by(broker, member, 'user')
     other = access.Access(user_key=None, session_key=None, groups=())
     assert access.no_longer_allowed([opened, other]) == set()

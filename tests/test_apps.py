@@ -1,4 +1,6 @@
-"""The Django application: checks and receivers are there once it is ready, and nothing else has happened."""
+"""The Django application: checks and receivers are there once it is ready, and nothing else has
+happened.
+"""
 
 import os
 import subprocess
@@ -47,7 +49,11 @@ assert forbidden == [], forbidden
 assert not {'gevent', 'fakeredis', 'ws4redis.loop'} & set(sys.modules)
 """
     arguments = [command] if command == 'check' else [command, '-c', 'import ws4redis.publisher']
-    environment = {**os.environ, 'PYTHONPATH': str(ROOT), 'DJANGO_SETTINGS_MODULE': 'tests.settings'}
+    environment = {
+        **os.environ,
+        'PYTHONPATH': str(ROOT),
+        'DJANGO_SETTINGS_MODULE': 'tests.settings',
+    }
     process = subprocess.run(
         [sys.executable, '-W', 'error', '-c', code, *arguments],
         env=environment,

@@ -46,17 +46,44 @@ def test_sequences_are_read_websocket_by_websocket(tmp_path: Path) -> None:
 def test_sequence_program_finds_no_fault(redis_url: str, form: str) -> None:
     """A tiny run over TCP, all parts of it real."""
     require('cc', shutil.which('cc'), 'Debian: apt-get install gcc libc6-dev')
-    command = [sys.executable, '-m', 'benchmarks.sequence', '--form', form, '--websockets', '20', '--messages', '30']
-    done = subprocess.run([*command, '--redis', redis_url], cwd=ROOT, capture_output=True, text=True, check=False, timeout=300)
+    command = [
+        sys.executable,
+        '-m',
+        'benchmarks.sequence',
+        '--form',
+        form,
+        '--websockets',
+        '20',
+        '--messages',
+        '30',
+    ]
+    done = subprocess.run(
+        [*command, '--redis', redis_url],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert re.search(r'20 websockets opened, 0 refused; 30 messages published, 600 frames received', done.stdout)
+    assert re.search(
+        r'20 websockets opened, 0 refused; 30 messages published, 600 frames received', done.stdout
+    )
     assert 'lost 0, repeated 0, out of order 0, closed 0' in done.stdout
 
 
 def test_missing_compiler_is_told_in_a_sentence() -> None:
     """Before anything is started."""
     command = [sys.executable, '-m', 'benchmarks.sequence', '--redis', 'redis://127.0.0.1:1/0']
-    done = subprocess.run(command, cwd=ROOT, env={'PATH': ''}, capture_output=True, text=True, check=False, timeout=300)
+    done = subprocess.run(
+        command,
+        cwd=ROOT,
+        env={'PATH': ''},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
     assert done.returncode == 1
     assert 'need a C compiler' in done.stderr and 'Traceback' not in done.stderr
 
@@ -72,13 +99,27 @@ CHEAP = {'ws4redis': 1.6, 'pytest-django': 1.6, 'an empty one': 0.1}
         (QUICK | CHANNELS, CHEAP, []),
         (QUICK, CHEAP, []),
         (QUICK | {testing.ANONYMOUS: [(2.1, 1.0)] * 3}, CHEAP, ['a test takes 2.10 ms']),
-        (QUICK | {testing.LOGIN: [(9.0, 1.0), (4.1, 1.0), (4.0, 1.0)]}, CHEAP, ['a test with a login takes 4.10 ms']),
+        (
+            QUICK | {testing.LOGIN: [(9.0, 1.0), (4.1, 1.0), (4.0, 1.0)]},
+            CHEAP,
+            ['a test with a login takes 4.10 ms'],
+        ),
         (QUICK, CHEAP | {'ws4redis': 1.7}, ['the plugin takes 1.60 ms more']),
-        (QUICK | CHANNELS | {testing.POSITIVE: [(1.9, 1.0)] * 3}, CHEAP, ['Channels without it takes 0.95 times']),
-        (QUICK | CHANNELS | {testing.NEGATIVE: [(58.0, 1.0)] * 3}, CHEAP, ['Channels with receive_nothing() takes 29.0 times']),
+        (
+            QUICK | CHANNELS | {testing.POSITIVE: [(1.9, 1.0)] * 3},
+            CHEAP,
+            ['Channels without it takes 0.95 times'],
+        ),
+        (
+            QUICK | CHANNELS | {testing.NEGATIVE: [(58.0, 1.0)] * 3},
+            CHEAP,
+            ['Channels with receive_nothing() takes 29.0 times'],
+        ),
     ],
 )
-def test_reach_that_is_missed_is_named(times: testing.Times, imports: dict[str, float], sentences: list[str]) -> None:
+def test_reach_that_is_missed_is_named(
+    times: testing.Times, imports: dict[str, float], sentences: list[str]
+) -> None:
     found = testing.missed(times, imports)
     assert len(found) == len(sentences)
     assert all(sentence.startswith(begin) for sentence, begin in zip(found, sentences, strict=True))
@@ -86,8 +127,21 @@ def test_reach_that_is_missed_is_named(times: testing.Times, imports: dict[str, 
 
 def run_testing(*arguments: str) -> str:
     """Tiny numbers; what it has printed."""
-    command = [sys.executable, '-m', 'benchmarks.testing', '--rounds', '2', '--tests', '3', '--imports', '1', *arguments]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=600)
+    command = [
+        sys.executable,
+        '-m',
+        'benchmarks.testing',
+        '--rounds',
+        '2',
+        '--tests',
+        '3',
+        '--imports',
+        '1',
+        *arguments,
+    ]
+    done = subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=600
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
@@ -103,7 +157,11 @@ def test_testing_program_times_our_tests() -> None:
 
 def test_testing_program_times_channels_beside() -> None:
     """Where `make bench-testing` has installed it."""
-    require('bench-testing', testing.is_made(testing.ENVIRONMENT), 'make bench-testing installs Channels once')
+    require(
+        'bench-testing',
+        testing.is_made(testing.ENVIRONMENT),
+        'make bench-testing installs Channels once',
+    )
     output = run_testing('--slow-tests', '2')
     waited = re.search(r'^Channels, with receive_nothing\(\) +(\d+\.\d\d)', output, re.MULTILINE)
     assert waited and float(waited[1]) > 100

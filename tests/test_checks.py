@@ -1,4 +1,6 @@
-"""System checks: every setting that cannot work has an id and a repair, and the defaults are silent."""
+"""System checks: every setting that cannot work has an id and a repair, and the defaults are
+silent.
+"""
 
 from __future__ import annotations
 
@@ -62,7 +64,12 @@ NUMBERS = [
     'WS4REDIS_THREADS',
     'WS4REDIS_BLOCKED_WARNING',
 ]
-MAY_BE_NONE = {'WS4REDIS_MESSAGE_RATE', 'WS4REDIS_MAX_WEBSOCKETS', 'WS4REDIS_PING_INTERVAL', 'WS4REDIS_RECHECK'}
+MAY_BE_NONE = {
+    'WS4REDIS_MESSAGE_RATE',
+    'WS4REDIS_MAX_WEBSOCKETS',
+    'WS4REDIS_PING_INTERVAL',
+    'WS4REDIS_RECHECK',
+}
 WHOLE = {
     'WS4REDIS_MAX_MESSAGE_SIZE',
     'WS4REDIS_MAX_PENDING',
@@ -120,7 +127,10 @@ FAULTS: list[tuple[str, Any, str]] = [
 
 FINE: list[tuple[str, Any]] = [
     ('WEBSOCKET_URL', '/'),
-    ('WS4REDIS_CONNECTION', {'host': 'localhost', 'port': 6379, 'db': 1, 'password': 'x', 'ssl': True}),
+    (
+        'WS4REDIS_CONNECTION',
+        {'host': 'localhost', 'port': 6379, 'db': 1, 'password': 'x', 'ssl': True},
+    ),
     ('WS4REDIS_CONNECTION', {'unix_socket_path': '/run/redis.sock'}),
     ('WS4REDIS_CONNECTION', 'rediss://:secret@redis.example.com:6380/2'),
     ('WS4REDIS_CONNECTION', 'unix:///run/redis.sock?db=1'),
@@ -156,14 +166,19 @@ def test_defaults_are_silent() -> None:
 
 
 @pytest.mark.parametrize(('name', 'value', 'number'), FAULTS)
-def test_value_that_cannot_work_is_named_with_its_repair(settings: Settings, name: str, value: Any, number: str) -> None:
+def test_value_that_cannot_work_is_named_with_its_repair(
+    settings: Settings, name: str, value: Any, number: str
+) -> None:
     setattr(settings, name, value)
     (message,) = found()
     assert message.id == f'ws4redis.{number}'
     assert message.is_serious() is number.startswith('E')
     assert message.hint and message.hint[-1] in '.?'
     assert message.msg.endswith('.')
-    named = {'WS4REDIS_SUBSCRIBER': 'WS4REDIS_SUBSCRIBER|NoLists|Bare', 'SESSION_ENGINE': 'Sessions in signed cookies'}
+    named = {
+        'WS4REDIS_SUBSCRIBER': 'WS4REDIS_SUBSCRIBER|NoLists|Bare',
+        'SESSION_ENGINE': 'Sessions in signed cookies',
+    }
     assert re.search(named.get(name, name), message.msg)
 
 
@@ -177,10 +192,14 @@ def test_faults_are_all_told_at_once(settings: Settings) -> None:
     settings.WEBSOCKET_URL = 'ws'
     settings.WS4REDIS_PREFIX = 7
     settings.WS4REDIS_ALLOWED_ORIGINS = ['example.com', 'example.org']
-    assert [message.id for message in found()] == [f'ws4redis.{number}' for number in ('E001', 'E005', 'E011', 'E011')]
+    assert [message.id for message in found()] == [
+        f'ws4redis.{number}' for number in ('E001', 'E005', 'E011', 'E011')
+    ]
 
 
-def test_memory_is_refused_where_it_would_lose_messages(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_memory_is_refused_where_it_would_lose_messages(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
     # In a test run memory:// is allowed whatever DEBUG says.
     monkeypatch.setattr(checks, 'memory_allowed', lambda value: False)
     settings.WS4REDIS_CONNECTION = 'memory://'
@@ -190,7 +209,11 @@ def test_memory_is_refused_where_it_would_lose_messages(settings: Settings, monk
 
 
 def test_password_is_in_no_message(settings: Settings) -> None:
-    for value in ('redis://:sec/ret@localhost:6379/0', 'redis://:secret@localhost:port/0', 'http://:secret@localhost/0'):
+    for value in (
+        'redis://:sec/ret@localhost:6379/0',
+        'redis://:secret@localhost:port/0',
+        'http://:secret@localhost/0',
+    ):
         settings.WS4REDIS_CONNECTION = value
         (message,) = found()
         assert 'sec' not in message.msg.replace('seconds', ''), message.msg
@@ -216,7 +239,9 @@ def test_missing_methods_are_named(settings: Settings) -> None:
         ('WS4REDIS_', 'It has no effect.'),
     ],
 )
-def test_misspelt_setting_is_named_with_the_right_one(settings: Settings, name: str, hint: str) -> None:
+def test_misspelt_setting_is_named_with_the_right_one(
+    settings: Settings, name: str, hint: str
+) -> None:
     setattr(settings, name, 1)
     (message,) = found()
     assert message.hint == hint
@@ -236,5 +261,9 @@ def ids() -> Iterator[str]:
 
 def test_every_id_is_tried_here() -> None:
     tried = {f'ws4redis.{number}' for _, _, number in FAULTS} | {'ws4redis.E003'}
-    written = {made.replace('{number}', number) for made in ids() for number in (('12', '13') if '{' in made else ('',))}
+    written = {
+        made.replace('{number}', number)
+        for made in ids()
+        for number in (('12', '13') if '{' in made else ('',))
+    }
     assert written == tried

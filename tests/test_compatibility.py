@@ -1,10 +1,11 @@
 """What projects of release 0.6.0 rely on: one flat list, each test named after its row.
 
-What goes through a websocket or Redis is tested in three forms (tests/sites.py): in a Broker, in the unpatched form on
-memory://, and in gunicorn's gevent worker on a redis-server. Where a form is left out, its test says why.
+What goes through a websocket or Redis is tested in three forms (tests/sites.py): in a Broker, in
+the unpatched form on memory://, and in gunicorn's gevent worker on a redis-server. Where a form is
+left out, its test says why.
 
-U15 (context processor, JavaScript) has a file of its own, the uWSGI part of U11 its server tests. U20 (count_listeners) is
-not there yet.
+U15 (context processor, JavaScript) has a file of its own, the uWSGI part of U11 its server tests.
+U20 (count_listeners) is not there yet.
 """
 
 from __future__ import annotations
@@ -68,7 +69,9 @@ def request_of(user: Any, session: Any = None) -> HttpRequest:
 
 def publish(message: Any, expire: float | None = None, **audience: Any) -> None:
     """Publish as a view does."""
-    RedisPublisher(facility='chat', **(audience or {'broadcast': True})).publish_message(message, expire)
+    RedisPublisher(facility='chat', **(audience or {'broadcast': True})).publish_message(
+        message, expire
+    )
 
 
 # U1: Redis layout
@@ -131,7 +134,9 @@ def test_u2_persisted_message_expires(site: InBroker) -> None:
     assert site.persisted('broadcast:chat') is None
 
 
-def test_u2_expire_beats_the_setting_and_zero_publishes_without_persisting(site: Site, settings: Settings) -> None:
+def test_u2_expire_beats_the_setting_and_zero_publishes_without_persisting(
+    site: Site, settings: Settings
+) -> None:
     settings.WS4REDIS_EXPIRE = 3600
     client = site.connect(CHAT)
     publish('older', 50)
@@ -147,7 +152,10 @@ def test_u2_setting_may_be_none(site: Site, settings: Settings) -> None:
     client = site.connect(CHAT)
     publish('from a view')
     client.send('from a browser')
-    assert site.published == [('broadcast:chat', 'from a view'), ('broadcast:chat', 'from a browser')]
+    assert site.published == [
+        ('broadcast:chat', 'from a view'),
+        ('broadcast:chat', 'from a browser'),
+    ]
     assert site.persisted('broadcast:chat') is None
 
 
@@ -167,8 +175,13 @@ def test_u3_fetch_message_looks_at_session_user_group_broadcast(site: Site, john
         ({'sessions': [session.session_key]}, 'session'),
     ):
         publish(name, **audience)
-        assert RedisPublisher().fetch_message(request, facility='chat', audience='any') == name.encode()
-        assert RedisPublisher().fetch_message(request, facility='chat', audience=name) == name.encode()
+        assert (
+            RedisPublisher().fetch_message(request, facility='chat', audience='any')
+            == name.encode()
+        )
+        assert (
+            RedisPublisher().fetch_message(request, facility='chat', audience=name) == name.encode()
+        )
 
 
 def test_u3_what_a_browser_sent_is_fetched(site: Site) -> None:
@@ -190,7 +203,10 @@ def test_u4_entries_go_through_str(broker: Broker) -> None:
             return 'seven'
 
     publisher = RedisPublisher(
-        facility='chat', users=[User(username='john'), 7, Number()], groups=[Group(name='staff')], sessions=['key']
+        facility='chat',
+        users=[User(username='john'), 7, Number()],
+        groups=[Group(name='staff')],
+        sessions=['key'],
     )
     assert set(publisher._publishers) == {
         'user:john:chat',
@@ -209,7 +225,9 @@ def test_u4_any_iterable_is_accepted(kind: Any) -> None:
 def test_u4_true_and_a_lone_string_are_accepted_with_a_warning(john: User) -> None:
     request = request_of(john)
     with pytest.warns(DeprecationWarning, match='SELF'):
-        assert RedisPublisher(facility='chat', users=True, request=request)._publishers == ['user:john:chat']
+        assert RedisPublisher(facility='chat', users=True, request=request)._publishers == [
+            'user:john:chat'
+        ]
     with pytest.warns(DeprecationWarning, match='name'):
         assert RedisPublisher(facility='chat', users='john')._publishers == ['user:john:chat']
 
@@ -233,7 +251,9 @@ def test_u5_redis_message_is_bytes(settings: Settings) -> None:
 
 
 def test_u6_names_alone_count_in_any_case(site: Site) -> None:
-    client = site.connect('/ws/chat?Subscribe-BROADCAST=no&publish-Broadcast=0&ECHO=false&unknown=1')
+    client = site.connect(
+        '/ws/chat?Subscribe-BROADCAST=no&publish-Broadcast=0&ECHO=false&unknown=1'
+    )
     client.send('echoed')
     assert client.receive_all() == ['echoed']
 
@@ -271,7 +291,9 @@ def test_u6_unknown_names_are_logged_once(site: Site) -> None:
         ('/ws/x/ws/y', 'broadcast:x/ws/y'),
     ],
 )
-def test_u7_facility_is_the_decoded_path_after_websocket_url(site: Site, path: str, channel: str) -> None:
+def test_u7_facility_is_the_decoded_path_after_websocket_url(
+    site: Site, path: str, channel: str
+) -> None:
     client = site.connect(f'{path}?subscribe-broadcast')
     site.publish('hello', channel=channel)
     assert client.receive_all() == ['hello']
@@ -287,7 +309,9 @@ def test_u7_facility_has_a_limit(site: Site) -> None:
 
 
 def test_u8_answer_of_allowed_channels_replaces_the_request(site: Site) -> None:
-    client = site.connect('/ws/chat?subscribe-user&publish-user', allowed_channels=probes.broadcast_alone)
+    client = site.connect(
+        '/ws/chat?subscribe-user&publish-user', allowed_channels=probes.broadcast_alone
+    )
     site.assert_listeners('broadcast:chat', 1)
     client.send('nowhere')
     assert site.published == []
@@ -300,7 +324,9 @@ def test_u8_permission_denied_is_a_403_before_the_upgrade(site: Site, settings: 
     assert refused.value.status_code == 403
 
 
-def test_u8_process_request_may_set_duck_typed_users_and_sessions(site: Site, settings: Settings) -> None:
+def test_u8_process_request_may_set_duck_typed_users_and_sessions(
+    site: Site, settings: Settings
+) -> None:
     settings.WS4REDIS_PROCESS_REQUEST = 'tests.probes.set_user_and_session'
     client = site.connect('/ws/chat?subscribe-user&subscribe-group&subscribe-session&publish-group')
     for name in ('user:old:chat', 'group:veterans:chat', 'session:old-key:chat'):
@@ -331,7 +357,9 @@ def test_u9_own_message_comes_back_only_with_echo(site: Site) -> None:
 def test_u9_second_socket_of_the_same_user_gets_it(site: Site) -> None:
     site.create_user('john')
     session = site.log_in('john')
-    one, other = (site.connect('/ws/chat?subscribe-user&publish-user', session=session) for _ in range(2))
+    one, other = (
+        site.connect('/ws/chat?subscribe-user&publish-user', session=session) for _ in range(2)
+    )
     one.send('hello')
     assert other.receive_all() == ['hello']
     one.assert_nothing_received()
@@ -388,9 +416,14 @@ def test_u10_expire_of_the_subscriber_can_be_assigned(site: Site) -> None:
 def test_u11_server_has_the_methods_that_sites_override(broker: Broker) -> None:
     server = ws4redis.wsgi_server.WebsocketWSGIServer(redis_connection=None, host=broker.driver)
     assert server.Subscriber is RedisSubscriber
-    assert server.possible_channels == [*RedisSubscriber.subscription_channels, *RedisSubscriber.publish_channels]
+    assert server.possible_channels == [
+        *RedisSubscriber.subscription_channels,
+        *RedisSubscriber.publish_channels,
+    ]
     assert not server.websockets
-    channels, echo = server.process_subscriptions(RequestFactory().get('/ws/chat?subscribe-user&echo'))
+    channels, echo = server.process_subscriptions(
+        RequestFactory().get('/ws/chat?subscribe-user&echo')
+    )
     assert (channels, echo) == (['subscribe-user'], True)
     with pytest.raises(exceptions.HandshakeError, match='does not wish to upgrade'):
         server.assure_protocol_requirements(RequestFactory().get('/ws/chat').environ)
@@ -402,7 +435,9 @@ def test_u11_connection_pool_of_the_publisher_is_there(broker: Broker) -> None:
     assert broker.redis.get('key') == b'value'
 
 
-def test_u11_settings_of_the_module_can_be_set_by_tests(broker: Broker, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_u11_settings_of_the_module_can_be_set_by_tests(
+    broker: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(ws4redis.settings, 'WS4REDIS_EXPIRE', 11)
     monkeypatch.setattr(ws4redis.settings, 'WS4REDIS_PREFIX', 'test')
     RedisPublisher(facility='chat', broadcast=True).publish_message('hello')
@@ -429,7 +464,9 @@ def test_u12_groups_of_the_login_are_those_of_the_websocket(site: Site) -> None:
 
 def test_u12_projects_write_it_themselves(site: Site) -> None:
     site.create_user('john')
-    client = site.connect('/ws/chat?subscribe-group', session=site.log_in('john', ['a group of the project']))
+    client = site.connect(
+        '/ws/chat?subscribe-group', session=site.log_in('john', ['a group of the project'])
+    )
     publish('hello', groups=['a group of the project'])
     assert client.receive_all() == ['hello']
 
@@ -447,8 +484,12 @@ def test_u13_server_closes_with_1001(site: Site) -> None:
     assert client.close_code == 1001
 
 
-@pytest.mark.parametrize(('asked', 'taken'), [((), None), (('one',), 'one'), (('one', 'two'), 'one')])
-def test_u13_first_subprotocol_is_echoed(site: Site, asked: tuple[str, ...], taken: str | None) -> None:
+@pytest.mark.parametrize(
+    ('asked', 'taken'), [((), None), (('one',), 'one'), (('one', 'two'), 'one')]
+)
+def test_u13_first_subprotocol_is_echoed(
+    site: Site, asked: tuple[str, ...], taken: str | None
+) -> None:
     assert site.connect('/ws/chat', subprotocols=asked).subprotocol == taken
 
 
@@ -480,7 +521,9 @@ def test_u14_heartbeat_goes_out_every_four_seconds(site: InBroker, settings: Set
 
 
 @forms(broker='it has the test before', thread_memory='it has the test before')
-def test_u14_first_heartbeat_goes_out_after_four_seconds(site: InGunicorn, settings: Settings) -> None:
+def test_u14_first_heartbeat_goes_out_after_four_seconds(
+    site: InGunicorn, settings: Settings
+) -> None:
     settings.WS4REDIS_HEARTBEAT = '--heartbeat--'
     begin = time.monotonic()
     client = site.connect(CHAT)
@@ -514,12 +557,25 @@ def test_u14_none_turns_both_off(site: InBroker) -> None:
 
 
 def test_u16_connection_may_be_a_dict_or_a_url() -> None:
-    for value in ({'host': 'redis.internal', 'port': 6390, 'db': 3}, 'redis://redis.internal:6390/3'):
+    for value in (
+        {'host': 'redis.internal', 'port': 6390, 'db': 3},
+        'redis://redis.internal:6390/3',
+    ):
         arguments = connection_arguments(value)[1]
-        assert (arguments['host'], arguments['port'], arguments['db']) == ('redis.internal', 6390, 3)
+        assert (arguments['host'], arguments['port'], arguments['db']) == (
+            'redis.internal',
+            6390,
+            3,
+        )
     assert connection_arguments({'ssl': True})[0] is redis.SSLConnection
-    assert connection_arguments({'unix_socket_path': '/run/redis.sock'})[1]['path'] == '/run/redis.sock'
-    assert RedisServer({'ssl': True, 'ssl_cert_reqs': 'none'}).pool.connection_kwargs['ssl_cert_reqs'] == 'none'
+    assert (
+        connection_arguments({'unix_socket_path': '/run/redis.sock'})[1]['path']
+        == '/run/redis.sock'
+    )
+    assert (
+        RedisServer({'ssl': True, 'ssl_cert_reqs': 'none'}).pool.connection_kwargs['ssl_cert_reqs']
+        == 'none'
+    )
 
 
 @pytest.mark.parametrize('prefix', [None, ''])
@@ -563,8 +619,12 @@ def test_u18_import_paths_resolve_to_the_same_objects() -> None:
 # U19: pipeline_publish_message
 
 
-@pytest.mark.parametrize('arguments', [{}, {'transaction': True}, {'transaction': False}, {'expire': 9}])
-def test_u19_pipeline_publish_message_publishes_and_persists(site: Site, arguments: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    'arguments', [{}, {'transaction': True}, {'transaction': False}, {'expire': 9}]
+)
+def test_u19_pipeline_publish_message_publishes_and_persists(
+    site: Site, arguments: dict[str, Any]
+) -> None:
     client = site.connect(CHAT)
     publisher = RedisPublisher(facility='chat', broadcast=True, users=['john'])
     publisher.pipeline_publish_message('hello', **arguments)
@@ -589,7 +649,9 @@ def test_u21_unknown_keywords_go_on_to_the_sites_method(site: Site) -> None:
 
 
 @pytest.mark.parametrize('name', ['FromRedisStore', 'FromNothing'])
-def test_u22_subscriber_may_derive_from_redis_store_only_or_be_a_copy(site: Site, settings: Settings, name: str) -> None:
+def test_u22_subscriber_may_derive_from_redis_store_only_or_be_a_copy(
+    site: Site, settings: Settings, name: str
+) -> None:
     settings.WS4REDIS_SUBSCRIBER = f'tests.overrides.{name}'
     publish('persisted')
     client = site.connect(CHAT)
@@ -600,7 +662,9 @@ def test_u22_subscriber_may_derive_from_redis_store_only_or_be_a_copy(site: Site
 
 
 @pytest.mark.parametrize('subscriber', [verbatim.Documented, verbatim.DocumentedMisspelt])
-def test_u22_subscriber_may_be_written_from_the_api_document_alone(site: Site, settings: Settings, subscriber: Any) -> None:
+def test_u22_subscriber_may_be_written_from_the_api_document_alone(
+    site: Site, settings: Settings, subscriber: Any
+) -> None:
     settings.WS4REDIS_SUBSCRIBER = f'tests.verbatim.{subscriber.__name__}'
     site.redis.set('room:7', 'old')
     client = site.connect('/ws/7?subscribe-room&publish-room')
@@ -635,6 +699,11 @@ def test_u24_publishing_is_for_logged_in_users_and_allow_all_restores_it(site: S
 def test_u24_names_of_a_sites_own_are_withheld_too(site: Site) -> None:
     site.create_user('john')
     for session in (None, site.log_in('john')):
-        client = site.connect('/ws/chat?publish-server', overrides.LabSubscriber, allowed_channels=None, session=session)
+        client = site.connect(
+            '/ws/chat?publish-server',
+            overrides.LabSubscriber,
+            allowed_channels=None,
+            session=session,
+        )
         client.send('hello' if session else 'anonymous')
     assert site.published == [('server:chat', 'hello')]

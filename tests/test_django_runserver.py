@@ -1,4 +1,6 @@
-"""The names by which projects of release 0.6.0 tell Django's development server about websockets."""
+"""The names by which projects of release 0.6.0 tell Django's development server about
+websockets.
+"""
 
 import importlib
 
@@ -36,5 +38,7 @@ def test_websocket_run_server_is_the_server() -> None:
 
 
 def test_other_names_are_missing() -> None:
-    with pytest.raises(AttributeError, match="'ws4redis.django_runserver' has no attribute 'aplication'"):
+    with pytest.raises(
+        AttributeError, match="'ws4redis.django_runserver' has no attribute 'aplication'"
+    ):
         django_runserver.aplication  # type: ignore[attr-defined]  # noqa: B018

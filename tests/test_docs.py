@@ -1,7 +1,7 @@
 """Every block of code in docs/ runs.
 
-A block of Python or JavaScript names its file in its first line. The files of a page, over those of the shop that the page
-about testing begins with, are one project, whose tests pass.
+A block of Python or JavaScript names its file in its first line. The files of a page, over those of
+the shop that the page about testing begins with, are one project, whose tests pass.
 """
 
 from __future__ import annotations
@@ -51,9 +51,15 @@ def files(page: Path) -> dict[str, str]:
 
 
 def write_project(page: Path, directory: Path) -> list[str]:
-    """Write the files of a page, and those of the shop that it does not have itself; gives the names of the page's own."""
+    """Write the files of a page, and those of the shop that it does not have itself; gives the
+    names of the page's own.
+    """
     own = files(page)
-    shop = {name: text for name, text in files(TESTING).items() if not name.startswith(('tests/', 'examples/'))}
+    shop = {
+        name: text
+        for name, text in files(TESTING).items()
+        if not name.startswith(('tests/', 'examples/'))
+    }
     for name, text in (shop | own).items():
         path = directory / name
         path.parent.mkdir(exist_ok=True)
@@ -64,17 +70,47 @@ def write_project(page: Path, directory: Path) -> list[str]:
 def run(directory: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run the project's tests as its reader would, and warnings are errors."""
     plugin = () if PLUGIN_INSTALLED else ('-p', PLUGIN)
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(('DJANGO_', 'PYTEST_'))}
+    environment = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(('DJANGO_', 'PYTEST_'))
+    }
     environment['PYTHONPATH'] = str(ROOT)
-    command = [sys.executable, '-m', 'pytest', *plugin, '-W', 'error', '-p', 'no:cacheprovider', *arguments]
-    return subprocess.run(command, cwd=directory, env=environment, capture_output=True, text=True, check=False, timeout=300)
+    command = [
+        sys.executable,
+        '-m',
+        'pytest',
+        *plugin,
+        '-W',
+        'error',
+        '-p',
+        'no:cacheprovider',
+        *arguments,
+    ]
+    return subprocess.run(
+        command,
+        cwd=directory,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
 
 
-WITH_TESTS = [(page, 'memory') for page in PAGES if any(name.startswith('tests/') for name in files(page))]
+WITH_TESTS = [
+    (page, 'memory') for page in PAGES if any(name.startswith('tests/') for name in files(page))
+]
 
 
-@pytest.mark.parametrize(('page', 'server'), [*WITH_TESTS, (TESTING, 'server')], ids=lambda value: getattr(value, 'name', value))
-def test_tests_of_a_page_pass(page: Path, server: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+@pytest.mark.parametrize(
+    ('page', 'server'),
+    [*WITH_TESTS, (TESTING, 'server')],
+    ids=lambda value: getattr(value, 'name', value),
+)
+def test_tests_of_a_page_pass(
+    page: Path, server: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
     if server == 'server':
         request.getfixturevalue('redis_url')
     tests = [name for name in write_project(page, tmp_path) if name.startswith('tests/')]
@@ -94,22 +130,41 @@ def commands(page: Path) -> list[list[str]]:
     return [shlex.split(line, comments=True) for line in lines]
 
 
-GUNICORNS = [(page, command) for page in PAGES for command in commands(page) if command[0].endswith('gunicorn')]
+GUNICORNS = [
+    (page, command)
+    for page in PAGES
+    for command in commands(page)
+    if command[0].endswith('gunicorn')
+]
 
 
-@pytest.mark.parametrize(('page', 'command'), GUNICORNS, ids=lambda value: getattr(value, 'name', None))
+@pytest.mark.parametrize(
+    ('page', 'command'), GUNICORNS, ids=lambda value: getattr(value, 'name', None)
+)
 def test_gunicorn_takes_its_command(page: Path, command: list[str], tmp_path: Path) -> None:
     write_project(page, tmp_path)
-    environment = {name: value for name, value in os.environ.items() if not name.startswith('DJANGO_')}
+    environment = {
+        name: value for name, value in os.environ.items() if not name.startswith('DJANGO_')
+    }
     environment['PYTHONPATH'] = str(ROOT)
     checked = [sys.executable, '-m', 'gunicorn', '--check-config', *command[1:]]
-    done = subprocess.run(checked, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False, timeout=60)
+    done = subprocess.run(
+        checked,
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
     assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize('page', PAGES, ids=lambda page: page.name)
 def test_command_is_one_that_there_is(page: Path) -> None:
-    extras = set(re.findall(r"^    '(\w+)': \[", (ROOT / 'setup.py').read_text('utf-8'), re.MULTILINE))
+    extras = set(
+        re.findall(r"^    '(\w+)': \[", (ROOT / 'setup.py').read_text('utf-8'), re.MULTILINE)
+    )
     for command in commands(page):
         program = Path(command[0]).name
         assert program in ('pip', 'pytest', 'python', 'gunicorn', 'uwsgi'), command
@@ -123,16 +178,37 @@ def test_nginx_takes_its_configuration(tmp_path: Path) -> None:
     assert program is not None
     [text] = blocks(ROOT / 'docs/deployment.md', 'nginx')
     path = tmp_path / 'nginx.conf'
-    path.write_text(f'pid {tmp_path}/pid;\nerror_log stderr;\nevents {{}}\nhttp {{ access_log off;\n{text}}}\n', 'utf-8')
-    done = subprocess.run([program, '-t', '-c', path, '-p', tmp_path], capture_output=True, text=True, check=False, timeout=60)
+    path.write_text(
+        f'pid {tmp_path}/pid;\nerror_log stderr;\nevents {{}}\nhttp {{ access_log off;\n{text}}}\n',
+        'utf-8',
+    )
+    done = subprocess.run(
+        [program, '-t', '-c', path, '-p', tmp_path],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
     assert done.returncode == 0, done.stderr
 
 
 def test_page_about_settings_is_the_one_that_the_script_makes() -> None:
     environment = {**os.environ, 'PYTHONPATH': str(ROOT)}
-    code = 'import sys; sys.path.insert(0, "docs"); import make_settings; sys.stdout.write(make_settings.page())'
-    done = subprocess.run([sys.executable, '-c', code], cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
-    assert done.stdout == (ROOT / 'docs/settings.md').read_text('utf-8'), 'run python docs/make_settings.py'
+    code = (
+        'import sys; sys.path.insert(0, "docs"); import make_settings; '
+        'sys.stdout.write(make_settings.page())'
+    )
+    done = subprocess.run(
+        [sys.executable, '-c', code],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == (ROOT / 'docs/settings.md').read_text('utf-8'), (
+        'run python docs/make_settings.py'
+    )
 
 
 def test_failure_reads_as_the_page_shows_it(tmp_path: Path) -> None:
@@ -157,7 +233,9 @@ TEMPLATES = [(page, text) for page in WITH_README for text in blocks(page, 'html
 
 @pytest.mark.parametrize(('page', 'text'), SCRIPTS, ids=lambda value: getattr(value, 'name', None))
 def test_script_opens_its_websocket(page: Path, text: str, tmp_path: Path) -> None:
-    assert re.match(r'// shop/static/shop/\w+\.js\n', text), f'{page.name}: a block does not name its file:\n{text}'
+    assert re.match(r'// shop/static/shop/\w+\.js\n', text), (
+        f'{page.name}: a block does not name its file:\n{text}'
+    )
     path = tmp_path / 'page.js'
     path.write_text(text, 'utf-8')
     done = run_node(find_node(), str(ROOT / 'tests/js/page.mjs'), str(path))
@@ -165,19 +243,28 @@ def test_script_opens_its_websocket(page: Path, text: str, tmp_path: Path) -> No
     assert json.loads(done.stdout.splitlines()[-1])['uri'].startswith('ws://example.org/ws/')
 
 
-@pytest.mark.parametrize(('page', 'text'), TEMPLATES, ids=lambda value: getattr(value, 'name', None))
+@pytest.mark.parametrize(
+    ('page', 'text'), TEMPLATES, ids=lambda value: getattr(value, 'name', None)
+)
 def test_template_renders(page: Path, text: str, rf: RequestFactory, settings: Settings) -> None:
     settings.TEMPLATES = [
         {
             'BACKEND': 'django.template.backends.django.DjangoTemplates',
-            'OPTIONS': {'context_processors': ['ws4redis.context_processors.default'], 'string_if_invalid': 'INVALID'},
+            'OPTIONS': {
+                'context_processors': ['ws4redis.context_processors.default'],
+                'string_if_invalid': 'INVALID',
+            },
         }
     ]
     rendered = engines['django'].from_string(text).render({}, rf.get('/'))
     assert 'ws://testserver/ws/' in rendered and 'INVALID' not in rendered
     # What it links to is there: the package's own, or the script of a block beside it.
     for name in re.findall(r'src="/static/([^"]+)"', rendered):
-        own = [script for other, script in SCRIPTS if other == page and script.startswith(f'// shop/static/{name}\n')]
+        own = [
+            script
+            for other, script in SCRIPTS
+            if other == page and script.startswith(f'// shop/static/{name}\n')
+        ]
         assert own or (ROOT / 'ws4redis/static' / name).is_file(), name
 
 
@@ -185,7 +272,11 @@ def codes_of_reasons() -> set[str]:
     """What Reason() and the function in front of it are called with."""
     tree = ast.parse((ROOT / 'ws4redis/testing/reasons.py').read_text('utf-8'))
     places = {'Reason': 0, '_reason': 2}
-    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and getattr(node.func, 'id', '') in places]
+    calls = [
+        node
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and getattr(node.func, 'id', '') in places
+    ]
     codes = [call.args[places[getattr(call.func, 'id', '')]] for call in calls]
     return {code.value for code in codes if isinstance(code, ast.Constant)}
 
@@ -196,7 +287,9 @@ def test_page_about_testing_lists_every_code_of_a_reason() -> None:
     assert table == codes_of_reasons()
 
 
-@pytest.mark.parametrize('page', [*PAGES, ROOT / 'README.md', ROOT / 'CHANGELOG.md'], ids=lambda page: page.name)
+@pytest.mark.parametrize(
+    'page', [*PAGES, ROOT / 'README.md', ROOT / 'CHANGELOG.md'], ids=lambda page: page.name
+)
 def test_link_leads_to_a_file(page: Path) -> None:
     for target in re.findall(r'\]\(([^)#:]+)(?:#[^)]*)?\)', page.read_text('utf-8')):
         assert (page.parent / target).exists(), f'{page.name}: {target} is missing'

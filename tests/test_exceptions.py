@@ -34,7 +34,9 @@ from ws4redis.exceptions import (
     ],
 )
 def test_the_tree(error: type[BaseException], bases: tuple[type[BaseException], ...]) -> None:
-    """U16: WebSocketError is an OSError, a frame's size a WebSocketError, both handshake errors a BadHeaderError."""
+    """U16: WebSocketError is an OSError, a frame's size a WebSocketError, both handshake errors
+    a BadHeaderError.
+    """
     assert error.__bases__ == bases
 
 
@@ -43,7 +45,9 @@ def test_the_tree_is_whole() -> None:
     errors = {
         name
         for name, value in vars(exceptions).items()
-        if inspect.isclass(value) and issubclass(value, BaseException) and value.__module__ == exceptions.__name__
+        if inspect.isclass(value)
+        and issubclass(value, BaseException)
+        and value.__module__ == exceptions.__name__
     }
     assert errors == set(exceptions.__all__)
     assert exceptions.__doc__ is not None
@@ -56,7 +60,13 @@ def test_an_override_that_catches_exception_does_not_catch_nothing_to_read() -> 
 
 
 @pytest.mark.parametrize(
-    ('error', 'status'), [(HandshakeError, 400), (UpgradeRequiredError, 426), (ForbiddenError, 403), (UnavailableError, 503)]
+    ('error', 'status'),
+    [
+        (HandshakeError, 400),
+        (UpgradeRequiredError, 426),
+        (ForbiddenError, 403),
+        (UnavailableError, 503),
+    ],
 )
 def test_a_refusal_carries_its_status(error: type[HandshakeError], status: int) -> None:
     """The class's, unless it is given; giving it changes no other error."""

@@ -18,7 +18,9 @@ PACKAGE = Path(__file__).resolve().parent.parent / 'ws4redis'
 
 def _modules() -> list[str]:
     sources = [path.relative_to(PACKAGE.parent).with_suffix('') for path in PACKAGE.rglob('*.py')]
-    return sorted('.'.join(path.parts) for path in sources if path.name != '__init__') + ['ws4redis.testing']
+    return sorted('.'.join(path.parts) for path in sources if path.name != '__init__') + [
+        'ws4redis.testing'
+    ]
 
 
 @pytest.fixture
@@ -51,7 +53,9 @@ def test_module_has_what_its_all_names(name: str, memory_server: RedisServer) ->
         ('ws4redis.wsgi_server.WebsocketWSGIServer', WebsocketWSGIServer),
     ],
 )
-def test_import_path_of_existing_projects_gives_the_same_object(path: str, expected: object) -> None:
+def test_import_path_of_existing_projects_gives_the_same_object(
+    path: str, expected: object
+) -> None:
     module, _, name = path.rpartition('.')
     assert getattr(importlib.import_module(module), name) is expected
 
@@ -64,7 +68,10 @@ def test_publisher_and_subscriber_are_redis_stores() -> None:
 def test_websocket_server_has_the_names_that_sites_override() -> None:
     server = WebsocketWSGIServer(redis_connection=None)
     assert server.Subscriber is RedisSubscriber
-    assert server.possible_channels == [*RedisSubscriber.subscription_channels, *RedisSubscriber.publish_channels]
+    assert server.possible_channels == [
+        *RedisSubscriber.subscription_channels,
+        *RedisSubscriber.publish_channels,
+    ]
     signatures = {
         'assure_protocol_requirements': ['environ'],
         'process_request': ['request'],
@@ -82,14 +89,21 @@ def test_websocket_server_lists_the_websockets_of_its_host() -> None:
     assert list(WebsocketWSGIServer(host=Host()).websockets) == ['one']  # type: ignore[arg-type]
 
 
-def test_connection_pool_of_the_publisher_is_that_of_the_server_in_force(memory_server: RedisServer) -> None:
+def test_connection_pool_of_the_publisher_is_that_of_the_server_in_force(
+    memory_server: RedisServer,
+) -> None:
     publisher = importlib.import_module('ws4redis.publisher')
     assert publisher.redis_connection_pool is memory_server.pool
     assert RedisPublisher()._connection.connection_pool is memory_server.pool
 
 
 def test_module_without_the_name_says_so() -> None:
-    for name in ('ws4redis.publisher', 'ws4redis.django_runserver', 'ws4redis.settings', 'ws4redis.testing'):
+    for name in (
+        'ws4redis.publisher',
+        'ws4redis.django_runserver',
+        'ws4redis.settings',
+        'ws4redis.testing',
+    ):
         with pytest.raises(AttributeError, match='no_such_name'):
             importlib.import_module(name).no_such_name  # noqa: B018
 

@@ -1,4 +1,6 @@
-"""System checks of apps, middleware, gevent, processes and Redis; and how the loop logs what the checks find."""
+"""System checks of apps, middleware, gevent, processes and Redis; and how the loop logs what the
+checks find.
+"""
 
 from __future__ import annotations
 
@@ -80,14 +82,18 @@ def ids(messages: Iterable[CheckMessage]) -> list[str]:
 # Apps and middleware
 
 
-@pytest.mark.parametrize(('first', 'found'), [('ws4redis', []), ('django.contrib.staticfiles', ['W005'])])
+@pytest.mark.parametrize(
+    ('first', 'found'), [('ws4redis', []), ('django.contrib.staticfiles', ['W005'])]
+)
 def test_runserver_of_staticfiles_is_told(settings: Settings, first: str, found: list[str]) -> None:
     rest = [name for name in settings.INSTALLED_APPS if name != first]
     settings.INSTALLED_APPS = [first, *rest]
     assert ids(check_settings(None)) == found
 
 
-def test_runserver_of_staticfiles_serves_the_websockets_of_wsgi_application(settings: Settings) -> None:
+def test_runserver_of_staticfiles_serves_the_websockets_of_wsgi_application(
+    settings: Settings,
+) -> None:
     rest = [name for name in settings.INSTALLED_APPS if name != 'django.contrib.staticfiles']
     settings.INSTALLED_APPS = ['django.contrib.staticfiles', *rest]
     settings.WSGI_APPLICATION = 'ws4redis.django_runserver.application'
@@ -95,7 +101,9 @@ def test_runserver_of_staticfiles_serves_the_websockets_of_wsgi_application(sett
 
 
 def test_site_without_staticfiles_has_no_order(settings: Settings) -> None:
-    settings.INSTALLED_APPS = [name for name in settings.INSTALLED_APPS if name != 'django.contrib.staticfiles']
+    settings.INSTALLED_APPS = [
+        name for name in settings.INSTALLED_APPS if name != 'django.contrib.staticfiles'
+    ]
     assert check_settings(None) == []
 
 
@@ -108,13 +116,19 @@ def test_app_that_the_handshake_needs_is_named(settings: Settings, name: str) ->
 
 
 def test_sessions_that_are_no_models_need_no_app(settings: Settings) -> None:
-    settings.INSTALLED_APPS = [app for app in settings.INSTALLED_APPS if app != 'django.contrib.sessions']
+    settings.INSTALLED_APPS = [
+        app for app in settings.INSTALLED_APPS if app != 'django.contrib.sessions'
+    ]
     settings.SESSION_ENGINE = 'django.contrib.sessions.backends.cache'
     assert check_settings(None) == []
 
 
-@pytest.mark.parametrize(('left', 'missing'), [(SESSIONS, ['AuthenticationMiddleware']), (AUTH, ['SessionMiddleware'])])
-def test_middleware_that_is_missing_is_named(settings: Settings, left: str, missing: list[str]) -> None:
+@pytest.mark.parametrize(
+    ('left', 'missing'), [(SESSIONS, ['AuthenticationMiddleware']), (AUTH, ['SessionMiddleware'])]
+)
+def test_middleware_that_is_missing_is_named(
+    settings: Settings, left: str, missing: list[str]
+) -> None:
     settings.MIDDLEWARE = ['nowhere.Middleware', f'{__name__}.middleware_of_a_function', left]
     found = check_settings(None)
     assert ids(found) == ['W006']
@@ -158,11 +172,19 @@ if 'never' in sys.argv:
 """
 
 
-@pytest.mark.parametrize(('when', 'said'), [('first', '\n'), ('last', 'ws4redis.W008\n'), ('never', '\n\n')])
+@pytest.mark.parametrize(
+    ('when', 'said'), [('first', '\n'), ('last', 'ws4redis.W008\n'), ('never', '\n\n')]
+)
 def test_patching_behind_django_is_told(when: str, said: str) -> None:
-    environment = {**os.environ, 'PYTHONPATH': str(ROOT), 'DJANGO_SETTINGS_MODULE': 'tests.settings'}
+    environment = {
+        **os.environ,
+        'PYTHONPATH': str(ROOT),
+        'DJANGO_SETTINGS_MODULE': 'tests.settings',
+    }
     looking = [sys.executable, '-W', 'ignore', '-c', LOOKING, when]
-    looked = subprocess.run(looking, env=environment, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
+    looked = subprocess.run(
+        looking, env=environment, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60
+    )
     assert (looked.stdout, looked.stderr) == (said, '')
 
 
@@ -175,7 +197,9 @@ def test_patching_behind_django_is_told(when: str, said: str) -> None:
         ({'host': 'localhost'}, True, []),
     ],
 )
-def test_several_processes_on_memory_are_told(settings: Settings, value: Any, several: bool, found: list[str]) -> None:
+def test_several_processes_on_memory_are_told(
+    settings: Settings, value: Any, several: bool, found: list[str]
+) -> None:
     settings.WS4REDIS_CONNECTION = value
     assert ids(check_processes(several)) == found
 
@@ -222,7 +246,9 @@ def test_redis_that_says_nothing_holds_the_check_up_for_its_time_only(
     assert time.monotonic() - began < GUARD
 
 
-def test_memory_answers_and_a_connection_that_cannot_work_is_told_elsewhere(settings: Settings) -> None:
+def test_memory_answers_and_a_connection_that_cannot_work_is_told_elsewhere(
+    settings: Settings,
+) -> None:
     settings.WS4REDIS_ALLOWED_CHANNELS = POLICY
     for value in ('memory://', 'http://localhost'):
         settings.WS4REDIS_CONNECTION = value
@@ -237,7 +263,9 @@ def test_site_without_a_policy_is_told(settings: Settings) -> None:
 # The log
 
 
-def test_messages_are_logged_once_in_a_process(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_messages_are_logged_once_in_a_process(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
     message = Warning('It is so.', hint='Do that.', id='ws4redis.W000')
     log_messages([message])
     log_messages([message])
@@ -249,15 +277,22 @@ def test_messages_are_logged_once_in_a_process(caplog: pytest.LogCaptureFixture,
     assert caplog.record_tuples == [line, line]
 
 
-def test_silenced_messages_are_not_logged(settings: Settings, caplog: pytest.LogCaptureFixture) -> None:
+def test_silenced_messages_are_not_logged(
+    settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
     settings.SILENCED_SYSTEM_CHECKS = ['ws4redis.W003']
     settings.WS4REDIS_HARTBEAT = 1
     log_findings()
     assert caplog.messages == []
 
 
-def test_what_the_checks_find_is_logged_but_the_order_of_apps(settings: Settings, caplog: pytest.LogCaptureFixture) -> None:
-    settings.INSTALLED_APPS = ['django.contrib.staticfiles', *(app for app in settings.INSTALLED_APPS if 'static' not in app)]
+def test_what_the_checks_find_is_logged_but_the_order_of_apps(
+    settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings.INSTALLED_APPS = [
+        'django.contrib.staticfiles',
+        *(app for app in settings.INSTALLED_APPS if 'static' not in app),
+    ]
     settings.MIDDLEWARE = []
     settings.WS4REDIS_CONNECTION = {'decode_responses': True}
     assert ids(check_settings(None)) == ['W001', 'W005', 'W006', 'W006']
@@ -265,7 +300,9 @@ def test_what_the_checks_find_is_logged_but_the_order_of_apps(settings: Settings
     assert [message[-5:-1] for message in caplog.messages] == ['W001', 'W006', 'W006']
 
 
-def test_check_that_fails_costs_no_websocket(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_check_that_fails_costs_no_websocket(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def failing() -> Iterator[CheckMessage]:
         raise RuntimeError('no check')
 
@@ -279,11 +316,16 @@ def test_loop_logs_what_the_checks_find_when_it_starts(redis_url: str, tmp_path:
         for _ in range(2):
             process.browser('/ws/news?subscribe-broadcast').close()
         (line,) = process.logs('ws4redis.installation')
-        assert line.text == 'There is no setting WS4REDIS_HARTBEAT. Did you mean WS4REDIS_HEARTBEAT? (ws4redis.W003)'
+        assert (
+            line.text == 'There is no setting WS4REDIS_HARTBEAT. Did you mean WS4REDIS_HEARTBEAT? '
+            '(ws4redis.W003)'
+        )
 
 
 @pytest.mark.parametrize('several', [True, False])
-def test_loop_says_that_memory_is_one_process_alone(settings: Settings, caplog: pytest.LogCaptureFixture, several: bool) -> None:
+def test_loop_says_that_memory_is_one_process_alone(
+    settings: Settings, caplog: pytest.LogCaptureFixture, several: bool
+) -> None:
     settings.WS4REDIS_CONNECTION = 'memory://'
     loop = WebsocketLoop(RedisServer('memory://'))
     for _ in range(2):
@@ -294,7 +336,11 @@ def test_loop_says_that_memory_is_one_process_alone(settings: Settings, caplog: 
 
 def test_every_id_is_tried_here() -> None:
     tree = ast.parse(Path(installation.__file__).read_text('utf-8'))
-    written = {ast.unparse(node.value).strip("'").removeprefix('ws4redis.') for node in ast.walk(tree) if is_id(node)}
+    written = {
+        ast.unparse(node.value).strip("'").removeprefix('ws4redis.')
+        for node in ast.walk(tree)
+        if is_id(node)
+    }
     assert written == {'W005', 'E016', 'W006', 'W007', 'W008', 'W009', 'W010', 'W011'}
 
 

@@ -1,4 +1,6 @@
-"""Who may import whom, read from the source with ast; and what must not be loaded, seen in processes of their own."""
+"""Who may import whom, read from the source with ast; and what must not be loaded, seen in
+processes of their own.
+"""
 
 import ast
 import os
@@ -92,13 +94,26 @@ LAYERS = (
 """Every source file; each imports only from those above it."""
 
 IMPURE = {
-    '_thread', 'asyncio', 'concurrent', 'contextvars', 'ctypes', 'datetime', 'fcntl', 'http', 'io', 'mmap', 'multiprocessing',
-    'os', 'pathlib', 'queue', 'random', 'sched', 'secrets', 'select', 'selectors', 'shutil', 'signal', 'socket', 'socketserver',
-    'ssl', 'subprocess', 'sys', 'tempfile', 'threading', 'time', 'urllib', 'uuid', 'weakref',
+    '_thread', 'asyncio', 'concurrent', 'contextvars', 'ctypes', 'datetime', 'fcntl', 'http', 'io',
+    'mmap', 'multiprocessing', 'os', 'pathlib', 'queue', 'random', 'sched', 'secrets', 'select',
+    'selectors', 'shutil', 'signal', 'socket', 'socketserver', 'ssl', 'subprocess', 'sys',
+    'tempfile', 'threading', 'time', 'urllib', 'uuid', 'weakref',
 }  # fmt: skip
-"""Of the standard library, what core/ does without: the world outside, clocks, chance, threads, and when memory is freed."""
+"""Of the standard library, what core/ does without: the world outside, clocks, chance, threads,
+and when memory is freed.
+"""
 
-PURE_WEBSOCKETS = {'datastructures', 'exceptions', 'extensions', 'frames', 'headers', 'http11', 'protocol', 'server', 'typing'}
+PURE_WEBSOCKETS = {
+    'datastructures',
+    'exceptions',
+    'extensions',
+    'frames',
+    'headers',
+    'http11',
+    'protocol',
+    'server',
+    'typing',
+}
 """The Sans-I/O half of websockets."""
 
 SOURCES = sorted(path.relative_to(PACKAGE).as_posix() for path in PACKAGE.rglob('*.py'))
@@ -113,7 +128,11 @@ def parse(name: str) -> ast.Module:
 
 def is_for_type_checkers(node: ast.AST) -> bool:
     """Whether it is `if TYPE_CHECKING:`."""
-    return isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == 'TYPE_CHECKING'
+    return (
+        isinstance(node, ast.If)
+        and isinstance(node.test, ast.Name)
+        and node.test.id == 'TYPE_CHECKING'
+    )
 
 
 def running(node: ast.AST) -> Iterator[ast.AST]:
@@ -130,12 +149,16 @@ def running(node: ast.AST) -> Iterator[ast.AST]:
 
 
 def imports(tree: ast.Module) -> Iterator[tuple[int, str]]:
-    """Yield line and dotted name of all that a file imports; `from a import b` gives a.b, which may be a module."""
+    """Yield line and dotted name of all that a file imports; `from a import b` gives a.b, which
+    may be a module.
+    """
     for node in running(tree):
         if isinstance(node, ast.Import):
             yield from ((node.lineno, alias.name) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f'line {node.lineno}: a relative import; this package names its modules in full'
+            assert node.level == 0, (
+                f'line {node.lineno}: a relative import; this package names its modules in full'
+            )
             yield from ((node.lineno, f'{node.module}.{alias.name}') for alias in node.names)
 
 
@@ -145,7 +168,10 @@ def source_of(dotted: str) -> str | None:
     if package != 'ws4redis':
         return None
     for length in range(len(parts), -1, -1):
-        for candidate in ('/'.join(parts[:length]) + '.py', '/'.join([*parts[:length], '__init__.py'])):
+        for candidate in (
+            '/'.join(parts[:length]) + '.py',
+            '/'.join([*parts[:length], '__init__.py']),
+        ):
             if candidate in SOURCES:
                 return candidate
     raise AssertionError(f'{dotted} is nowhere')
@@ -157,9 +183,15 @@ def impurity(dotted: str) -> str | None:
     if root == 'ws4redis':
         source = source_of(dotted)
         assert source is not None
-        return None if source.startswith('core/') or source == 'exceptions.py' else 'not of the core'
+        return (
+            None if source.startswith('core/') or source == 'exceptions.py' else 'not of the core'
+        )
     if root == 'websockets':
-        return None if rest.partition('.')[0] in PURE_WEBSOCKETS else 'not of the Sans-I/O half of websockets'
+        return (
+            None
+            if rest.partition('.')[0] in PURE_WEBSOCKETS
+            else 'not of the Sans-I/O half of websockets'
+        )
     if root not in sys.stdlib_module_names:
         return 'a package from outside'
     # abc and the like; collections.abc begins with collections.
@@ -179,19 +211,31 @@ def test_layer_is_a_source_file(name: str) -> None:
 @pytest.mark.parametrize('name', [name for name in SOURCES if name in LAYERS])
 def test_source_file_imports_from_layers_above_its_own(name: str) -> None:
     below = LAYERS[LAYERS.index(name) :]
-    found = [f'line {line}: {dotted}' for line, dotted in imports(parse(name)) if source_of(dotted) in below]
+    found = [
+        f'line {line}: {dotted}'
+        for line, dotted in imports(parse(name))
+        if source_of(dotted) in below
+    ]
     assert found == []
 
 
 @pytest.mark.parametrize('name', CORE)
 def test_core_imports_nothing_impure(name: str) -> None:
-    found = [f'line {line}: {dotted}: {why}' for line, dotted in imports(parse(name)) if (why := impurity(dotted))]
+    found = [
+        f'line {line}: {dotted}: {why}'
+        for line, dotted in imports(parse(name))
+        if (why := impurity(dotted))
+    ]
     assert found == []
 
 
 @pytest.mark.parametrize('name', CORE)
 def test_core_opens_and_prints_nothing(name: str) -> None:
-    calls = [node.func.id for node in running(parse(name)) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)]
+    calls = [
+        node.func.id
+        for node in running(parse(name))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
+    ]
     assert {'open', 'print', 'input', '__import__'} & set(calls) == set()
 
 
@@ -207,7 +251,11 @@ def test_library_never_imports_its_testing() -> None:
 
 
 def test_nothing_imports_the_sandbox() -> None:
-    places = [*PACKAGE.rglob('*.py'), *(ROOT / 'tests').rglob('*.py'), *(ROOT / 'benchmarks').rglob('*.py')]
+    places = [
+        *PACKAGE.rglob('*.py'),
+        *(ROOT / 'tests').rglob('*.py'),
+        *(ROOT / 'benchmarks').rglob('*.py'),
+    ]
     found = [
         f'{path.relative_to(ROOT)}:{node.lineno}'
         for path in places
@@ -220,7 +268,11 @@ def test_nothing_imports_the_sandbox() -> None:
 
 
 def test_no_file_is_called_utils() -> None:
-    assert [path for place in ('ws4redis', 'tests', 'sandbox') for path in (ROOT / place).rglob('utils.py')] == []
+    assert [
+        path
+        for place in ('ws4redis', 'tests', 'sandbox')
+        for path in (ROOT / place).rglob('utils.py')
+    ] == []
 
 
 @pytest.mark.parametrize('name', WITH_TESTS)
@@ -228,19 +280,40 @@ def test_source_file_has_its_tests(name: str) -> None:
     path = Path(name)
     tests = ROOT / 'tests' / path.parent / f'test_{path.name}'
     assert tests.is_file(), f'{tests.relative_to(ROOT)} is missing'
-    assert any(getattr(node, 'name', '').lower().startswith('test') for node in ast.walk(ast.parse(tests.read_text('utf-8'))))
+    assert any(
+        getattr(node, 'name', '').lower().startswith('test')
+        for node in ast.walk(ast.parse(tests.read_text('utf-8')))
+    )
 
 
 GUARDED = {
-    ('testing/driver.py', '_next_reply', 'read_response'): 'the answer to a PING on the pub/sub connection',
+    (
+        'testing/driver.py',
+        '_next_reply',
+        'read_response',
+    ): 'the answer to a PING on the pub/sub connection',
     ('testing/live.py', 'end', 'join'): 'a view that still runs when the server ends',
-    ('testing/live_client.py', '__init__', 'settimeout'): 'a read and a write over TCP, in _read() and _put()',
-    ('testing/live_loop.py', 'happens', 'get'): 'what the loop says once, also for wait_until_subscribed()',
-    ('testing/publications.py', '_until_pong', 'can_read'): 'the answer to a PING on the connection that hears what is published',
+    (
+        'testing/live_client.py',
+        '__init__',
+        'settimeout',
+    ): 'a read and a write over TCP, in _read() and _put()',
+    (
+        'testing/live_loop.py',
+        'happens',
+        'get',
+    ): 'what the loop says once, also for wait_until_subscribed()',
+    (
+        'testing/publications.py',
+        '_until_pong',
+        'can_read',
+    ): 'the answer to a PING on the connection that hears what is published',
     ('testing/redis_process.py', '_wait_until_ready', 'Timer'): 'the start of a redis-server',
     ('testing/redis_process.py', 'stop', 'wait'): 'reaps a process that was killed',
 }
-"""Where ws4redis.testing waits for the world outside: file, function, what it calls; a guard ends each, and raises."""
+"""Where ws4redis.testing waits for the world outside: file, function, what it calls; a guard
+ends each, and raises.
+"""
 
 WAITING = {'sleep', 'select', 'poll', 'wait', 'communicate', 'settimeout', 'Timer'}
 """Calls that wait, whatever their arguments."""
@@ -248,13 +321,21 @@ WAITING = {'sleep', 'select', 'poll', 'wait', 'communicate', 'settimeout', 'Time
 
 def waits(name: str) -> set[tuple[str, str, str]]:
     """Where a file calls something that waits, or gives it a time."""
-    functions = [node for node in running(parse(name)) if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))]
+    functions = [
+        node
+        for node in running(parse(name))
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
+    ]
     found = set()
     for function in functions:
         for node in running(function):
             if isinstance(node, ast.Call) and isinstance(node.func, (ast.Attribute, ast.Name)):
                 called = getattr(node.func, 'attr', getattr(node.func, 'id', ''))
-                if called in WAITING or is_given_a_time(node) or (called == 'join' and is_a_thread(node.func)):
+                if (
+                    called in WAITING
+                    or is_given_a_time(node)
+                    or (called == 'join' and is_a_thread(node.func))
+                ):
                     found.add((name, function.name, called))
     return found
 
@@ -272,14 +353,17 @@ def is_a_thread(function: ast.expr) -> bool:
 
 
 def test_testing_waits_where_it_is_listed_and_nowhere_else() -> None:
-    assert {place for name in SOURCES if name.startswith('testing/') for place in waits(name)} == set(GUARDED)
+    assert {
+        place for name in SOURCES if name.startswith('testing/') for place in waits(name)
+    } == set(GUARDED)
 
 
 PREAMBLE = """
 import sys
 forbidden = []
 def refuse(event, arguments):
-    if event in ('socket.__new__', 'socket.connect', 'time.sleep', '_thread.start_new_thread', 'subprocess.Popen'):
+    if event in ('socket.__new__', 'socket.connect', 'time.sleep', '_thread.start_new_thread',
+                 'subprocess.Popen'):
         forbidden.append(event)
 sys.addaudithook(refuse)
 def loaded(*names):
@@ -304,26 +388,49 @@ with Broker() as broker:
 
 
 def run(code: str) -> None:
-    """Run this in an interpreter of its own, in which nothing has been loaded yet, and expect its assertions to hold."""
-    environment = {**os.environ, 'PYTHONPATH': str(ROOT), 'DJANGO_SETTINGS_MODULE': 'tests.settings'}
+    """Run this in an interpreter of its own, in which nothing has been loaded yet, and expect
+    its assertions to hold.
+    """
+    environment = {
+        **os.environ,
+        'PYTHONPATH': str(ROOT),
+        'DJANGO_SETTINGS_MODULE': 'tests.settings',
+    }
     command = [sys.executable, '-W', 'error', '-c', PREAMBLE + code]
-    process = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=60)
+    process = subprocess.run(
+        command, env=environment, capture_output=True, text=True, check=False, timeout=60
+    )
     assert process.returncode == 0, process.stderr
 
 
 @pytest.mark.parametrize('package', ['ws4redis', 'ws4redis.testing'])
 def test_package_loads_nothing(package: str) -> None:
-    run(f"import {package}\nassert not loaded('django', 'redis', 'gevent', 'fakeredis', 'websockets', 'pytest')")
+    run(
+        f"import {package}\nassert not loaded('django', 'redis', 'gevent', 'fakeredis', "
+        f"'websockets', 'pytest')"
+    )
 
 
 def test_core_loads_neither_gevent_nor_redis() -> None:
-    modules = '\n'.join(f'import ws4redis.{name[:-3].replace("/", ".")}' for name in CORE if not name.endswith('__init__.py'))
-    run(f"{modules}\nassert not loaded('gevent', 'redis', 'fakeredis'), loaded('gevent', 'redis', 'fakeredis')")
+    modules = '\n'.join(
+        f'import ws4redis.{name[:-3].replace("/", ".")}'
+        for name in CORE
+        if not name.endswith('__init__.py')
+    )
+    run(
+        f"{modules}\nassert not loaded('gevent', 'redis', 'fakeredis'), loaded('gevent', "
+        f"'redis', 'fakeredis')"
+    )
 
 
-@pytest.mark.parametrize('module', ['access', 'apps', 'memberships', 'publisher', 'redis_client', 'subscriber', 'wsgi'])
+@pytest.mark.parametrize(
+    'module', ['access', 'apps', 'memberships', 'publisher', 'redis_client', 'subscriber', 'wsgi']
+)
 def test_module_that_django_loads_never_loads_gevent(module: str) -> None:
-    run(f"{DJANGO}\nimport ws4redis.{module}\nassert not loaded('gevent', 'ws4redis.loop')\nassert forbidden == []")
+    run(
+        f"{DJANGO}\nimport ws4redis.{module}\nassert not loaded('gevent', "
+        f"'ws4redis.loop')\nassert forbidden == []"
+    )
 
 
 def test_publishing_never_loads_gevent() -> None:
@@ -340,8 +447,15 @@ assert not loaded('gevent', 'ws4redis.loop', 'ws4redis.wsgi_server')
 
 
 def test_broker_needs_neither_gevent_nor_the_loop() -> None:
-    run(DJANGO + BROKER + "assert not loaded('gevent', 'ws4redis.loop'), loaded('gevent', 'ws4redis.loop')")
+    run(
+        DJANGO
+        + BROKER
+        + "assert not loaded('gevent', 'ws4redis.loop'), loaded('gevent', 'ws4redis.loop')"
+    )
 
 
 def test_broker_makes_no_socket_and_no_thread_and_never_sleeps() -> None:
-    run(DJANGO + BROKER + "assert forbidden == [], forbidden\nimport threading\nassert threading.active_count() == 1")
+    run(
+        DJANGO + BROKER + 'assert forbidden == [], forbidden\nimport threading\nassert '
+        'threading.active_count() == 1'
+    )

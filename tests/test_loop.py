@@ -1,6 +1,8 @@
-"""WebsocketLoop over TCP, in processes of its own: patched by gevent and not, on a real Redis and on memory://.
+"""WebsocketLoop over TCP, in processes of its own: patched by gevent and not, on a real Redis and
+on memory://.
 
-What all of them share runs four times. Cases that stop the loop or Redis have a process to themselves.
+What all of them share runs four times. Cases that stop the loop or Redis have a process to
+themselves.
 """
 
 import logging
@@ -16,7 +18,17 @@ import redis
 from websockets.frames import Opcode
 
 from tests import loop_inside
-from tests.loop_process import GUARD, Closed, LoopProcess, Refused, eventually, frame, request_head, steady
+from tests.loop_process import (
+    GUARD,
+    Browser,
+    Closed,
+    LoopProcess,
+    Refused,
+    eventually,
+    frame,
+    request_head,
+    steady,
+)
 from ws4redis.redis_client import outage
 from ws4redis.testing.redis_process import RedisProcess
 
@@ -36,8 +48,14 @@ def started(request: pytest.FixtureRequest, form: str, where: str, directory: Pa
     return LoopProcess(form, url, directory, {'WS4REDIS_ALLOWED_CHANNELS': ANONYMOUS_MAY_PUBLISH})
 
 
-@pytest.fixture(scope='module', params=[(form, where) for form in FORMS for where in ('redis', 'memory')], ids='-'.join)
-def process(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LoopProcess]:
+@pytest.fixture(
+    scope='module',
+    params=[(form, where) for form in FORMS for where in ('redis', 'memory')],
+    ids='-'.join,
+)
+def process(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[LoopProcess]:
     """The process of all cases that leave it as they found it."""
     form, where = request.param
     with started(request, form, where, tmp_path_factory.mktemp(f'{form}-{where}')) as process:
@@ -49,7 +67,9 @@ def process(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
 
 @pytest.fixture
 def site(process: LoopProcess) -> Iterator[LoopProcess]:
-    """The process, with an empty Redis and nobody connected; errors in its log fail the test unless it has asked for them."""
+    """The process, with an empty Redis and nobody connected; errors in its log fail the test
+    unless it has asked for them.
+    """
     process.run(loop_inside.empty_redis)
     process.run(loop_inside.take_seen)
     process.logs()
@@ -103,7 +123,9 @@ def uses_no_more(site: LoopProcess, than: dict[str, int]) -> bool:
 # Messages on their way
 
 
-def test_loop_lives_in_the_main_hub_if_gevent_has_patched_the_process_and_else_in_a_thread(site: LoopProcess) -> None:
+def test_loop_lives_in_the_main_hub_if_gevent_has_patched_the_process_and_else_in_a_thread(
+    site: LoopProcess,
+) -> None:
     site.browser(NEWS)
     patched = site.form == 'patched'
     assert site.run(loop_inside.loop_is_patched) is patched
@@ -149,7 +171,9 @@ def test_persisted_message_is_sent_before_live_ones(site: LoopProcess) -> None:
     assert [browser.receive(), browser.receive()] == ['old', 'new']
 
 
-def test_messages_that_arrive_while_persisted_ones_are_looked_up_are_held(site: LoopProcess) -> None:
+def test_messages_that_arrive_while_persisted_ones_are_looked_up_are_held(
+    site: LoopProcess,
+) -> None:
     site.publish('old', expire=60)
     with site.settings(WS4REDIS_SUBSCRIBER='tests.loop_inside.GatedPersisted'):
         browser = site.browser(NEWS)
@@ -157,7 +181,8 @@ def test_messages_that_arrive_while_persisted_ones_are_looked_up_are_held(site: 
         site.publish('new')
         site.publish('newer', expire=60)
         site.run(loop_inside.open_gate)
-        # The persisted message is 'newer' by now, which also came live: it is sent once, in its place.
+        # The persisted message is 'newer' by now, which also came live: it is sent once, in its
+        # place.
         site.publish('end')
         assert browser.receive_all_until('end') == ['new', 'newer']
 
@@ -266,7 +291,9 @@ def test_nothing_more_is_read_from_a_client_while_its_jobs_wait(site: LoopProces
         other, sender = site.browser(NEWS), site.browser(CHAT)
         messages = [f'{number:04} '.ljust(4096) for number in range(400)]
         before = site.status()['messages_received']
-        sending = threading.Thread(target=sender.sock.sendall, args=(b''.join(map(frame, messages)),))
+        sending = threading.Thread(
+            target=sender.sock.sendall, args=(b''.join(map(frame, messages)),)
+        )
         sending.start()
         eventually(lambda: not all(site.run(loop_inside.watches_reading)), 'back-pressure')
         for _ in range(10):
@@ -282,7 +309,10 @@ def test_nothing_more_is_read_from_a_client_while_its_jobs_wait(site: LoopProces
 
 
 def test_heartbeat_comes_on_its_timer_and_the_clients_is_swallowed(site: LoopProcess) -> None:
-    with site.constant('ws4redis.core.recipient', 'HEARTBEAT_INTERVAL', 0.05), site.settings(WS4REDIS_HEARTBEAT='--beat--'):
+    with (
+        site.constant('ws4redis.core.recipient', 'HEARTBEAT_INTERVAL', 0.05),
+        site.settings(WS4REDIS_HEARTBEAT='--beat--'),
+    ):
         browser, other = site.browser(CHAT), site.browser(CHAT)
         assert [browser.receive() for _ in range(3)] == ['--beat--'] * 3
         before = site.status()['messages_received']
@@ -343,7 +373,11 @@ def test_websockets_above_the_limit_are_refused_with_503(site: LoopProcess) -> N
 def test_refused_websocket_costs_nothing(site: LoopProcess) -> None:
     site.browser(NEWS)
     before = site.run(loop_inside.usage)
-    for path, headers in (('/ws/' + 'x' * 256, {}), (NEWS, {'Origin': 'http://evil.example'}), (NEWS, {'Upgrade': 'h2c'})):
+    for path, headers in (
+        ('/ws/' + 'x' * 256, {}),
+        (NEWS, {'Origin': 'http://evil.example'}),
+        (NEWS, {'Upgrade': 'h2c'}),
+    ):
         with pytest.raises(Refused):
             site.browser(path, headers=headers)
     eventually(lambda: uses_no_more(site, before), f'no more than {before}')
@@ -389,8 +423,12 @@ def test_what_a_job_has_spawned_with_gevent_runs(site: LoopProcess) -> None:
         assert other.receive() == 'by a greenlet'
 
 
-@pytest.mark.parametrize('name', ['ValueError', 'SystemExit', 'KeyboardInterrupt', 'GreenletExit', 'GeneratorExit'])
-def test_exception_of_the_sites_code_closes_its_websocket_with_1011_and_nothing_else(site: LoopProcess, name: str) -> None:
+@pytest.mark.parametrize(
+    'name', ['ValueError', 'SystemExit', 'KeyboardInterrupt', 'GreenletExit', 'GeneratorExit']
+)
+def test_exception_of_the_sites_code_closes_its_websocket_with_1011_and_nothing_else(
+    site: LoopProcess, name: str
+) -> None:
     with site.settings(WS4REDIS_SUBSCRIBER='tests.loop_inside.Raising'):
         raising, other = site.browser(CHAT), site.browser(NEWS)
         raising.send(name)
@@ -418,8 +456,12 @@ def test_exception_in_release_is_logged_and_nothing_else(site: LoopProcess) -> N
     assert line.text == 'RaisingOnRelease.release() failed'
 
 
-def test_call_that_gevent_cannot_patch_is_named_with_its_class_and_the_seconds(site: LoopProcess) -> None:
-    with site.settings(WS4REDIS_SUBSCRIBER='tests.loop_inside.Blocking', WS4REDIS_BLOCKED_WARNING=0.2):
+def test_call_that_gevent_cannot_patch_is_named_with_its_class_and_the_seconds(
+    site: LoopProcess,
+) -> None:
+    with site.settings(
+        WS4REDIS_SUBSCRIBER='tests.loop_inside.Blocking', WS4REDIS_BLOCKED_WARNING=0.2
+    ):
         sender, other = site.browser(CHAT), site.browser(NEWS)
         site.logs()
         sender.send('at last')
@@ -446,7 +488,9 @@ def test_subscriber_sends_and_closes_by_its_handle(site: LoopProcess) -> None:
         assert (closed.value.code, closed.value.reason) == (4001, 'as you wish')
 
 
-def test_channel_that_is_subscribed_to_later_is_acknowledged_before_the_call_returns(site: LoopProcess) -> None:
+def test_channel_that_is_subscribed_to_later_is_acknowledged_before_the_call_returns(
+    site: LoopProcess,
+) -> None:
     with site.settings(WS4REDIS_SUBSCRIBER='tests.loop_inside.Late'):
         browser = site.browser(CHAT)
         browser.send('extra')
@@ -458,7 +502,9 @@ def test_channel_that_is_subscribed_to_later_is_acknowledged_before_the_call_ret
     eventually(lambda: site.run(loop_inside.listeners, 'extra') == 0)
 
 
-def test_subscriber_with_a_descriptor_of_its_own_is_asked_when_it_is_readable(site: LoopProcess) -> None:
+def test_subscriber_with_a_descriptor_of_its_own_is_asked_when_it_is_readable(
+    site: LoopProcess,
+) -> None:
     needs_redis(site)
     with site.settings(WS4REDIS_SUBSCRIBER='tests.loop_inside.OwnRedis', OWN_REDIS=site.redis):
         browser = site.browser(NEWS)
@@ -492,7 +538,10 @@ def test_message_for_a_user_reaches_that_user_only(site: LoopProcess) -> None:
 
 
 def test_logout_ends_the_websockets_of_that_session_with_1008(site: LoopProcess) -> None:
-    session, other_session = site.run(loop_inside.log_in, 'john'), site.run(loop_inside.log_in, 'john')
+    session, other_session = (
+        site.run(loop_inside.log_in, 'john'),
+        site.run(loop_inside.log_in, 'john'),
+    )
     ended = [site.browser(NEWS, headers=cookie(session)) for _ in range(2)]
     stays, anonymous = site.browser(NEWS, headers=cookie(other_session)), site.browser(NEWS)
     before = site.status()['rights_withdrawn']
@@ -507,18 +556,26 @@ def test_logout_ends_the_websockets_of_that_session_with_1008(site: LoopProcess)
 def test_recheck_finds_rights_that_nobody_has_withdrawn(make: Make, form: str) -> None:
     site = make(form, MEMORY, WS4REDIS_RECHECK=0.1)
     path = '/ws/news?subscribe-group&subscribe-broadcast'
-    sessions = {name: site.run(loop_inside.log_in, name, ['staff']) for name in ('deleted', 'inactive', 'left', 'stays')}
+    sessions = {
+        name: site.run(loop_inside.log_in, name, ['staff'])
+        for name in ('deleted', 'inactive', 'left', 'stays')
+    }
     browsers = {name: site.browser(path, headers=cookie(key)) for name, key in sessions.items()}
     anonymous = site.browser(NEWS)
     site.run(loop_inside.delete_session, sessions['deleted'])
     site.run(loop_inside.deactivate, 'inactive')
     site.run(loop_inside.leave_group, 'left', 'staff')
-    assert [browsers[name].wait_until_closed() for name in ('deleted', 'inactive', 'left')] == [1008] * 3
+    assert [browsers[name].wait_until_closed() for name in ('deleted', 'inactive', 'left')] == [
+        1008
+    ] * 3
     site.publish('still here')
     assert [browsers['stays'].receive(), anonymous.receive()] == ['still here'] * 2
     # Of anonymous ones nothing has to be looked up.
     browsers['stays'].close()
-    eventually(lambda: site.run(loop_inside.open_databases) == 0, 'the end of the connections to the database')
+    eventually(
+        lambda: site.run(loop_inside.open_databases) == 0,
+        'the end of the connections to the database',
+    )
     assert site.logs(level=logging.ERROR) == []
 
 
@@ -539,11 +596,17 @@ def test_recheck_waits_for_the_one_before(make: Make, form: str) -> None:
 def test_database_connections_are_closed_after_handshake_and_job(site: LoopProcess) -> None:
     session = site.run(loop_inside.log_in, 'john')
     with site.settings(WS4REDIS_SUBSCRIBER='tests.loop_inside.AsksDatabase'):
-        browsers = [site.browser('/ws/news?subscribe-user&publish-user&echo', headers=cookie(session)) for _ in range(5)]
+        browsers = [
+            site.browser('/ws/news?subscribe-user&publish-user&echo', headers=cookie(session))
+            for _ in range(5)
+        ]
         for browser in browsers:
             browser.send('how many users?')
             assert str(browser.receive()).isdigit()
-        eventually(lambda: site.run(loop_inside.open_databases) == 0, 'the end of the connections to the database')
+        eventually(
+            lambda: site.run(loop_inside.open_databases) == 0,
+            'the end of the connections to the database',
+        )
 
 
 # What a websocket costs
@@ -551,7 +614,10 @@ def test_database_connections_are_closed_after_handshake_and_job(site: LoopProce
 
 def test_websockets_that_have_come_and_gone_leave_nothing(site: LoopProcess) -> None:
     def come_and_go(count: int) -> None:
-        browsers = [site.browser(f'/ws/room{number % 7}?subscribe-broadcast&publish-broadcast') for number in range(count)]
+        browsers = [
+            site.browser(f'/ws/room{number % 7}?subscribe-broadcast&publish-broadcast')
+            for number in range(count)
+        ]
         for number, browser in enumerate(browsers):
             browser.send(f'{number}')
             if number % 2:
@@ -567,7 +633,9 @@ def test_websockets_that_have_come_and_gone_leave_nothing(site: LoopProcess) -> 
     assert before['wishes'] == before['own'] == 0
 
 
-def test_websocket_costs_a_descriptor_and_neither_thread_nor_greenlet_nor_connection(site: LoopProcess) -> None:
+def test_websocket_costs_a_descriptor_and_neither_thread_nor_greenlet_nor_connection(
+    site: LoopProcess,
+) -> None:
     def usage() -> dict[str, int]:
         figures: dict[str, int] = site.run(loop_inside.usage)
         return {name: figures[name] for name in ('descriptors', 'greenlets', 'threads', 'wishes')}
@@ -593,7 +661,10 @@ def test_descriptors_above_1023_serve(site: LoopProcess) -> None:
     try:
         # The first of them take what has become free below.
         browsers = [site.browser(CHAT) for _ in range(10)]
-        assert sum(descriptor > 1023 for descriptor in site.run(loop_inside.descriptors_of_websockets)) > 1
+        assert (
+            sum(descriptor > 1023 for descriptor in site.run(loop_inside.descriptors_of_websockets))
+            > 1
+        )
         for number, browser in enumerate(browsers):
             browser.send(f'from {number}')
             others = [other for other in browsers if other is not browser]
@@ -617,7 +688,9 @@ def test_loop_survives_an_exception_in_its_hub(site: LoopProcess, name: str) -> 
 
 
 @pytest.mark.parametrize('name', ['ValueError', 'SystemExit'])
-def test_websocket_that_makes_the_loop_fail_is_closed_and_the_others_stay(site: LoopProcess, name: str) -> None:
+def test_websocket_that_makes_the_loop_fail_is_closed_and_the_others_stay(
+    site: LoopProcess, name: str
+) -> None:
     failing, other = site.browser(CHAT), site.browser(NEWS)
     site.run(loop_inside.fail_for_next_client, name)
     failing.send('ouch')
@@ -641,7 +714,9 @@ def test_first_handshakes_at_once_make_one_loop(make: Make) -> None:
 
 
 @on_each_redis
-def test_process_that_was_forked_after_the_import_has_a_loop_of_its_own(make: Make, url: str) -> None:
+def test_process_that_was_forked_after_the_import_has_a_loop_of_its_own(
+    make: Make, url: str
+) -> None:
     site = make('forked', url)
     browser = site.browser(NEWS)
     site.publish('hello')
@@ -653,13 +728,18 @@ def test_process_that_was_forked_after_the_import_has_a_loop_of_its_own(make: Ma
 
 @on_each_redis
 @in_each_form
-def test_stop_says_goodbye_to_everybody_and_releases_every_subscriber(make: Make, form: str, url: str) -> None:
+def test_stop_says_goodbye_to_everybody_and_releases_every_subscriber(
+    make: Make, form: str, url: str
+) -> None:
     site = make(form, url, WS4REDIS_SUBSCRIBER='tests.loop_inside.Recording')
     browsers = [site.browser(NEWS) for _ in range(20)]
     site.publish('last words')
     codes: list[tuple[str | bytes, int]] = []
-    readers = [threading.Thread(target=lambda browser=browser: codes.append((browser.receive(), browser.wait_until_closed())))
-               for browser in browsers]  # fmt: skip
+
+    def read(browser: Browser) -> None:
+        codes.append((browser.receive(), browser.wait_until_closed()))
+
+    readers = [threading.Thread(target=read, args=(browser,)) for browser in browsers]
     for reader in readers:
         reader.start()
     assert site.run(loop_inside.stop_loop) is True
@@ -679,15 +759,21 @@ def test_stop_does_not_wait_longer_than_it_may(make: Make, form: str) -> None:
     site.browser(NEWS, answers=False)
     site.publish('opened')
     assert site.run(loop_inside.stop_loop, 0.2) is False
-    assert '1 websockets have not closed within 0.2 s' in [line.text for line in site.logs(level=logging.WARNING)]
+    assert '1 websockets have not closed within 0.2 s' in [
+        line.text for line in site.logs(level=logging.WARNING)
+    ]
 
 
 @in_each_form
 @pytest.mark.parametrize('subscriber', ['ReleasedInFile', 'LooksUpOnRelease'])
-def test_process_that_ends_says_goodbye_to_everybody(make: Make, form: str, subscriber: str, tmp_path: Path) -> None:
+def test_process_that_ends_says_goodbye_to_everybody(
+    make: Make, form: str, subscriber: str, tmp_path: Path
+) -> None:
     """Also where no thread can be started by then: Python 3.12."""
     released = tmp_path / 'released'
-    site = make(form, MEMORY, WS4REDIS_SUBSCRIBER=f'tests.loop_inside.{subscriber}', SITE_FILE=str(released))
+    site = make(
+        form, MEMORY, WS4REDIS_SUBSCRIBER=f'tests.loop_inside.{subscriber}', SITE_FILE=str(released)
+    )
     browsers = [site.browser(NEWS) for _ in range(5)]
     site.publish('last words')
     assert [browser.receive() for browser in browsers] == ['last words'] * 5
@@ -720,7 +806,9 @@ def test_closed_loop_leaves_nothing(make: Make, form: str, url: str) -> None:
 
 
 @in_each_form
-def test_close_cuts_who_does_not_close_in_time_and_its_release_is_run(make: Make, form: str) -> None:
+def test_close_cuts_who_does_not_close_in_time_and_its_release_is_run(
+    make: Make, form: str
+) -> None:
     site = make(form, MEMORY, WS4REDIS_SUBSCRIBER='tests.loop_inside.Recording')
     browser, silent = site.browser(NEWS), site.browser(NEWS, answers=False)
     site.publish('opened')
@@ -739,7 +827,9 @@ def test_close_cuts_who_does_not_close_in_time_and_its_release_is_run(make: Make
 
 
 @in_each_form
-def test_websockets_outlive_redis_and_catch_up(make: Make, redis_process: RedisProcess, form: str) -> None:
+def test_websockets_outlive_redis_and_catch_up(
+    make: Make, redis_process: RedisProcess, form: str
+) -> None:
     site = make(form, redis_process.url)
     site.run(loop_inside.listen_to_gaps)
     browsers = [site.browser(path) for path in (NEWS, NEWS, '/ws/other?subscribe-broadcast')]
@@ -767,8 +857,14 @@ def test_websockets_outlive_redis_and_catch_up(make: Make, redis_process: RedisP
     eventually(lambda: site.run(loop_inside.listeners, 'broadcast:other') == 1)
     site.publish('after')
     site.publish('after', 'other')
-    assert [browser.receive_all_until('after') for browser in browsers] == [['meanwhile'], ['meanwhile'], []]
-    ((seconds, channels, in_hub),) = eventually(lambda: site.run(loop_inside.take_gaps), 'redis_gap')
+    assert [browser.receive_all_until('after') for browser in browsers] == [
+        ['meanwhile'],
+        ['meanwhile'],
+        [],
+    ]
+    ((seconds, channels, in_hub),) = eventually(
+        lambda: site.run(loop_inside.take_gaps), 'redis_gap'
+    )
     assert (seconds > 0, channels, in_hub) == (True, 2, False)
     lines = [line.text for line in site.logs('ws4redis.driver', logging.WARNING)]
     assert len([text for text in lines if text.startswith('Redis is away')]) == 1
@@ -777,7 +873,9 @@ def test_websockets_outlive_redis_and_catch_up(make: Make, redis_process: RedisP
 
 
 @in_each_form
-def test_redis_that_swallows_packets_is_noticed_and_left(make: Make, redis_url: str, form: str) -> None:
+def test_redis_that_swallows_packets_is_noticed_and_left(
+    make: Make, redis_url: str, form: str
+) -> None:
     with SwallowingProxy(redis_url) as proxy:
         site = make(form, proxy.url)
         with site.constant(FEED, 'SILENCE', 0.2), site.constant(FEED, 'ANSWER_TIME', 1.0):
@@ -805,7 +903,9 @@ def test_silent_redis_that_answers_is_kept(make: Make, redis_url: str, form: str
 
 
 class SwallowingProxy:
-    """Stands between the loop and Redis; what has been connected when swallow() is called is kept open and never forwarded."""
+    """Stands between the loop and Redis; what has been connected when swallow() is called is
+    kept open and never forwarded.
+    """
 
     def __init__(self, redis_url: str) -> None:
         self._target = ('127.0.0.1', int(redis_url.rpartition(':')[2].partition('/')[0]))

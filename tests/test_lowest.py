@@ -10,7 +10,14 @@ from tests.lowest import SETUP, constraints, requirements
 def test_every_requirement_of_the_package_has_a_lowest_version() -> None:
     source = SETUP.read_text('utf-8')
     found = constraints(requirements(source))
-    assert {line.partition('==')[0] for line in found} >= {'django', 'redis', 'gevent', 'websockets', 'fakeredis', 'mypy'}
+    assert {line.partition('==')[0] for line in found} >= {
+        'django',
+        'redis',
+        'gevent',
+        'websockets',
+        'fakeredis',
+        'mypy',
+    }
     for line in found:
         name, _, version = line.partition('==')
         assert re.search(rf"'{name}(\[\w+\])?>={re.escape(version)}',", source), line

@@ -40,7 +40,9 @@ def withdrawn() -> Iterator[list[str]]:
     rights_withdrawn.disconnect(note)
 
 
-def test_login_writes_the_names_of_the_users_groups_into_the_session(client: Client, john: User) -> None:
+def test_login_writes_the_names_of_the_users_groups_into_the_session(
+    client: Client, john: User
+) -> None:
     client.force_login(john)
     assert sorted(client.session[MEMBEROF]) == ['chess', 'staff']
     assert sorted(client.session[AT_LOGIN]) == ['chess', 'staff']
@@ -51,7 +53,9 @@ def test_login_of_a_user_without_groups_writes_an_empty_list(client: Client, db:
     assert client.session[MEMBEROF] == []
 
 
-def test_groups_that_are_joined_after_login_come_with_the_next_one(client: Client, john: User) -> None:
+def test_groups_that_are_joined_after_login_come_with_the_next_one(
+    client: Client, john: User
+) -> None:
     client.force_login(john)
     john.groups.add(Group.objects.get(name='others'))
     assert 'others' not in client.session[MEMBEROF]
@@ -59,10 +63,16 @@ def test_groups_that_are_joined_after_login_come_with_the_next_one(client: Clien
     assert 'others' in client.session[MEMBEROF]
 
 
-def test_login_costs_one_query(john: User, django_assert_num_queries: DjangoAssertNumQueries) -> None:
+def test_login_costs_one_query(
+    john: User, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
     request: Any = RequestFactory().get('/')
     request.session = {}
-    receivers = [receiver for receiver in user_logged_in._live_receivers(User)[0] if 'ws4redis' in receiver.__module__]
+    receivers = [
+        receiver
+        for receiver in user_logged_in._live_receivers(User)[0]
+        if 'ws4redis' in receiver.__module__
+    ]
     with django_assert_num_queries(1):
         for receiver in receivers:
             receiver(sender=User, user=john, request=request)
@@ -84,7 +94,9 @@ def test_login_of_a_user_class_without_groups_writes_nothing() -> None:
     assert request.session == {}
 
 
-def test_logout_withdraws_the_rights_of_its_session(client: Client, john: User, withdrawn: list[str]) -> None:
+def test_logout_withdraws_the_rights_of_its_session(
+    client: Client, john: User, withdrawn: list[str]
+) -> None:
     client.force_login(john)
     key = client.session.session_key
     client.logout()
@@ -92,7 +104,9 @@ def test_logout_withdraws_the_rights_of_its_session(client: Client, john: User, 
 
 
 @pytest.mark.parametrize('session', [None, SimpleNamespace(session_key=None)])
-def test_logout_without_a_saved_session_withdraws_nothing(session: Any, withdrawn: list[str]) -> None:
+def test_logout_without_a_saved_session_withdraws_nothing(
+    session: Any, withdrawn: list[str]
+) -> None:
     request: Any = RequestFactory().get('/')
     if session is not None:
         request.session = session

@@ -1,7 +1,9 @@
-"""How existing projects override the subscriber, each pattern by its number; then the contract C0 to C11.
+"""How existing projects override the subscriber, each pattern by its number; then the contract C0
+to C11.
 
-One flat list, and each test in three forms (tests/sites.py): in a Broker, in the unpatched form on memory://, and in
-gunicorn's gevent worker on a redis-server. Where a form is left out, its test says why.
+One flat list, and each test in three forms (tests/sites.py): in a Broker, in the unpatched form on
+memory://, and in gunicorn's gevent worker on a redis-server. Where a form is left out, its test
+says why.
 """
 
 from __future__ import annotations
@@ -31,8 +33,12 @@ CHAT = '/ws/news?subscribe-broadcast&publish-broadcast'
 
 
 @pytest.fixture
-def other(site: Site, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[redis.Redis]:
-    """The server of subscribers that bring a client of their own; a real one where the loop watches descriptors."""
+def other(
+    site: Site, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[redis.Redis]:
+    """The server of subscribers that bring a client of their own; a real one where the loop
+    watches descriptors.
+    """
     if site.form != 'broker':
         server: RedisProcess = request.getfixturevalue('_another_redis')
         monkeypatch.setenv('OVERRIDES_OTHER_URL', server.url)
@@ -131,7 +137,9 @@ def test_o3_names_of_a_sites_own_are_valid_in_the_query_string(site: Site) -> No
 
 def test_o3_names_of_a_sites_own_are_for_logged_in_users_too(site: Site) -> None:
     """U24."""
-    client = site.connect('/ws/x?subscribe-server&publish-server', overrides.LabSubscriber, allowed_channels=None)
+    client = site.connect(
+        '/ws/x?subscribe-server&publish-server', overrides.LabSubscriber, allowed_channels=None
+    )
     client.send('hello')
     assert site.published == []
 
@@ -190,7 +198,10 @@ def test_o4_greenlet_that_it_spawned_runs(site: Site) -> None:
 
 
 def test_o4_exception_is_logged_once_and_closes_that_websocket_alone(site: Site) -> None:
-    client, other = site.connect(LISTEN, overrides.JsonCommands), site.connect(LISTEN, overrides.JsonCommands)
+    client, other = (
+        site.connect(LISTEN, overrides.JsonCommands),
+        site.connect(LISTEN, overrides.JsonCommands),
+    )
     client.send(command('fail'))
     assert (client.close_code, client.close_reason) == (1011, 'internal error')
     assert other.open
@@ -223,7 +234,10 @@ def test_o5_override_may_call_the_one_in_whose_place_it_stands(site: Site, subsc
 
 
 def test_o5_what_it_sends_arrives_before_any_live_message(site: Site) -> None:
-    assert site.connect(LISTEN, overrides.PublishesWhileJoining).receive_all() == ['persisted', 'live']
+    assert site.connect(LISTEN, overrides.PublishesWhileJoining).receive_all() == [
+        'persisted',
+        'live',
+    ]
 
 
 def test_o5_error_is_logged_and_closes_with_1011(site: Site) -> None:
@@ -255,7 +269,10 @@ def test_o6_release_comes_once_however_it_ends(site: Site, end: str) -> None:
     assert site.notes() == ['released']
 
 
-@forms(gunicorn_redis='real time would have to pass: ten seconds, and more, until the last timer of a websocket')
+@forms(
+    gunicorn_redis='real time would have to pass: ten seconds, and more, until the last timer of '
+    'a websocket'
+)
 def test_o6_no_timer_brings_release_again(site: InBroker) -> None:
     site.connect(LISTEN, overrides.SaysGoodbye).drop()
     site.connect(LISTEN, overrides.SaysGoodbyeThoughClosed).close()
@@ -348,7 +365,9 @@ def test_o7_error_is_logged_and_closes_with_1011(site: Site) -> None:
 # O8: another client in place
 
 
-def test_o8_nobody_watches_another_client_without_a_descriptor(site: Site, other: redis.Redis) -> None:
+def test_o8_nobody_watches_another_client_without_a_descriptor(
+    site: Site, other: redis.Redis
+) -> None:
     other.set('broadcast:news', 'persisted there')
     client = site.connect(CHAT, overrides.OtherClient)
     assert client.receive_all() == ['persisted there']
@@ -370,7 +389,10 @@ def test_o8_own_descriptor_is_watched(site: Site, other: redis.Redis) -> None:
     client.assert_nothing_received()
     client.close()
     site.settle()
-    eventually(lambda: other.pubsub_numsub('broadcast:news') == [(b'broadcast:news', 0)], 'it listens there for ever')
+    eventually(
+        lambda: other.pubsub_numsub('broadcast:news') == [(b'broadcast:news', 0)],
+        'it listens there for ever',
+    )
 
 
 # O9: classes of another kind
@@ -392,7 +414,9 @@ def test_o9_what_counts_are_the_methods(site: Site, subscriber: Any) -> None:
 
 
 @pytest.mark.parametrize('subscriber', [verbatim.Documented, verbatim.DocumentedMisspelt])
-def test_o9_subscriber_written_from_the_api_document_alone_works(site: Site, subscriber: Any) -> None:
+def test_o9_subscriber_written_from_the_api_document_alone_works(
+    site: Site, subscriber: Any
+) -> None:
     site.redis.set('room:7', 'old')
     listener = site.connect('/ws/7?subscribe-room', subscriber)
     speaker = site.connect('/ws/7?publish-room', subscriber)
@@ -412,7 +436,9 @@ def test_o9_subscriber_written_from_the_api_document_alone_works(site: Site, sub
 
 
 def test_o10_request_is_usable_as_long_as_the_websocket_is_open(site: Site, john: str) -> None:
-    client = site.connect(LISTEN, overrides.KeepsRequest, session=john, headers={'User-Agent': 'browser'})
+    client = site.connect(
+        LISTEN, overrides.KeepsRequest, session=john, headers={'User-Agent': 'browser'}
+    )
     client.send('hello')
     client.close()
     assert site.notes() == ['john: hello, browser', f'john of {john} left']
@@ -486,7 +512,12 @@ def test_c1_int_makes_the_subscriber_serve_itself_whatever_its_subscription_is(s
 
 def test_c2_subscription_has_the_names_of_redis_py(site: Site) -> None:
     client = site.connect('/ws/news', probes.NotesItsSubscription)
-    assert site.notes() == ["[b'one'], [b'lab:*'], True", 'None, False', 'TypeError', 'AttributeError']
+    assert site.notes() == [
+        "[b'one'], [b'lab:*'], True",
+        'None, False',
+        'TypeError',
+        'AttributeError',
+    ]
     site.publish('hello', channel='lab:1')
     assert client.receive_all() == ['hello']
     message = {'type': 'pmessage', 'pattern': b'lab:*', 'channel': b'lab:1', 'data': b'hello'}
@@ -534,7 +565,10 @@ def test_c4_what_does_not_go_through_publish_message_is_nobodys_own(site: Site) 
     assert client.receive_all() == ['around']
 
 
-@forms(gunicorn_redis='its Redis serves the whole run; one that goes away is in tests/servers/test_journey.py')
+@forms(
+    gunicorn_redis='its Redis serves the whole run; one that goes away is in '
+    'tests/servers/test_journey.py'
+)
 def test_c4_count_goes_back_if_publishing_fails(site: InBroker) -> None:
     client = site.connect(CHAT)
     with site.outage():
@@ -563,7 +597,9 @@ def test_c5_both_paths_give_the_same_frames(site: Site, subscriber: Any) -> None
 
 
 @pytest.mark.parametrize('subscriber', [RedisSubscriber, overrides.PassesOn])
-def test_c5_both_paths_leave_out_the_heartbeat_and_own_copies(site: Site, settings: Any, subscriber: Any) -> None:
+def test_c5_both_paths_leave_out_the_heartbeat_and_own_copies(
+    site: Site, settings: Any, subscriber: Any
+) -> None:
     settings.WS4REDIS_HEARTBEAT = 'beat'
     client = site.connect(CHAT, subscriber)
     client.send('mine')
@@ -592,7 +628,9 @@ def test_c6_descriptor_of_the_exchange_is_none(site: Site, subscriber: Any) -> N
     assert client.receive_all() == ['live']
 
 
-def test_c6_self_served_subscriber_is_asked_for_what_comes_later_too(site: Site, other: redis.Redis) -> None:
+def test_c6_self_served_subscriber_is_asked_for_what_comes_later_too(
+    site: Site, other: redis.Redis
+) -> None:
     client = site.connect(LISTEN, overrides.ServesItself)
     for text in ('one', 'two'):
         other.publish('broadcast:news', text)
@@ -658,7 +696,9 @@ def test_c8_messages_behind_one_that_failed_are_not_published(site: Site) -> Non
 
 
 @pytest.mark.parametrize('subscriber', [probes.ForgetsSubscription, overrides.SaysGoodbye])
-def test_c9_exchange_forgets_the_channels_whatever_release_does(site: Site, subscriber: Any) -> None:
+def test_c9_exchange_forgets_the_channels_whatever_release_does(
+    site: Site, subscriber: Any
+) -> None:
     client = site.connect(LISTEN, subscriber)
     site.assert_listeners('broadcast:news', 1)
     client.close()
@@ -682,7 +722,11 @@ def test_c9_release_comes_at_the_end_of_the_process(site: Site) -> None:
 
 def test_c9_subscription_can_be_read_and_left_in_release(site: Site) -> None:
     site.connect(LISTEN, probes.LooksAround).close()
-    assert site.notes() == ["[[b'broadcast:news', b'extra'], [b'lab:*']]", "[b'broadcast:news']", 'False']
+    assert site.notes() == [
+        "[[b'broadcast:news', b'extra'], [b'lab:*']]",
+        "[b'broadcast:news']",
+        'False',
+    ]
 
 
 def test_c10_middleware_does_not_run(site: Site) -> None:
@@ -691,7 +735,9 @@ def test_c10_middleware_does_not_run(site: Site) -> None:
     assert site.page('/tenant/') == 'of the middleware'
 
 
-def test_c10_what_middleware_puts_on_a_request_comes_from_a_callback(site: Site, settings: Any) -> None:
+def test_c10_what_middleware_puts_on_a_request_comes_from_a_callback(
+    site: Site, settings: Any
+) -> None:
     settings.WS4REDIS_PROCESS_REQUEST = 'tests.overrides.set_tenant'
     client = site.connect(LISTEN, probes.ByTenant)
     site.publish('for the lab', channel='tenant:lab')
@@ -711,7 +757,9 @@ def test_c11_self_is_resolved_when_a_publisher_is_made(site: Site, john: str) ->
     assert site.published == [('user:john:news', 'hello')]
 
 
-def test_open_and_close_are_logged_without_details_of_the_client(caplog: pytest.LogCaptureFixture) -> None:
+def test_open_and_close_are_logged_without_details_of_the_client(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     with caplog.at_level(logging.INFO, 'ws4redis'), Broker() as broker:
         broker.connect(LISTEN).close()
     assert 'open, subscribe-broadcast' in caplog.text

@@ -43,7 +43,9 @@ JOHN = User(username='john')
         (default, AnonymousUser(), LISTENING),
     ],
 )
-def test_policy_answers(policy: Callable[[HttpRequest, list[str]], list[str]], user: object, allowed: list[str]) -> None:
+def test_policy_answers(
+    policy: Callable[[HttpRequest, list[str]], list[str]], user: object, allowed: list[str]
+) -> None:
     asked = list(ASKED)
     answer = policy(request_of(user), asked)
     assert answer == allowed
@@ -56,7 +58,9 @@ def test_authenticated_only_refuses_others() -> None:
 
 
 @pytest.mark.parametrize('policy', [authenticated_only, default])
-def test_request_without_a_user_counts_as_nobody(policy: Callable[[HttpRequest, list[str]], list[str]]) -> None:
+def test_request_without_a_user_counts_as_nobody(
+    policy: Callable[[HttpRequest, list[str]], list[str]],
+) -> None:
     if policy is default:
         assert policy(HttpRequest(), ASKED) == LISTENING
     else:
@@ -71,7 +75,9 @@ def test_policy_can_be_named_in_the_settings(name: str, settings: Settings) -> N
         client = broker.connect('news', subscribe='broadcast', publish='broadcast', force_user=JOHN)
         assert client.channels == ['broadcast:news']
         client.send('hello')
-        assert [publication.text for publication in broker.published] == ([] if name == 'subscribe_only' else ['hello'])
+        assert [publication.text for publication in broker.published] == (
+            [] if name == 'subscribe_only' else ['hello']
+        )
 
 
 def test_authenticated_only_gives_others_403(settings: Settings) -> None:

@@ -1,4 +1,6 @@
-"""RedisPublisher: the API document's example, audiences, SELF, what is resolved when; fetch_message."""
+"""RedisPublisher: the API document's example, audiences, SELF, what is resolved when;
+fetch_message.
+"""
 
 from __future__ import annotations
 
@@ -58,7 +60,8 @@ def channels(**audience: Any) -> list[str]:
     return list(RedisPublisher(facility='chat', **audience)._publishers)
 
 
-# The API document's example: `super().init`, the missing colon and the view without an answer are mended.
+# The API document's example: `super().init`, the missing colon and the view without an answer are
+# mended.
 
 
 class MyTypicalView(View):
@@ -79,7 +82,9 @@ def test_view_of_the_api_document_reaches_all_browsers(broker: Broker, rf: Reque
     browsers = [broker.connect('unique-named-facility', subscribe='broadcast') for _ in range(2)]
     assert MyTypicalView.as_view()(rf.get('/')).status_code == 200
     for browser in browsers:
-        assert browser.receive() == 'A message passed to all browsers listening on the named facility'
+        assert (
+            browser.receive() == 'A message passed to all browsers listening on the named facility'
+        )
     late = broker.connect('unique-named-facility', subscribe='broadcast')
     assert late.receive() == 'A message passed to all browsers listening on the named facility'
 
@@ -95,7 +100,10 @@ def test_each_audience_has_its_channel() -> None:
 
 
 def test_audience_of_objects_takes_their_names() -> None:
-    assert channels(users=[User(username='john')], groups=[Group(name='staff')]) == ['group:staff:chat', 'user:john:chat']
+    assert channels(users=[User(username='john')], groups=[Group(name='staff')]) == [
+        'group:staff:chat',
+        'user:john:chat',
+    ]
 
 
 @pytest.mark.parametrize(
@@ -107,7 +115,9 @@ def test_audience_of_objects_takes_their_names() -> None:
         {'users': map(str, ('john', 'mary'))},
     ],
 )
-def test_audience_is_any_iterable_and_can_be_used_more_than_once(broker: Broker, audience: dict[str, Any]) -> None:
+def test_audience_is_any_iterable_and_can_be_used_more_than_once(
+    broker: Broker, audience: dict[str, Any]
+) -> None:
     """A generator is used up by its first reader."""
     publisher = RedisPublisher(facility='chat', **audience)
     for text in ('one', 'two'):
@@ -129,13 +139,19 @@ def test_audience_may_be_a_queryset(broker: Broker) -> None:
 
 @pytest.mark.parametrize('kind', ['users', 'groups', 'sessions'])
 @pytest.mark.parametrize('value', [7, 1.5, b'john', bytearray(b'x'), object()])
-def test_audience_of_another_type_is_refused_when_the_publisher_is_made(kind: str, value: object) -> None:
+def test_audience_of_another_type_is_refused_when_the_publisher_is_made(
+    kind: str, value: object
+) -> None:
     with pytest.raises(TypeError, match=f'{kind} is {type(value).__name__}'):
         RedisPublisher(facility='chat', **{kind: value})  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize('audience', [{'users': ['a:b']}, {'groups': ['a\x00']}, {'sessions': ['']}, {'users': [None]}])
-def test_name_that_makes_no_channel_is_refused_when_the_publisher_is_made(audience: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    'audience', [{'users': ['a:b']}, {'groups': ['a\x00']}, {'sessions': ['']}, {'users': [None]}]
+)
+def test_name_that_makes_no_channel_is_refused_when_the_publisher_is_made(
+    audience: dict[str, Any],
+) -> None:
     """F13."""
     with pytest.raises(ChannelNameError):
         RedisPublisher(facility='chat', **audience)
@@ -162,7 +178,9 @@ def test_unknown_audience_is_refused(broker: Broker) -> None:
         RedisPublisher(facility='chat', servers=['a']).publish_message('hello')
 
 
-def test_method_of_a_sites_own_is_asked_only_for_the_audiences_that_were_given(broker: Broker) -> None:
+def test_method_of_a_sites_own_is_asked_only_for_the_audiences_that_were_given(
+    broker: Broker,
+) -> None:
     """U21: it need not know all of ours."""
 
     class Labs(RedisPublisher):
@@ -179,16 +197,24 @@ def test_method_of_a_sites_own_is_asked_only_for_the_audiences_that_were_given(b
 def test_self_means_user_groups_and_session_of_the_request(john_request: HttpRequest) -> None:
     key = john_request.session.session_key
     assert channels(users=[SELF], request=john_request) == ['user:john:chat']
-    assert channels(groups=[SELF], request=john_request) == ['group:staff:chat', 'group:editors:chat']
+    assert channels(groups=[SELF], request=john_request) == [
+        'group:staff:chat',
+        'group:editors:chat',
+    ]
     assert channels(sessions=[SELF], request=john_request) == [f'session:{key}:chat']
 
 
 def test_self_stands_beside_other_entries(john_request: HttpRequest) -> None:
-    assert channels(users=['mary', SELF], request=john_request) == ['user:mary:chat', 'user:john:chat']
+    assert channels(users=['mary', SELF], request=john_request) == [
+        'user:mary:chat',
+        'user:john:chat',
+    ]
 
 
 @pytest.mark.parametrize('kind', ['users', 'groups', 'sessions'])
-def test_true_means_self_with_a_warning_that_names_the_caller(kind: str, john_request: HttpRequest) -> None:
+def test_true_means_self_with_a_warning_that_names_the_caller(
+    kind: str, john_request: HttpRequest
+) -> None:
     with pytest.warns(DeprecationWarning, match=rf'write {kind}=\[SELF\]') as caught:
         publisher = RedisPublisher(facility='chat', request=john_request, **{kind: True})  # type: ignore[arg-type]
     assert publisher._publishers == channels(**{kind: [SELF]}, request=john_request)
@@ -222,7 +248,9 @@ def test_self_of_an_unsaved_session_is_refused(anonymous_request: HttpRequest) -
 
 
 @pytest.mark.django_db
-def test_self_of_a_session_that_is_not_in_the_store_is_refused(anonymous_request: HttpRequest) -> None:
+def test_self_of_a_session_that_is_not_in_the_store_is_refused(
+    anonymous_request: HttpRequest,
+) -> None:
     anonymous_request.session = SessionStore('text-of-a-cookie')
     with pytest.raises(ValueError, match='has no session'):
         RedisPublisher(facility='chat', sessions=[SELF], request=anonymous_request)
@@ -241,20 +269,27 @@ def test_self_of_a_user_without_groups_is_no_group(anonymous_request: HttpReques
     assert channels(groups=[SELF], request=anonymous_request) == []
 
 
-def test_self_is_resolved_when_the_publisher_is_made(broker: Broker, john_request: HttpRequest) -> None:
+def test_self_is_resolved_when_the_publisher_is_made(
+    broker: Broker, john_request: HttpRequest
+) -> None:
     """C11: a logout in the meantime changes nothing."""
     publisher = RedisPublisher(facility='chat', users=[SELF], sessions=[SELF], request=john_request)
     key = john_request.session.session_key
     john_request.user = AnonymousUser()
     john_request.session.flush()
     publisher.publish_message('bye')
-    assert {publication.channel for publication in broker.published} == {'user:john:chat', f'session:{key}:chat'}
+    assert {publication.channel for publication in broker.published} == {
+        'user:john:chat',
+        f'session:{key}:chat',
+    }
 
 
 # What is read when
 
 
-def test_prefix_and_expire_are_read_when_a_message_is_published(broker: Broker, settings: Settings) -> None:
+def test_prefix_and_expire_are_read_when_a_message_is_published(
+    broker: Broker, settings: Settings
+) -> None:
     """C11: the API document makes the publisher in __init__."""
     publisher = RedisPublisher(facility='news', broadcast=True)
     settings.WS4REDIS_PREFIX = 'shop'
@@ -304,7 +339,9 @@ def persist(text: str, **audience: Any) -> None:
     RedisPublisher(facility='chat', **audience).publish_message(text, 100)
 
 
-def test_fetch_looks_at_session_user_group_broadcast_in_this_order(broker: Broker, john_request: HttpRequest) -> None:
+def test_fetch_looks_at_session_user_group_broadcast_in_this_order(
+    broker: Broker, john_request: HttpRequest
+) -> None:
     publisher = RedisPublisher()
     assert publisher.fetch_message(john_request, 'chat') is None
     persist('to all', broadcast=True)
@@ -318,7 +355,9 @@ def test_fetch_looks_at_session_user_group_broadcast_in_this_order(broker: Broke
 
 
 @pytest.mark.parametrize('audience', ['session', 'user', 'group', 'broadcast'])
-def test_fetch_of_one_audience_looks_nowhere_else(broker: Broker, john_request: HttpRequest, audience: str) -> None:
+def test_fetch_of_one_audience_looks_nowhere_else(
+    broker: Broker, john_request: HttpRequest, audience: str
+) -> None:
     persist('session', sessions=[john_request.session.session_key])
     persist('user', users=['john'])
     persist('group', groups=['staff'])
@@ -327,7 +366,9 @@ def test_fetch_of_one_audience_looks_nowhere_else(broker: Broker, john_request: 
     assert RedisPublisher().fetch_message(john_request, 'other', audience) is None
 
 
-def test_fetch_for_nobody_gives_what_everybody_gets(broker: Broker, anonymous_request: HttpRequest) -> None:
+def test_fetch_for_nobody_gives_what_everybody_gets(
+    broker: Broker, anonymous_request: HttpRequest
+) -> None:
     persist('to john', users=['john'])
     publisher = RedisPublisher()
     assert publisher.fetch_message(anonymous_request, 'chat') is None
@@ -337,17 +378,23 @@ def test_fetch_for_nobody_gives_what_everybody_gets(broker: Broker, anonymous_re
 
 
 @pytest.mark.parametrize('audience', ['everybody', '', 'users', None])
-def test_fetch_of_an_unknown_audience_is_refused(broker: Broker, anonymous_request: HttpRequest, audience: Any) -> None:
+def test_fetch_of_an_unknown_audience_is_refused(
+    broker: Broker, anonymous_request: HttpRequest, audience: Any
+) -> None:
     with pytest.raises(ValueError, match="it takes 'any', 'session', 'user', 'group', 'broadcast'"):
         RedisPublisher().fetch_message(anonymous_request, 'chat', audience)
 
 
-def test_fetch_reads_an_empty_message_as_a_message(broker: Broker, anonymous_request: HttpRequest) -> None:
+def test_fetch_reads_an_empty_message_as_a_message(
+    broker: Broker, anonymous_request: HttpRequest
+) -> None:
     persist('', broadcast=True)
     assert RedisPublisher().fetch_message(anonymous_request, 'chat') == b''
 
 
-def test_fetch_follows_the_prefix(broker: Broker, anonymous_request: HttpRequest, settings: Settings) -> None:
+def test_fetch_follows_the_prefix(
+    broker: Broker, anonymous_request: HttpRequest, settings: Settings
+) -> None:
     persist('without', broadcast=True)
     settings.WS4REDIS_PREFIX = 'shop'
     assert RedisPublisher().fetch_message(anonymous_request, 'chat') is None
@@ -360,18 +407,29 @@ def test_fetch_while_redis_is_away_raises(broker: Broker, anonymous_request: Htt
 
 def test_afetch_message_fetches(broker: Broker, anonymous_request: HttpRequest) -> None:
     persist('to all', broadcast=True)
-    assert asyncio.run(RedisPublisher().afetch_message(anonymous_request, 'chat', 'broadcast')) == b'to all'
+    assert (
+        asyncio.run(RedisPublisher().afetch_message(anonymous_request, 'chat', 'broadcast'))
+        == b'to all'
+    )
 
 
 def test_apublish_message_of_a_publisher_publishes(broker: Broker) -> None:
     asyncio.run(RedisPublisher(facility='news', broadcast=True).apublish_message('hello', 9))
     [publication] = broker.published
-    assert (publication.channel, publication.text, publication.expire) == ('broadcast:news', 'hello', 9)
+    assert (publication.channel, publication.text, publication.expire) == (
+        'broadcast:news',
+        'hello',
+        9,
+    )
 
 
 @pytest.mark.parametrize(
     ('keyword', 'hint'),
-    [('user', 'did you mean users='), ('brodcast', 'did you mean broadcast='), ('tenant', 'an audience of your own takes')],
+    [
+        ('user', 'did you mean users='),
+        ('brodcast', 'did you mean broadcast='),
+        ('tenant', 'an audience of your own takes'),
+    ],
 )
 def test_unknown_keyword_is_refused_by_its_name(keyword: str, hint: str) -> None:
     with pytest.raises(TypeError, match=rf'^RedisPublisher\(\) takes no {keyword}=: {hint}'):
@@ -385,8 +443,14 @@ def test_message_without_an_audience_is_logged(caplog: pytest.LogCaptureFixture)
     assert "published to nobody: the publisher of 'news' names no audience" in caplog.text
 
 
-@pytest.mark.parametrize('audience', [{'users': []}, {'groups': set()}, {'sessions': iter(())}], ids=['list', 'set', 'iterator'])
-def test_audience_that_happens_to_be_empty_is_no_fault(audience: dict[str, Any], caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize(
+    'audience',
+    [{'users': []}, {'groups': set()}, {'sessions': iter(())}],
+    ids=['list', 'set', 'iterator'],
+)
+def test_audience_that_happens_to_be_empty_is_no_fault(
+    audience: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
     with Broker():
         RedisPublisher(facility='news', **audience).publish_message('x')
     assert 'published to nobody' not in caplog.text

@@ -1,4 +1,5 @@
-"""What carries bytes between Redis' connection and the feed, over TCP, a unix socket, TLS, and on fakeredis.
+"""What carries bytes between Redis' connection and the feed, over TCP, a unix socket, TLS, and on
+fakeredis.
 
 The far end of the sockets is a test's own; each test runs a hub of its own in the test's thread.
 """
@@ -66,7 +67,11 @@ def connected(kind: str, directory: Path) -> tuple[Any, socket.socket]:
     listener = socket.socket(socket.AF_UNIX if kind == 'unix' else socket.AF_INET)
     listener.bind(path if kind == 'unix' else ('127.0.0.1', 0))
     listener.listen()
-    arguments: dict[str, Any] = {'protocol': 2, 'retry': Retry(NoBackoff(), 0), 'socket_timeout': GUARD}
+    arguments: dict[str, Any] = {
+        'protocol': 2,
+        'retry': Retry(NoBackoff(), 0),
+        'socket_timeout': GUARD,
+    }
     connection: Any
     if kind == 'unix':
         connection_class: Any = redis.UnixDomainSocketConnection
@@ -74,7 +79,11 @@ def connected(kind: str, directory: Path) -> tuple[Any, socket.socket]:
     else:
         arguments |= {'host': '127.0.0.1', 'port': listener.getsockname()[1]}
         if kind == 'tls':
-            arguments |= {'ssl_cert_reqs': 'none', 'ssl_check_hostname': False, 'ssl_ciphers': CIPHERS}
+            arguments |= {
+                'ssl_cert_reqs': 'none',
+                'ssl_check_hostname': False,
+                'ssl_ciphers': CIPHERS,
+            }
         connection = (redis.SSLConnection if kind == 'tls' else redis.Connection)(**arguments)
     # The far end answers nothing, so redis-py must not introduce itself.
     connection.driver_info = connection.lib_name = connection.lib_version = None
@@ -141,8 +150,11 @@ def test_message_may_be_cut_anywhere(ends: Ends) -> None:
     assert set(ends.payloads) == {b'cut'}
 
 
-def test_more_than_a_batch_is_read_in_pieces_and_nothing_waits(ends: Ends, monkeypatch: pytest.MonkeyPatch) -> None:
-    # With TLS the whole burst is one record: when the first piece is taken the socket has nothing more to say.
+def test_more_than_a_batch_is_read_in_pieces_and_nothing_waits(
+    ends: Ends, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # With TLS the whole burst is one record: when the first piece is taken the socket has nothing
+    # more to say.
     monkeypatch.setattr(pump, 'READ_SIZE', 50)
     monkeypatch.setattr(pump, 'BATCH_SIZE', 100)
     ends.far.sendall(b''.join(message(b'%02d' % number) for number in range(50)))
@@ -262,7 +274,9 @@ class Memory:
         self.lost: list[object] = []
         connection: Any = self.server.pubsub_connection()
         connection.connect()
-        self.pump = MemoryPump(connection, self.server.gate, self.calls.append, self.replies.extend, self.lost.append)
+        self.pump = MemoryPump(
+            connection, self.server.gate, self.calls.append, self.replies.extend, self.lost.append
+        )
         self.pump.send([(b'SUBSCRIBE', b'c')])
         self.run()
 
@@ -285,7 +299,11 @@ def test_publishing_in_memory_wakes_the_pump_once_for_all_that_has_arrived(memor
     memory.publish(b'1', b'2', b'3')
     assert len(memory.calls) == 1
     memory.run()
-    assert memory.replies == [[b'message', b'c', b'1'], [b'message', b'c', b'2'], [b'message', b'c', b'3']]
+    assert memory.replies == [
+        [b'message', b'c', b'1'],
+        [b'message', b'c', b'2'],
+        [b'message', b'c', b'3'],
+    ]
 
 
 def test_publishing_after_a_look_wakes_it_again(memory: Memory) -> None:

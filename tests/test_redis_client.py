@@ -1,4 +1,6 @@
-"""Redis clients from WS4REDIS_CONNECTION: dict, URL, memory://; one gate for all of them; no retries."""
+"""Redis clients from WS4REDIS_CONNECTION: dict, URL, memory://; one gate for all of them; no
+retries.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,14 @@ from redis.connection import Connection, SSLConnection, UnixDomainSocketConnecti
 
 from ws4redis import redis_client
 from ws4redis.publisher import RedisPublisher
-from ws4redis.redis_client import RedisServer, active_server, connection_arguments, runs_in_test, serve_websockets, use_server
+from ws4redis.redis_client import (
+    RedisServer,
+    active_server,
+    connection_arguments,
+    runs_in_test,
+    serve_websockets,
+    use_server,
+)
 
 if TYPE_CHECKING:
     from pytest_django import Settings
@@ -85,9 +94,16 @@ def no_server_in_force(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def test_dict_is_taken_as_the_arguments_of_redis_py() -> None:
-    connection_class, arguments = connection_arguments({'host': 'redis.internal', 'port': 6390, 'db': 3, 'password': 'pw'})
+    connection_class, arguments = connection_arguments(
+        {'host': 'redis.internal', 'port': 6390, 'db': 3, 'password': 'pw'}
+    )
     assert connection_class is Connection
-    assert (arguments['host'], arguments['port'], arguments['db'], arguments['password']) == ('redis.internal', 6390, 3, 'pw')
+    assert (arguments['host'], arguments['port'], arguments['db'], arguments['password']) == (
+        'redis.internal',
+        6390,
+        3,
+        'pw',
+    )
 
 
 def test_dict_replaces_the_defaults_and_what_it_leaves_out_is_redis_pys() -> None:
@@ -96,14 +112,18 @@ def test_dict_replaces_the_defaults_and_what_it_leaves_out_is_redis_pys() -> Non
 
 
 def test_ssl_in_the_dict_gives_a_tls_connection() -> None:
-    connection_class, arguments = connection_arguments({'host': 'redis.internal', 'ssl': True, 'ssl_cert_reqs': 'none'})
+    connection_class, arguments = connection_arguments(
+        {'host': 'redis.internal', 'ssl': True, 'ssl_cert_reqs': 'none'}
+    )
     assert connection_class is SSLConnection
     assert 'ssl' not in arguments
     assert arguments['ssl_cert_reqs'] == 'none'
 
 
 def test_unix_socket_path_in_the_dict_gives_a_unix_connection() -> None:
-    connection_class, arguments = connection_arguments({'unix_socket_path': '/run/redis.sock', 'db': 2})
+    connection_class, arguments = connection_arguments(
+        {'unix_socket_path': '/run/redis.sock', 'db': 2}
+    )
     assert connection_class is UnixDomainSocketConnection
     assert (arguments['path'], arguments['db']) == ('/run/redis.sock', 2)
 
@@ -111,12 +131,22 @@ def test_unix_socket_path_in_the_dict_gives_a_unix_connection() -> None:
 @pytest.mark.parametrize(
     ('url', 'expected_class', 'expected'),
     [
-        ('redis://redis.internal:6390/3', Connection, {'host': 'redis.internal', 'port': 6390, 'db': 3}),
+        (
+            'redis://redis.internal:6390/3',
+            Connection,
+            {'host': 'redis.internal', 'port': 6390, 'db': 3},
+        ),
         ('rediss://redis.internal/1', SSLConnection, {'host': 'redis.internal', 'db': 1}),
-        ('unix:///run/redis.sock?db=2', UnixDomainSocketConnection, {'path': '/run/redis.sock', 'db': 2}),
+        (
+            'unix:///run/redis.sock?db=2',
+            UnixDomainSocketConnection,
+            {'path': '/run/redis.sock', 'db': 2},
+        ),
     ],
 )
-def test_url_says_where_the_server_is(url: str, expected_class: type, expected: dict[str, Any]) -> None:
+def test_url_says_where_the_server_is(
+    url: str, expected_class: type, expected: dict[str, Any]
+) -> None:
     connection_class, arguments = connection_arguments(url)
     assert connection_class is expected_class
     assert {name: arguments[name] for name in expected} == expected
@@ -129,11 +159,15 @@ def test_url_of_another_scheme_is_refused_with_those_that_there_are(url: str) ->
 
 
 def test_url_that_redis_py_cannot_read_is_refused() -> None:
-    with pytest.raises(ImproperlyConfigured, match='WS4REDIS_CONNECTION is no URL that redis-py takes'):
+    with pytest.raises(
+        ImproperlyConfigured, match='WS4REDIS_CONNECTION is no URL that redis-py takes'
+    ):
         connection_arguments('redis://localhost:6379/0?socket_timeout=soon')
 
 
-@pytest.mark.parametrize('value', [{'hots': 'x'}, 'redis://localhost/0?hots=x', 'unix:///run/redis.sock?hots=x'])
+@pytest.mark.parametrize(
+    'value', [{'hots': 'x'}, 'redis://localhost/0?hots=x', 'unix:///run/redis.sock?hots=x']
+)
 def test_argument_that_redis_py_does_not_take_is_named(value: str | dict[str, Any]) -> None:
     with pytest.raises(ImproperlyConfigured, match='hots'):
         connection_arguments(value)
@@ -168,7 +202,9 @@ def test_password_is_in_no_error_text(value: str | dict[str, Any]) -> None:
 
 
 def test_clients_speak_resp2_undecoded_and_try_once_whatever_the_dict_says() -> None:
-    server = RedisServer({'decode_responses': True, 'protocol': 3, 'retry_on_error': [redis.ConnectionError]})
+    server = RedisServer(
+        {'decode_responses': True, 'protocol': 3, 'retry_on_error': [redis.ConnectionError]}
+    )
     arguments = server.pool.connection_kwargs
     assert arguments['decode_responses'] is False
     assert arguments['protocol'] == 2
@@ -179,7 +215,9 @@ def test_clients_speak_resp2_undecoded_and_try_once_whatever_the_dict_says() -> 
 def test_decode_responses_in_the_dict_does_no_harm(redis_url: str) -> None:
     """F19: release 0.6.0 dropped every message without a word."""
     arguments = connection_arguments(redis_url)[1]
-    server = RedisServer({'host': arguments['host'], 'port': arguments['port'], 'decode_responses': True})
+    server = RedisServer(
+        {'host': arguments['host'], 'port': arguments['port'], 'decode_responses': True}
+    )
     before = use_server(server)
     try:
         RedisPublisher(facility='news', broadcast=True).publish_message('grün')
@@ -218,8 +256,13 @@ def test_server_in_memory_can_be_shared() -> None:
     assert other.client.get('key') == b'value'
 
 
-@pytest.mark.parametrize(('value', 'seconds'), [({}, 5.0), ({'socket_timeout': 1.5}, 1.5), ({'socket_timeout': None}, 5.0)])
-def test_timeout_is_that_of_the_socket_or_five_seconds(value: dict[str, Any], seconds: float) -> None:
+@pytest.mark.parametrize(
+    ('value', 'seconds'),
+    [({}, 5.0), ({'socket_timeout': 1.5}, 1.5), ({'socket_timeout': None}, 5.0)],
+)
+def test_timeout_is_that_of_the_socket_or_five_seconds(
+    value: dict[str, Any], seconds: float
+) -> None:
     assert RedisServer(value).timeout == seconds
 
 
@@ -245,7 +288,10 @@ def test_server_in_memory_sends_keyspace_notifications_only_when_asked_as_redis_
     assert [message['channel'] for message in _messages(pubsub)] == [b'end']
     server.client.config_set('notify-keyspace-events', 'KEA')
     server.client.set('key', 'value')
-    assert {message['channel'] for message in _messages(pubsub)} == {b'__keyspace@0__:key', b'__keyevent@0__:set'}
+    assert {message['channel'] for message in _messages(pubsub)} == {
+        b'__keyspace@0__:key',
+        b'__keyevent@0__:set',
+    }
     pubsub.close()
 
 
@@ -265,7 +311,10 @@ def test_server_in_memory_has_sent_a_message_before_publish_returns() -> None:
     connection.connect()
     connection.send_command('SUBSCRIBE', 'news')
     server.client.publish('news', 'hello')
-    assert list(connection.arrived()) == [[b'subscribe', b'news', 1], [b'message', b'news', b'hello']]
+    assert list(connection.arrived()) == [
+        [b'subscribe', b'news', 1],
+        [b'message', b'news', b'hello'],
+    ]
     assert list(connection.arrived()) == []
 
 
@@ -351,8 +400,12 @@ def test_outage_takes_memory_out_of_reach_and_brings_it_back(settings: Settings)
         use_server(None)
 
 
-@pytest.mark.parametrize(('debug', 'value'), [(False, 'memory://'), (True, 'redis://localhost:6379/0')])
-def test_outage_is_refused_where_it_could_do_harm(settings: Settings, debug: bool, value: str) -> None:
+@pytest.mark.parametrize(
+    ('debug', 'value'), [(False, 'memory://'), (True, 'redis://localhost:6379/0')]
+)
+def test_outage_is_refused_where_it_could_do_harm(
+    settings: Settings, debug: bool, value: str
+) -> None:
     settings.DEBUG = debug
     server = RedisServer(value)
     use_server(server)
@@ -447,7 +500,12 @@ print(RedisPublisher().fetch_message(None, 'news', 'broadcast'))
 def test_memory_outside_tests_needs_debug_or_allow(debug: bool, url: str, allowed: bool) -> None:
     program = _PUBLISH_ON_MEMORY.format(debug=debug, url=url)
     process = subprocess.run(
-        [sys.executable, '-c', program], cwd=REPOSITORY, capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, '-c', program],
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
     )
     if allowed:
         assert process.stdout == "b'hello'\n", process.stderr
@@ -464,8 +522,16 @@ def test_importing_makes_no_pool_no_lock_and_no_fakeredis() -> None:
         'late = [name for name in ("fakeredis", "gevent") if name in sys.modules]\n'
         'print(settings.configured, client._configured, late, threading.active_count())\n'
     )
-    environment = {name: value for name, value in os.environ.items() if name != 'DJANGO_SETTINGS_MODULE'}
+    environment = {
+        name: value for name, value in os.environ.items() if name != 'DJANGO_SETTINGS_MODULE'
+    }
     process = subprocess.run(
-        [sys.executable, '-c', program], cwd=REPOSITORY, env=environment, capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, '-c', program],
+        cwd=REPOSITORY,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
     )
     assert process.stdout == 'False None [] 1\n', process.stderr

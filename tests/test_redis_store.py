@@ -1,4 +1,6 @@
-"""RedisMessage; channel names; publish_message: what it takes, stores and sends, in one round trip and at most once."""
+"""RedisMessage; channel names; publish_message: what it takes, stores and sends, in one round
+trip and at most once.
+"""
 
 from __future__ import annotations
 
@@ -58,7 +60,10 @@ class CountingRedis:
     def __init__(self) -> None:
         self.sent: list[bytes] = []
         pool = redis.ConnectionPool(
-            connection_class=CountingConnection, sent=self.sent, server=fakeredis.FakeServer(), protocol=2
+            connection_class=CountingConnection,
+            sent=self.sent,
+            server=fakeredis.FakeServer(),
+            protocol=2,
         )
         self.client = redis.Redis(connection_pool=pool)
         self.client.ping()
@@ -68,7 +73,9 @@ class CountingRedis:
     def commands(self) -> list[list[str]]:
         """The names of the commands, in one list for each round trip."""
         known = ('MULTI', 'SET', 'PUBLISH', 'EXEC')
-        return [[word for word in data.decode().split('\r\n') if word in known] for data in self.sent]
+        return [
+            [word for word in data.decode().split('\r\n') if word in known] for data in self.sent
+        ]
 
 
 # RedisMessage
@@ -104,12 +111,16 @@ def test_message_of_a_message_is_the_same_message() -> None:
     assert RedisMessage(RedisMessage('hello')) == b'hello'
 
 
-@pytest.mark.parametrize('reply', [[b'subscribe', b'channel', 1], [b'pong', b''], [], [b'message', b'channel']])
+@pytest.mark.parametrize(
+    'reply', [[b'subscribe', b'channel', 1], [b'pong', b''], [], [b'message', b'channel']]
+)
 def test_reply_that_holds_no_message_gives_none(reply: list[object]) -> None:
     assert RedisMessage(reply) is None
 
 
-@pytest.mark.parametrize('value', ['beat', b'beat', bytearray(b'beat'), [b'message', b'channel', b'beat']])
+@pytest.mark.parametrize(
+    'value', ['beat', b'beat', bytearray(b'beat'), [b'message', b'channel', b'beat']]
+)
 def test_heartbeat_text_gives_none(value: object, settings: Settings) -> None:
     assert RedisMessage(value) == b'beat'
     settings.WS4REDIS_HEARTBEAT = 'beat'
@@ -141,7 +152,11 @@ def request_of(user: object = None, session: object = None) -> HttpRequest:
 
 def test_channels_have_the_names_of_release_0_6_0() -> None:
     assert names(broadcast=True) == ['broadcast:chat']
-    assert names(groups=['staff'], users=['john'], sessions=['abc']) == ['group:staff:chat', 'user:john:chat', 'session:abc:chat']
+    assert names(groups=['staff'], users=['john'], sessions=['abc']) == [
+        'group:staff:chat',
+        'user:john:chat',
+        'session:abc:chat',
+    ]
 
 
 def test_prefix_stands_before_each_channel(settings: Settings) -> None:
@@ -171,7 +186,10 @@ def test_channel_named_twice_is_one() -> None:
     assert names(users=['john', User(username='john')]) == ['user:john:chat']
 
 
-@pytest.mark.parametrize('audience', [{'users': ['a:b']}, {'groups': ['staff:chat']}, {'sessions': ['a\nb']}, {'users': ['']}])
+@pytest.mark.parametrize(
+    'audience',
+    [{'users': ['a:b']}, {'groups': ['staff:chat']}, {'sessions': ['a\nb']}, {'users': ['']}],
+)
 def test_name_that_would_be_ambiguous_makes_no_channel(audience: dict[str, list[str]]) -> None:
     """F13: group `staff:chat` + `foo` was group `staff` + facility `chat:foo`."""
     with pytest.raises(ChannelNameError):
@@ -215,7 +233,9 @@ def test_signed_cookie_session_is_no_channel() -> None:
     assert names(request_of(session=session), sessions=[SELF]) == []
 
 
-def test_name_of_the_request_that_makes_no_channel_is_left_out_alone(caplog: pytest.LogCaptureFixture) -> None:
+def test_name_of_the_request_that_makes_no_channel_is_left_out_alone(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     session = SessionStore('abcdefgh')
     session._session_cache = {'ws4redis:memberof': ['staff:chat', 'editors']}  # type: ignore[attr-defined]
     request = request_of(User(username='jo:hn'), session)
@@ -225,7 +245,9 @@ def test_name_of_the_request_that_makes_no_channel_is_left_out_alone(caplog: pyt
     assert 'jo:hn' in caplog.text
 
 
-def test_session_key_that_makes_no_channel_is_not_logged_in_full(caplog: pytest.LogCaptureFixture) -> None:
+def test_session_key_that_makes_no_channel_is_not_logged_in_full(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     session = SessionStore('abcd:secret-login')
     session._session_cache = {'cart': 1}  # type: ignore[attr-defined]
     assert names(request_of(session=session), sessions=[SELF]) == []
@@ -255,7 +277,10 @@ def test_audience_may_be_a_generator() -> None:
 def test_audience_may_be_a_queryset() -> None:
     User.objects.create(username='john')
     Group.objects.create(name='staff')
-    assert names(users=User.objects.all(), groups=Group.objects.all()) == ['group:staff:chat', 'user:john:chat']
+    assert names(users=User.objects.all(), groups=Group.objects.all()) == [
+        'group:staff:chat',
+        'user:john:chat',
+    ]
 
 
 @pytest.mark.parametrize('value', [7, 1.5, b'john', object()])
@@ -295,7 +320,9 @@ def test_message_is_published_raw(broker: Broker, message: object, payload: byte
 
 
 @pytest.mark.parametrize('message', [1, 1.5, ['list'], {'a': 1}, True, object()])
-def test_message_of_another_type_is_refused_and_nothing_published(broker: Broker, message: object) -> None:
+def test_message_of_another_type_is_refused_and_nothing_published(
+    broker: Broker, message: object
+) -> None:
     with pytest.raises(TypeError, match=f'message is {type(message).__name__}'):
         Store('channel').publish_message(message)
     assert broker.published == []
@@ -307,7 +334,9 @@ def test_none_publishes_nothing(broker: Broker) -> None:
     assert broker.published == []
 
 
-def test_heartbeat_as_text_is_published_when_asked_for_by_django_code(broker: Broker, settings: Settings) -> None:
+def test_heartbeat_as_text_is_published_when_asked_for_by_django_code(
+    broker: Broker, settings: Settings
+) -> None:
     settings.WS4REDIS_HEARTBEAT = 'beat'
     Store('channel').publish_message(RedisMessage('beat'))
     assert broker.published == []
@@ -322,8 +351,12 @@ def test_message_without_channels_goes_nowhere(broker: Broker) -> None:
 # How long it stays
 
 
-@pytest.mark.parametrize(('expire', 'seconds'), [(None, 3600), (1, 1), (0.25, 0.25), (90.5, 90.5), (86400, 86400)])
-def test_message_is_persisted_for_expire_seconds(broker: Broker, expire: float | None, seconds: float) -> None:
+@pytest.mark.parametrize(
+    ('expire', 'seconds'), [(None, 3600), (1, 1), (0.25, 0.25), (90.5, 90.5), (86400, 86400)]
+)
+def test_message_is_persisted_for_expire_seconds(
+    broker: Broker, expire: float | None, seconds: float
+) -> None:
     Store('channel').publish_message('hello', expire)
     [publication] = broker.published
     assert publication.expire == seconds
@@ -339,7 +372,9 @@ def test_part_of_a_millisecond_still_persists(broker: Broker) -> None:
 
 
 @pytest.mark.parametrize('expire', [0, -1, -0.5, 0.0])
-def test_expire_of_zero_or_less_publishes_and_leaves_the_older_message(broker: Broker, expire: float) -> None:
+def test_expire_of_zero_or_less_publishes_and_leaves_the_older_message(
+    broker: Broker, expire: float
+) -> None:
     Store('channel').publish_message('older', 100)
     Store('channel').publish_message('newer', expire)
     assert [publication.text for publication in broker.published] == ['older', 'newer']
@@ -347,7 +382,9 @@ def test_expire_of_zero_or_less_publishes_and_leaves_the_older_message(broker: B
 
 
 @pytest.mark.parametrize('expire', [None, 0])
-def test_setting_of_none_or_zero_persists_nothing(broker: Broker, settings: Settings, expire: int | None) -> None:
+def test_setting_of_none_or_zero_persists_nothing(
+    broker: Broker, settings: Settings, expire: int | None
+) -> None:
     """F20: WS4REDIS_EXPIRE=None was a TypeError."""
     settings.WS4REDIS_EXPIRE = expire
     Store('channel').publish_message('hello')
@@ -376,7 +413,9 @@ def test_expire_of_another_type_is_refused(broker: Broker, expire: Any) -> None:
 
 
 @pytest.mark.parametrize('expire', [10**12 + 1, 1e17])
-def test_expire_that_redis_cannot_keep_is_refused_before_anything_is_published(broker: Broker, expire: float) -> None:
+def test_expire_that_redis_cannot_keep_is_refused_before_anything_is_published(
+    broker: Broker, expire: float
+) -> None:
     with pytest.raises(ValueError, match='longer than 1000000000000 seconds'):
         Store('channel').publish_message('hello', expire)
     assert broker.published == []
@@ -414,11 +453,16 @@ def test_publish_without_persisting_needs_no_transaction() -> None:
 
 
 @pytest.mark.parametrize(
-    ('transaction', 'commands'), [(True, ['MULTI', 'SET', 'PUBLISH', 'EXEC']), (False, ['SET', 'PUBLISH'])]
+    ('transaction', 'commands'),
+    [(True, ['MULTI', 'SET', 'PUBLISH', 'EXEC']), (False, ['SET', 'PUBLISH'])],
 )
-def test_pipeline_publish_message_is_one_round_trip_with_or_without_transaction(transaction: bool, commands: list[str]) -> None:
+def test_pipeline_publish_message_is_one_round_trip_with_or_without_transaction(
+    transaction: bool, commands: list[str]
+) -> None:
     counting = CountingRedis()
-    Store('one', 'other', connection=counting.client).pipeline_publish_message('hello', 60, transaction=transaction)
+    Store('one', 'other', connection=counting.client).pipeline_publish_message(
+        'hello', 60, transaction=transaction
+    )
     assert counting.commands == [commands * 2]
     assert counting.client.get('one') == counting.client.get('other') == b'hello'
 

@@ -1,7 +1,8 @@
-"""What release 0.6.0 did wrong, one test or more for each fault; `make mutants` re-creates the faults to see them found.
+"""What release 0.6.0 did wrong, one test or more for each fault; `make mutants` re-creates the
+faults to see them found.
 
-How fast F5's 1,000 websockets are served is measured by benchmarks/; that the example site starts (F24) is tested by
-test_sandbox.py.
+How fast F5's 1,000 websockets are served is measured by benchmarks/; that the example site starts
+(F24) is tested by test_sandbox.py.
 """
 
 import gc
@@ -125,16 +126,22 @@ def test_f1_a_burst_is_delivered_at_once(broker: Broker) -> None:
 
 
 def test_f1_a_message_is_not_stuck_behind_the_acknowledgement_of_subscribe(broker: Broker) -> None:
-    """A message sent in onopen waited behind the acknowledgement of SUBSCRIBE, in ten of ten tries."""
+    """A message sent in onopen waited behind the acknowledgement of SUBSCRIBE, in ten of ten
+    tries.
+    """
     listener = broker.connect('news', subscribe='broadcast')
-    broker.driver.receive_replies([[b'subscribe', b'broadcast:other', 2], [b'message', b'broadcast:news', b'hello']])
+    broker.driver.receive_replies(
+        [[b'subscribe', b'broadcast:other', 2], [b'message', b'broadcast:news', b'hello']]
+    )
     assert listener.received == ['hello']
 
 
 # F2
 
 
-def test_f2_nothing_but_frames_is_written_when_the_client_closes(broker: Broker, written: list[bytes]) -> None:
+def test_f2_nothing_but_frames_is_written_when_the_client_closes(
+    broker: Broker, written: list[bytes]
+) -> None:
     """An HTTP body was written raw into the websocket: "One or more reserved bits are on"."""
     client = broker.connect('news', subscribe='broadcast')
     broker.publish('hello', facility='news', broadcast=True)
@@ -142,7 +149,9 @@ def test_f2_nothing_but_frames_is_written_when_the_client_closes(broker: Broker,
     assert [frame.opcode for frame in frames_of(written)] == [Opcode.TEXT, Opcode.CLOSE]
 
 
-def test_f2_nothing_but_frames_is_written_when_the_server_closes(broker: Broker, written: list[bytes]) -> None:
+def test_f2_nothing_but_frames_is_written_when_the_server_closes(
+    broker: Broker, written: list[bytes]
+) -> None:
     """The body came behind the server's own close frame, too."""
     client = broker.connect('news', subscribe='broadcast')
     broker.driver.close_all()
@@ -151,20 +160,26 @@ def test_f2_nothing_but_frames_is_written_when_the_server_closes(broker: Broker,
     assert [frame.opcode for frame in frames_of(written)] == [Opcode.CLOSE]
 
 
-def test_f2_a_normal_close_is_a_debug_line(broker: Broker, caplog: pytest.LogCaptureFixture) -> None:
+def test_f2_a_normal_close_is_a_debug_line(
+    broker: Broker, caplog: pytest.LogCaptureFixture
+) -> None:
     """Each normal close logged a traceback."""
     client = broker.connect('news', subscribe='broadcast')
     with caplog.at_level(logging.DEBUG, 'ws4redis'):
         client.close()
     assert 'closed by the client with 1000' in caplog.text
-    assert [record for record in caplog.records if record.levelno > logging.INFO or record.exc_info] == []
+    assert [
+        record for record in caplog.records if record.levelno > logging.INFO or record.exc_info
+    ] == []
 
 
 # F3
 
 
 class Racing(RedisSubscriber):
-    """Joins while somebody publishes 'new': before SUBSCRIBE, before or after the persisted message is read."""
+    """Joins while somebody publishes 'new': before SUBSCRIBE, before or after the persisted
+    message is read.
+    """
 
     def set_pubsub_channels(self, request: Any, channels: list[str]) -> None:
         self.facility = request.path_info.removeprefix('/ws/')
@@ -205,14 +220,23 @@ MOMENTS = ('subscribing', 'reading', 'sending', 'joining')
 
 
 def test_f3_joining_loses_and_repeats_nothing(broker: Broker, racing: type[Racing]) -> None:
-    """Of 80 joins racing one publish one lost the message and two were stuck; it could also come twice."""
+    """Of 80 joins racing one publish one lost the message and two were stuck; it could also come
+    twice.
+    """
     facilities = [f'{moment}-{number}' for number in range(20) for moment in MOMENTS]
-    clients = {facility: broker.connect(facility, subscribe='broadcast', subscriber=racing) for facility in facilities}
+    clients = {
+        facility: broker.connect(facility, subscribe='broadcast', subscriber=racing)
+        for facility in facilities
+    }
     received = {facility: client.received for facility, client in clients.items()}
-    assert {facility: messages for facility, messages in received.items() if messages != ['new']} == {}
+    assert {
+        facility: messages for facility, messages in received.items() if messages != ['new']
+    } == {}
 
 
-def test_f3_joining_never_shows_an_old_message_after_a_new_one(broker: Broker, racing: type[Racing]) -> None:
+def test_f3_joining_never_shows_an_old_message_after_a_new_one(
+    broker: Broker, racing: type[Racing]
+) -> None:
     """The persisted message, read before, could go out behind a newer live one."""
     broker.publish('old', facility='sending', broadcast=True)
     client = broker.connect('sending', subscribe='broadcast', subscriber=racing)
@@ -238,7 +262,9 @@ def test_f4_websockets_outlive_a_restart_of_redis_and_catch_up(broker: Broker) -
 
 
 def test_f5_none_of_a_thousand_websockets_is_dropped_and_nothing_is_lost(broker: Broker) -> None:
-    """Of 1,000 websockets that got ten messages a second 494 were dropped, and half of the deliveries lost."""
+    """Of 1,000 websockets that got ten messages a second 494 were dropped, and half of the
+    deliveries lost.
+    """
     listeners = [broker.connect('news', subscribe='broadcast') for _ in range(1000)]
     messages = [str(number) for number in range(10)]
     for message in messages:
@@ -273,8 +299,12 @@ def members_only(request: Any, channels: list[str]) -> list[str]:
 
 
 @override_settings(WS4REDIS_ALLOWED_CHANNELS='tests.test_regressions.members_only')
-def test_f7_an_error_in_the_callback_refuses_and_is_logged(site_as_seen: Broker, caplog: pytest.LogCaptureFixture) -> None:
-    """An AttributeError in the callback granted every channel asked for; leaving out the cookie was enough."""
+def test_f7_an_error_in_the_callback_refuses_and_is_logged(
+    site_as_seen: Broker, caplog: pytest.LogCaptureFixture
+) -> None:
+    """An AttributeError in the callback granted every channel asked for; leaving out the cookie
+    was enough.
+    """
     with pytest.raises(HandshakeRejected) as rejected:
         site_as_seen.connect('news', subscribe='broadcast')
     assert rejected.value.status_code == 500
@@ -308,7 +338,12 @@ def test_f8_pages_of_other_sites_are_refused(broker: Broker) -> None:
 def test_f8_a_host_that_is_not_ours_is_refused(broker: Broker) -> None:
     """No Host was checked, so that any name could be made the site's own."""
     with pytest.raises(HandshakeRejected) as rejected:
-        broker.connect('news', subscribe='broadcast', headers={'Host': 'evil.example'}, origin='http://evil.example')
+        broker.connect(
+            'news',
+            subscribe='broadcast',
+            headers={'Host': 'evil.example'},
+            origin='http://evil.example',
+        )
     assert rejected.value.status_code == 400
 
 
@@ -316,14 +351,21 @@ def test_f8_a_host_that_is_not_ours_is_refused(broker: Broker) -> None:
 
 
 def test_f9_anonymous_clients_share_no_user_channel(broker: Broker) -> None:
-    """SELF without a user became a channel named after the object's repr, the same for all anonymous clients."""
+    """SELF without a user became a channel named after the object's repr, the same for all
+    anonymous clients.
+    """
     assert broker.connect('news', subscribe='user').channels == []
 
 
 @CACHED_SESSIONS
 def test_f9_a_cookie_of_any_text_makes_no_session_channel(broker: Broker) -> None:
     """Any cookie text became a session channel."""
-    assert broker.connect('news', subscribe='session', headers={'Cookie': 'sessionid=anything'}).channels == []
+    assert (
+        broker.connect(
+            'news', subscribe='session', headers={'Cookie': 'sessionid=anything'}
+        ).channels
+        == []
+    )
 
 
 @CACHED_SESSIONS
@@ -346,7 +388,9 @@ def test_f9_publishing_to_nobody_is_an_error(audience: str) -> None:
 
 
 def test_f10_binary_goes_out_as_binary(broker: Broker) -> None:
-    """A binary frame was persisted and sent as invalid text: one frame put a facility out of order for an hour."""
+    """A binary frame was persisted and sent as invalid text: one frame put a facility out of
+    order for an hour.
+    """
     sender = broker.connect('news', publish='broadcast', force_user=JOHN)
     listener = broker.connect('news', subscribe='broadcast')
     sender.send(b'\xff\xfe')
@@ -408,7 +452,9 @@ class Failing(RedisSubscriber):
         raise RuntimeError(SECRET)
 
 
-def test_f12_the_answer_to_a_failed_handshake_tells_nothing(site_as_seen: Broker, caplog: pytest.LogCaptureFixture) -> None:
+def test_f12_the_answer_to_a_failed_handshake_tells_nothing(
+    site_as_seen: Broker, caplog: pytest.LogCaptureFixture
+) -> None:
     """The exception's text, with host names and passwords in it, was sent to the client."""
     with pytest.raises(HandshakeRejected) as rejected:
         site_as_seen.connect('news', subscribe='broadcast', allowed_channels=failing)
@@ -417,7 +463,9 @@ def test_f12_the_answer_to_a_failed_handshake_tells_nothing(site_as_seen: Broker
     assert SECRET in caplog.text
 
 
-def test_f12_the_close_frame_of_a_failure_tells_nothing(site_as_seen: Broker, caplog: pytest.LogCaptureFixture) -> None:
+def test_f12_the_close_frame_of_a_failure_tells_nothing(
+    site_as_seen: Broker, caplog: pytest.LogCaptureFixture
+) -> None:
     """It was the reason of the close frame, too."""
     client = site_as_seen.connect('news', publish='broadcast', force_user=JOHN, subscriber=Failing)
     client.send('hello')
@@ -437,9 +485,13 @@ def test_f13_no_publisher_takes_an_ambiguous_name(audience: str, name: str) -> N
         RedisPublisher(facility='foo', **keywords)
 
 
-def test_f13_an_ambiguous_group_listens_nowhere_and_is_logged(broker: Broker, caplog: pytest.LogCaptureFixture) -> None:
+def test_f13_an_ambiguous_group_listens_nowhere_and_is_logged(
+    broker: Broker, caplog: pytest.LogCaptureFixture
+) -> None:
     """Its members listened on another group's channel."""
-    client = broker.connect('foo', subscribe='group', force_user=JOHN, groups=['staff:chat', 'sales'])
+    client = broker.connect(
+        'foo', subscribe='group', force_user=JOHN, groups=['staff:chat', 'sales']
+    )
     assert client.channels == ['group:sales:foo']
     assert 'staff:chat' in caplog.text
 
@@ -492,10 +544,16 @@ def in_reads(data: bytes) -> list[bytes]:
 @pytest.mark.parametrize(
     ('pieces', 'message'),
     [
-        pytest.param([masked(Opcode.TEXT, GREETING)], GREETING.decode(), id='text that is not ASCII'),
+        pytest.param(
+            [masked(Opcode.TEXT, GREETING)], GREETING.decode(), id='text that is not ASCII'
+        ),
         pytest.param([masked(Opcode.TEXT, b'')], '', id='empty text'),
-        pytest.param([masked(Opcode.BINARY, b'')], '', id='empty binary, which Redis cannot tell from text'),
-        pytest.param(in_reads(masked(Opcode.TEXT, LARGE.encode())), LARGE, id='a frame larger than one recv'),
+        pytest.param(
+            [masked(Opcode.BINARY, b'')], '', id='empty binary, which Redis cannot tell from text'
+        ),
+        pytest.param(
+            in_reads(masked(Opcode.TEXT, LARGE.encode())), LARGE, id='a frame larger than one recv'
+        ),
         pytest.param(
             [masked(Opcode.TEXT, GREETING[:3], fin=False), masked(Opcode.CONT, GREETING[3:])],
             GREETING.decode(),
@@ -503,7 +561,9 @@ def in_reads(data: bytes) -> list[bytes]:
         ),
     ],
 )
-def test_f16_every_message_of_rfc_6455_is_understood(broker: Broker, pieces: list[bytes], message: str) -> None:
+def test_f16_every_message_of_rfc_6455_is_understood(
+    broker: Broker, pieces: list[bytes], message: str
+) -> None:
     """It crashed, or was closed wrongfully."""
     sender = broker.connect('news', publish='broadcast', force_user=JOHN)
     listener = broker.connect('news', subscribe='broadcast')
@@ -527,7 +587,12 @@ def test_f17_nothing_is_left_of_broken_connections(broker: Broker) -> None:
     for _ in range(10):
         broker.connect('news', subscribe='broadcast').drop()
     assert broker.clients == []
-    assert broker.driver.exchange.status() == {'websockets': 0, 'channels': 0, 'patterns': 0, 'pending_bytes': 0}
+    assert broker.driver.exchange.status() == {
+        'websockets': 0,
+        'channels': 0,
+        'patterns': 0,
+        'pending_bytes': 0,
+    }
     assert broker.driver.exchange.feed.wanted(Kind.CHANNEL) == []
 
 
@@ -537,12 +602,16 @@ DECODING = {'decode_responses': True, 'driver_info': None}
 
 
 def test_f19_decode_responses_does_not_reach_our_connections(tmp_path: Path) -> None:
-    """With it in WS4REDIS_CONNECTION every message was dropped without a word: its type was 'message', not b'message'."""
+    """With it in WS4REDIS_CONNECTION every message was dropped without a word: its type was
+    'message', not b'message'.
+    """
     path = tmp_path / 'redis'
     with socket.socket(socket.AF_UNIX) as redis:
         redis.bind(str(path))
         redis.listen()
-        connection: Any = RedisServer({'unix_socket_path': str(path), **DECODING}).pubsub_connection()
+        connection: Any = RedisServer(
+            {'unix_socket_path': str(path), **DECODING}
+        ).pubsub_connection()
         connection.connect()
         far_end, _ = redis.accept()
         with far_end:
@@ -671,7 +740,9 @@ print(apps.ready, sum(issubclass(type(found), ConnectionPool) for found in gc.ge
 def test_f22_importing_sets_nothing_up_and_opens_nothing() -> None:
     """Importing the package called django.setup() and opened a pool."""
     command = [sys.executable, '-c', IMPORTING]
-    importing = subprocess.run(command, env=environment(), cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    importing = subprocess.run(
+        command, env=environment(), cwd=REPOSITORY, capture_output=True, text=True, check=False
+    )
     assert (importing.stdout, importing.stderr) == ('False 0\n', '')
 
 
@@ -689,7 +760,8 @@ function setTimer(call, delay, every) {
 function advance(milliseconds) {
   const end = now + milliseconds;
   for (;;) {
-    const due = [...timers].filter(([, timer]) => timer.at <= end).sort(([, a], [, b]) => a.at - b.at)[0];
+    const due = [...timers].filter(([, timer]) => timer.at <= end)
+      .sort(([, a], [, b]) => a.at - b.at)[0];
     if (due === undefined) break;
     const [number, timer] = due;
     now = timer.at;
@@ -709,8 +781,10 @@ class WebSocket {
 class CloseEvent { constructor(type, init) { Object.assign(this, init); } }
 vm.createContext(Object.assign(globalThis, {
   WebSocket, CloseEvent,
-  setTimeout: (call, delay) => setTimer(call, delay, 0), clearTimeout: (number) => timers.delete(number),
-  setInterval: (call, delay) => setTimer(call, delay, delay), clearInterval: (number) => timers.delete(number),
+  setTimeout: (call, delay) => setTimer(call, delay, 0),
+  clearTimeout: (number) => timers.delete(number),
+  setInterval: (call, delay) => setTimer(call, delay, delay),
+  clearInterval: (number) => timers.delete(number),
 }));
 vm.runInThisContext(fs.readFileSync(process.argv[1], 'utf8'));
 """
@@ -758,9 +832,13 @@ SCENARIOS = {
 
 @pytest.mark.parametrize('scenario', SCENARIOS)
 def test_f23_the_script_leaves_no_timer_behind(scenario: str) -> None:
-    """close() left the reconnect timer running, a heartbeat timer outlived its socket, and jQuery was needed."""
+    """close() left the reconnect timer running, a heartbeat timer outlived its socket, and
+    jQuery was needed.
+    """
     browser = BROWSER if scenario.startswith('without_jquery') else JQUERY + BROWSER
-    played = javascript.run_node(javascript.find_node(), '-e', browser + SCENARIOS[scenario], str(javascript.SCRIPT))
+    played = javascript.run_node(
+        javascript.find_node(), '-e', browser + SCENARIOS[scenario], str(javascript.SCRIPT)
+    )
     assert played.returncode == 0, played.stderr
 
 
@@ -786,7 +864,9 @@ def held_port(sock: socket.socket) -> int:
     return int(sock.getsockname()[1])
 
 
-def test_f24_workers_without_gevent_are_named(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_f24_workers_without_gevent_are_named(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Workers blocked without a word when gevent was not active."""
     monkeypatch.setattr(installation, '_logged', set())
     found = gevent.spawn(check_settings, None).get()
@@ -807,7 +887,9 @@ def environment() -> dict[str, str]:
 
 
 class Site:
-    """A site on gevent.pywsgi, not patched, as its test sees it: the loop has a thread of its own there."""
+    """A site on gevent.pywsgi, not patched, as its test sees it: the loop has a thread of its
+    own there.
+    """
 
     def __init__(self, process: 'subprocess.Popen[str]') -> None:
         self._process = process
@@ -828,11 +910,18 @@ class Site:
     def connect(self, path: str, session_key: str | None = None) -> ClientConnection:
         """A websocket of somebody who has this session."""
         headers = {'Cookie': f'sessionid={session_key}'} if session_key else {}
-        return connect(f'ws://127.0.0.1:{self.port}/ws/{path}', additional_headers=headers, proxy=None, open_timeout=GUARD)
+        return connect(
+            f'ws://127.0.0.1:{self.port}/ws/{path}',
+            additional_headers=headers,
+            proxy=None,
+            open_timeout=GUARD,
+        )
 
 
 @contextmanager
-def running_site(database: Path, *, first_descriptor: int = 0, recheck: float = 3600) -> Iterator[Site]:
+def running_site(
+    database: Path, *, first_descriptor: int = 0, recheck: float = 3600
+) -> Iterator[Site]:
     """A site in a process of its own.
 
     Args:
@@ -842,7 +931,12 @@ def running_site(database: Path, *, first_descriptor: int = 0, recheck: float = 
     """
     command = [sys.executable, '-c', SERVING, str(database), str(first_descriptor), str(recheck)]
     with subprocess.Popen(
-        command, env=environment(), cwd=REPOSITORY, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        command,
+        env=environment(),
+        cwd=REPOSITORY,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
     ) as process:
         # A site that hangs must not hold up the suite.
         watchdog = Timer(60, process.kill)
@@ -882,7 +976,10 @@ def next_of(websocket: ClientConnection) -> str | bytes:
 def test_f14_logout_ends_the_websockets_of_its_session(site: Site) -> None:
     """Sockets outlived logout."""
     leaver, stayer = site.run('login', 'leaver'), site.run('login', 'stayer')
-    with site.connect('news?subscribe-user', leaver) as left, site.connect('news?subscribe-broadcast', stayer) as stays:
+    with (
+        site.connect('news?subscribe-user', leaver) as left,
+        site.connect('news?subscribe-broadcast', stayer) as stays,
+    ):
         site.run('logout', leaver)
         assert next_of(left) == 'closed with 1008'
         site.run('publish', 'still here')
@@ -891,7 +988,9 @@ def test_f14_logout_ends_the_websockets_of_its_session(site: Site) -> None:
 
 @pytest.mark.parametrize('withdrawal', ['deactivate', 'leave_group', 'delete_session'])
 def test_f14_a_websocket_ends_with_the_rights_to_it(watchful_site: Site, withdrawal: str) -> None:
-    """Sockets outlived deactivation, removal from a group and a session that was deleted elsewhere."""
+    """Sockets outlived deactivation, removal from a group and a session that was deleted
+    elsewhere.
+    """
     loser, keeper = watchful_site.run('login', 'loser'), watchful_site.run('login', 'keeper')
     with (
         watchful_site.connect('news?subscribe-user&subscribe-group', loser) as lost,
@@ -951,7 +1050,9 @@ serve(int(sys.argv[2]))
 
 
 def serve(first_descriptor: int) -> None:
-    """Serve websockets on a free port, whose number is printed, and carry out the commands that arrive on stdin."""
+    """Serve websockets on a free port, whose number is printed, and carry out the commands that
+    arrive on stdin.
+    """
     from django.core.management import call_command
     from django.db import connections
     from django.db.backends.signals import connection_created
@@ -973,7 +1074,8 @@ def serve(first_descriptor: int) -> None:
         name, *arguments = line.split()
         answer = COMMANDS[name](*arguments)
         if not name.startswith('database'):
-            # Handshakes run in this thread too: the question must not change the answer to the next one.
+            # Handshakes run in this thread too: the question must not change the answer to the next
+            # one.
             connections.close_all()
         print(answer, flush=True)
 
@@ -982,7 +1084,9 @@ def _use_descriptors_up_to(first: int) -> None:
     if first:
         import resource
 
-        resource.setrlimit(resource.RLIMIT_NOFILE, (2 * first, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+        resource.setrlimit(
+            resource.RLIMIT_NOFILE, (2 * first, resource.getrlimit(resource.RLIMIT_NOFILE)[1])
+        )
         while os.dup(0) < first - 1:
             pass
 
@@ -1043,7 +1147,11 @@ def _publish(*words: str) -> str:
 
 
 def _open_database_connections() -> str:
-    found = [item for item in gc.get_objects() if issubclass(type(item), BaseDatabaseWrapper) and item.connection is not None]
+    found = [
+        item
+        for item in gc.get_objects()
+        if issubclass(type(item), BaseDatabaseWrapper) and item.connection is not None
+    ]
     return str(len(found))
 
 

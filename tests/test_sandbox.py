@@ -1,4 +1,6 @@
-"""The sandbox starts as its README says. It has settings of its own, so each command runs in its own process."""
+"""The sandbox starts as its README says. It has settings of its own, so each command runs in its
+own process.
+"""
 
 from importlib.util import find_spec
 from pathlib import Path
@@ -14,8 +16,14 @@ OWN_TESTS = 92
 """Tests in sandbox/tests, each parameter counted."""
 
 ALONE = ('-p', 'no:randomly')
-BESIDE = {'xdist': ('-n', '2'), 'pytest_socket': ('--disable-socket', '--allow-unix-socket'), 'pytest_randomly': ()}
-"""Plugins that are common, those that are installed; pytest-randomly shuffles without being asked."""
+BESIDE = {
+    'xdist': ('-n', '2'),
+    'pytest_socket': ('--disable-socket', '--allow-unix-socket'),
+    'pytest_randomly': (),
+}
+"""Plugins that are common, those that are installed; pytest-randomly shuffles without being
+asked.
+"""
 
 
 @pytest.fixture
@@ -25,7 +33,9 @@ def sandbox(tmp_path: Path) -> Sandbox:
 
 
 def test_checks_find_nothing(sandbox: Sandbox) -> None:
-    assert 'System check identified no issues (0 silenced).' in sandbox.manage('check', '--fail-level', 'WARNING')
+    assert 'System check identified no issues (0 silenced).' in sandbox.manage(
+        'check', '--fail-level', 'WARNING'
+    )
 
 
 def test_database_is_made_and_users_are_loaded_any_number_of_times(sandbox: Sandbox) -> None:
@@ -36,7 +46,9 @@ def test_database_is_made_and_users_are_loaded_any_number_of_times(sandbox: Sand
 
 
 def test_pages_find_the_script_of_ws4redis(sandbox: Sandbox) -> None:
-    assert str(REPOSITORY / 'ws4redis/static/js/ws4redis.js') in sandbox.manage('findstatic', 'js/ws4redis.js')
+    assert str(REPOSITORY / 'ws4redis/static/js/ws4redis.js') in sandbox.manage(
+        'findstatic', 'js/ws4redis.js'
+    )
 
 
 def test_pages_publish_what_their_forms_are_given(sandbox: Sandbox) -> None:
@@ -48,8 +60,16 @@ def test_pages_publish_what_their_forms_are_given(sandbox: Sandbox) -> None:
 @pytest.mark.parametrize('beside', [False, True])
 def test_its_own_tests_pass(sandbox: Sandbox, redis: str, beside: bool) -> None:
     if redis == 'server':
-        require('redis', find_redis_server(), 'put redis-server on PATH (Debian: apt-get install redis-server)')
-    others = [argument for name, given in BESIDE.items() if find_spec(name) for argument in given] if beside else ALONE
+        require(
+            'redis',
+            find_redis_server(),
+            'put redis-server on PATH (Debian: apt-get install redis-server)',
+        )
+    others = (
+        [argument for name, given in BESIDE.items() if find_spec(name) for argument in given]
+        if beside
+        else ALONE
+    )
     assert f'{OWN_TESTS} passed in' in sandbox.test(f'--ws4redis={redis}', *others)
 
 

@@ -1,4 +1,6 @@
-"""Settings are read when asked: override_settings counts, an attribute set by a test too, nothing is frozen at import."""
+"""Settings are read when asked: override_settings counts, an attribute set by a test too,
+nothing is frozen at import.
+"""
 
 from __future__ import annotations
 
@@ -102,9 +104,17 @@ def test_setting_is_there_before_anything_else_has_read_djangos_settings() -> No
     )
     environment = {**os.environ, 'DJANGO_SETTINGS_MODULE': 'first_settings'}
     with tempfile.TemporaryDirectory() as directory:
-        Path(directory, 'first_settings.py').write_text("SECRET_KEY = 'x'\nWS4REDIS_PREFIX = 'first'\n", 'utf-8')
+        Path(directory, 'first_settings.py').write_text(
+            "SECRET_KEY = 'x'\nWS4REDIS_PREFIX = 'first'\n", 'utf-8'
+        )
         environment['PYTHONPATH'] = os.pathsep.join((directory, str(REPOSITORY)))
-        process = subprocess.run([sys.executable, '-c', program], env=environment, capture_output=True, text=True, check=False)
+        process = subprocess.run(
+            [sys.executable, '-c', program],
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
     assert process.stdout == 'False first 3600\n', process.stderr
 
 
@@ -123,8 +133,12 @@ def test_attribute_set_by_a_test_beats_djangos_setting(settings: Settings) -> No
     assert RedisStore()._expire == 7
 
 
-def test_attribute_left_over_ends_with_the_next_override_of_that_setting(settings: Settings) -> None:
-    """monkeypatch writes the old value back as a real attribute, which would hide Django's setting for ever."""
+def test_attribute_left_over_ends_with_the_next_override_of_that_setting(
+    settings: Settings,
+) -> None:
+    """monkeypatch writes the old value back as a real attribute, which would hide Django's
+    setting for ever.
+    """
     ws4redis_settings.WS4REDIS_EXPIRE = 5
     ws4redis_settings.WS4REDIS_PREFIX = 'left'
     settings.WS4REDIS_EXPIRE = 7
@@ -147,9 +161,16 @@ def test_importing_reads_no_settings() -> None:
         'from django.apps import apps\n'
         'print(settings.configured, apps.ready)\n'
     )
-    environment = {name: value for name, value in os.environ.items() if name != 'DJANGO_SETTINGS_MODULE'}
+    environment = {
+        name: value for name, value in os.environ.items() if name != 'DJANGO_SETTINGS_MODULE'
+    }
     process = subprocess.run(
         [sys.executable, '-W', 'error', '-c', program],
-        cwd=REPOSITORY, env=environment, capture_output=True, text=True, timeout=60, check=False,
+        cwd=REPOSITORY,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
     )
     assert process.stdout == 'False False\n', process.stderr

@@ -37,7 +37,10 @@ def test_form_is_what_its_name_says(site: Site) -> None:
 
 
 def test_what_is_read_is_complete(site: Site) -> None:
-    client, slow = site.connect(CHAT), site.connect('/ws/news?subscribe-broadcast', overrides.PassesOn)
+    client, slow = (
+        site.connect(CHAT),
+        site.connect('/ws/news?subscribe-broadcast', overrides.PassesOn),
+    )
     for begin in range(0, 500, 100):
         texts = [str(number) for number in range(begin, begin + 100)]
         site.publish(*texts)
@@ -72,7 +75,13 @@ def test_setting_of_one_websocket_is_none_of_the_next(site: Site) -> None:
 @forms(broker='it has no port')
 def test_nobody_else_reaches_into_the_process(site: Site) -> None:
     called = {'key': 'guessed', 'function': 'tests.production.inside.figures', 'arguments': []}
-    port = site.port if isinstance(site, InGunicorn) else site.live.port if isinstance(site, InThread) else 0
+    port = (
+        site.port
+        if isinstance(site, InGunicorn)
+        else site.live.port
+        if isinstance(site, InThread)
+        else 0
+    )
     with pytest.raises(AssertionError, match='/call/: 403'):
         request(port, 'POST', '/call/', json.dumps(called))
 

@@ -15,7 +15,16 @@ from ws4redis.core.limits import Limits
 from ws4redis.core.recipient import Recipient
 from ws4redis.status import status
 
-FIGURES = {'pid', 'websockets', 'channels', 'patterns', 'pending_bytes', 'redis', 'running_jobs', 'workers_waiting'}
+FIGURES = {
+    'pid',
+    'websockets',
+    'channels',
+    'patterns',
+    'pending_bytes',
+    'redis',
+    'running_jobs',
+    'workers_waiting',
+}
 
 
 @pytest.fixture
@@ -24,7 +33,9 @@ def exchange() -> Exchange:
 
 
 def test_status_has_the_figures_of_this_moment_and_every_counter(exchange: Exchange) -> None:
-    assert set(status(exchange, workers_waiting=0, running_jobs=0)) == FIGURES | {field.name for field in fields(Counters)}
+    assert set(status(exchange, workers_waiting=0, running_jobs=0)) == FIGURES | {
+        field.name for field in fields(Counters)
+    }
 
 
 def test_documentation_names_every_figure_and_no_other() -> None:

@@ -27,7 +27,9 @@ def broker() -> Iterator[Broker]:
 
 
 class Websocket:
-    """What send_persisted_messages(websocket) gets, as a subclass of ours need not know more of it."""
+    """What send_persisted_messages(websocket) gets, as a subclass of ours need not know more of
+    it.
+    """
 
     closed = False
 
@@ -60,7 +62,9 @@ def test_class_is_the_one_of_the_setting(settings: Settings, value: object) -> N
         ('/ws/ws/x', 'ws/x'),
     ],
 )
-def test_facility_is_the_decoded_path_after_websocket_url(rf: RequestFactory, path: str, facility: str) -> None:
+def test_facility_is_the_decoded_path_after_websocket_url(
+    rf: RequestFactory, path: str, facility: str
+) -> None:
     assert facility_of(rf.get(path)) == facility
 
 
@@ -83,8 +87,15 @@ def test_constructor_takes_a_connection() -> None:
 @pytest.mark.django_db
 def test_subscriptions_follow_what_was_asked_for(broker: Broker, django_user_model: Any) -> None:
     john = django_user_model.objects.create(username='john')
-    client = broker.connect('chat', subscribe=['user', 'group', 'session', 'broadcast'], user=john, groups=['staff'])
-    assert {name.split(':')[0] for name in client.channels} == {'user', 'group', 'session', 'broadcast'}
+    client = broker.connect(
+        'chat', subscribe=['user', 'group', 'session', 'broadcast'], user=john, groups=['staff']
+    )
+    assert {name.split(':')[0] for name in client.channels} == {
+        'user',
+        'group',
+        'session',
+        'broadcast',
+    }
     assert {'user:john:chat', 'group:staff:chat', 'broadcast:chat'} < set(client.channels)
 
 
@@ -99,7 +110,10 @@ def test_publishers_follow_what_was_asked_for(broker: Broker, django_user_model:
     client = broker.connect('chat', publish=['user', 'broadcast'], user=john)
     assert set(client.subscriber._publishers) == {'broadcast:chat', 'user:john:chat'}
     client.send('hello')
-    assert {publication.channel for publication in broker.published} == {'broadcast:chat', 'user:john:chat'}
+    assert {publication.channel for publication in broker.published} == {
+        'broadcast:chat',
+        'user:john:chat',
+    }
 
 
 class ClosesFirst(RedisSubscriber):
@@ -110,7 +124,9 @@ class ClosesFirst(RedisSubscriber):
         super().send_persisted_messages(websocket)
 
 
-def test_websocket_that_is_closed_gets_no_persisted_messages_and_that_is_no_error(broker: Broker) -> None:
+def test_websocket_that_is_closed_gets_no_persisted_messages_and_that_is_no_error(
+    broker: Broker,
+) -> None:
     for facility in ('chat', 'lobby'):
         RedisPublisher(facility=facility, broadcast=True).publish_message('persisted', 60)
     client = broker.connect('chat', subscribe='broadcast', subscriber=ClosesFirst)
@@ -178,7 +194,9 @@ def test_number_that_fakeredis_invents_is_no_descriptor(rf: RequestFactory) -> N
     assert subscriber.get_file_descriptor() is None
 
 
-def test_pub_sub_connection_of_redis_py_has_its_sockets_descriptor(rf: RequestFactory, redis_process: RedisProcess) -> None:
+def test_pub_sub_connection_of_redis_py_has_its_sockets_descriptor(
+    rf: RequestFactory, redis_process: RedisProcess
+) -> None:
     """C6, as the API document says it."""
     with redis.Redis.from_url(redis_process.url, protocol=2) as connection:
         subscriber = RedisSubscriber(connection)

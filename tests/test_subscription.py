@@ -71,7 +71,10 @@ def test_unsubscribe_takes_names_or_all(broker: Broker) -> None:
     subscription.psubscribe('a*', 'b*')
     subscription.unsubscribe('one', 'never-there')
     subscription.punsubscribe('a*')
-    assert (list(subscription.channels), list(subscription.patterns)) == ([b'two', b'three'], [b'b*'])
+    assert (list(subscription.channels), list(subscription.patterns)) == (
+        [b'two', b'three'],
+        [b'b*'],
+    )
     subscription.unsubscribe()
     assert subscription.subscribed
     subscription.punsubscribe()
@@ -99,8 +102,12 @@ def test_handlers_are_refused_with_what_to_do_instead(broker: Broker, method: st
 
 
 @pytest.mark.parametrize('name', ['run_in_thread', 'listen', 'ssubscribe', 'ping'])
-def test_other_names_of_redis_py_are_refused_with_what_to_do_instead(broker: Broker, name: str) -> None:
-    with pytest.raises(AttributeError, match=rf'Subscription has no {name}.*redis\.Redis\(\.\.\.\)\.pubsub\(\)'):
+def test_other_names_of_redis_py_are_refused_with_what_to_do_instead(
+    broker: Broker, name: str
+) -> None:
+    with pytest.raises(
+        AttributeError, match=rf'Subscription has no {name}.*redis\.Redis\(\.\.\.\)\.pubsub\(\)'
+    ):
         getattr(new_subscription(broker), name)
 
 
@@ -133,11 +140,19 @@ def test_message_that_has_arrived_is_read_once(broker: Broker) -> None:
 @pytest.mark.parametrize(
     ('reply', 'message'),
     [
-        ([b'message', b'one', b'hello'], {'type': 'message', 'pattern': None, 'channel': b'one', 'data': b'hello'}),
-        ([b'pmessage', b'o*', b'one', b'hello'], {'type': 'pmessage', 'pattern': b'o*', 'channel': b'one', 'data': b'hello'}),
+        (
+            [b'message', b'one', b'hello'],
+            {'type': 'message', 'pattern': None, 'channel': b'one', 'data': b'hello'},
+        ),
+        (
+            [b'pmessage', b'o*', b'one', b'hello'],
+            {'type': 'pmessage', 'pattern': b'o*', 'channel': b'one', 'data': b'hello'},
+        ),
     ],
 )
-def test_get_message_gives_the_dict_of_redis_py(broker: Broker, reply: list[bytes], message: dict[str, Any]) -> None:
+def test_get_message_gives_the_dict_of_redis_py(
+    broker: Broker, reply: list[bytes], message: dict[str, Any]
+) -> None:
     subscription = new_subscription(broker)
     subscription.offer(reply)
     assert subscription.get_message() == message
@@ -156,7 +171,9 @@ class Raw(RedisSubscriber):
         self._subscription.psubscribe('many:*')
 
 
-def test_raw_channels_and_patterns_are_delivered_without_a_prefix(broker: Broker, settings: Settings) -> None:
+def test_raw_channels_and_patterns_are_delivered_without_a_prefix(
+    broker: Broker, settings: Settings
+) -> None:
     settings.WS4REDIS_PREFIX = 'shop'
     client = broker.connect('news', subscribe='broadcast', subscriber=Raw)
     assert client.channels == ['shop:broadcast:news', 'raw', 'many:*']
@@ -216,7 +233,9 @@ def test_unsubscribed_channel_brings_nothing_more_and_others_keep_it(broker: Bro
 
 def test_last_one_who_leaves_unsubscribes_the_process(broker: Broker) -> None:
     one, other = (broker.connect('news', subscribe='broadcast') for _ in range(2))
-    assert broker.redis.pubsub_numsub('broadcast:news') == [(b'broadcast:news', 1)], 'processes are counted'
+    assert broker.redis.pubsub_numsub('broadcast:news') == [(b'broadcast:news', 1)], (
+        'processes are counted'
+    )
     one.close()
     assert broker.redis.pubsub_numsub('broadcast:news') == [(b'broadcast:news', 1)]
     other.close()

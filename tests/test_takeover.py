@@ -42,12 +42,16 @@ class Application:
         self.requests = 0
         self.wraps = False
 
-    def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+    def __call__(
+        self, environ: dict[str, Any], start_response: Callable[..., Any]
+    ) -> Iterable[bytes]:
         self.requests += 1
         if environ['PATH_INFO'] == '/plain':
             start_closing(environ, start_response, '400 Bad Request', REFUSAL)
             return [b'no']
-        wire = find_wire(environ, (lambda *args: start_response(*args)) if self.wraps else start_response)
+        wire = find_wire(
+            environ, (lambda *args: start_response(*args)) if self.wraps else start_response
+        )
         self.sockets.append(wire._sock)
         self.taken.append(wire.take())
         os.write(self.taken[-1][0], b'taken')
@@ -80,7 +84,9 @@ def application() -> Iterator[Application]:
 
 
 @pytest.fixture(params=['development', 'pywsgi', 'gunicorn'])
-def connect(request: pytest.FixtureRequest, application: Application) -> Iterator[Callable[[bytes], Connection]]:
+def connect(
+    request: pytest.FixtureRequest, application: Application
+) -> Iterator[Callable[[bytes], Connection]]:
     """Sends a request to a server of each kind."""
     kinds: dict[str, Any] = {'development': Development, 'pywsgi': Pywsgi, 'gunicorn': Gunicorn}
     with kinds[request.param](application) as connect:
@@ -103,7 +109,9 @@ class Development:
         self.clients: list[socket.socket] = []
 
     def __enter__(self) -> Callable[[bytes], Connection]:
-        self.thread = threading.Thread(target=self.server.serve_forever, kwargs={'poll_interval': 0.01})
+        self.thread = threading.Thread(
+            target=self.server.serve_forever, kwargs={'poll_interval': 0.01}
+        )
         self.thread.start()
         return self.connect
 
@@ -184,7 +192,9 @@ class Gunicorn:
         self.ends += [client, server]
         client.sendall(data)
         request = next(iter(RequestParser(self.config, server, address)))
-        response, environ = gunicorn_wsgi.create(request, server, address, ('127.0.0.1', 0), self.config)
+        response, environ = gunicorn_wsgi.create(
+            request, server, address, ('127.0.0.1', 0), self.config
+        )
         environ['wsgi.multithread'] = self.config.threads > 1
         try:
             for piece in self.application(environ, response.start_response):
@@ -242,7 +252,9 @@ def test_bytes_behind_the_request_are_given_and_never_taken_for_a_request(
     assert application.requests == 1
 
 
-def test_dead_socket_is_left_behind(connect: Callable[[bytes], Connection], application: Application) -> None:
+def test_dead_socket_is_left_behind(
+    connect: Callable[[bytes], Connection], application: Application
+) -> None:
     connection = connect(request_head('/ws/news') + frame('early'))
     connection.done()
     ((descriptor, _),) = application.taken
@@ -256,23 +268,31 @@ def test_dead_socket_is_left_behind(connect: Callable[[bytes], Connection], appl
     assert data == b'taken and alive'
 
 
-def test_small_frames_leave_at_once(connect: Callable[[bytes], Connection], application: Application) -> None:
+def test_small_frames_leave_at_once(
+    connect: Callable[[bytes], Connection], application: Application
+) -> None:
     connect(request_head('/ws/news')).done()
     ((descriptor, _),) = application.taken
     with socket.socket(fileno=os.dup(descriptor)) as sock:
         assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
-def test_refused_request_ends_its_connection_and_says_so(connect: Callable[[bytes], Connection]) -> None:
+def test_refused_request_ends_its_connection_and_says_so(
+    connect: Callable[[bytes], Connection],
+) -> None:
     connection = connect(request_head('/plain') + request_head('/plain'))
     head, _, body = read_in_background(connection).partition(b'\r\n\r\n')
     assert head.startswith(b'HTTP/1.1 400 ')
-    assert [line for line in head.lower().split(b'\r\n') if line.startswith(b'connection:')] == [b'connection: close']
+    assert [line for line in head.lower().split(b'\r\n') if line.startswith(b'connection:')] == [
+        b'connection: close'
+    ]
     assert body == b'no'
 
 
 def read_in_background(connection: Connection) -> bytes:
-    """What the client gets until the server ends the connection; a hub of this thread runs meanwhile."""
+    """What the client gets until the server ends the connection; a hub of this thread runs
+    meanwhile.
+    """
     data: list[bytes] = []
     reading = threading.Thread(target=lambda: data.append(read_all(connection.client)))
     reading.start()
@@ -291,14 +311,23 @@ def read_in_background(connection: Connection) -> bytes:
         (None, ['Content-Type', 'Content-Length', 'Connection']),
     ],
 )
-def test_server_that_lets_nobody_end_its_connections_is_not_asked_to(software: str | None, names: list[str]) -> None:
+def test_server_that_lets_nobody_end_its_connections_is_not_asked_to(
+    software: str | None, names: list[str]
+) -> None:
     begun: list[list[str]] = []
     environ = {} if software is None else {'SERVER_SOFTWARE': software}
-    start_closing(environ, lambda status, headers: begun.append([name for name, _ in headers]), '400 Bad Request', REFUSAL)
+    start_closing(
+        environ,
+        lambda status, headers: begun.append([name for name, _ in headers]),
+        '400 Bad Request',
+        REFUSAL,
+    )
     assert begun == [names]
 
 
-def test_descriptor_is_not_lost_when_no_other_can_be_made(application: Application, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_descriptor_is_not_lost_when_no_other_can_be_made(
+    application: Application, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def fail() -> None:
         raise OSError('too many open files')
 
@@ -317,7 +346,9 @@ def test_descriptor_is_not_lost_when_no_other_can_be_made(application: Applicati
 # Servers that give their socket to nobody
 
 
-def refusal(environ: dict[str, Any], start_response: Callable[..., Any] = print) -> UnavailableError:
+def refusal(
+    environ: dict[str, Any], start_response: Callable[..., Any] = print
+) -> UnavailableError:
     with pytest.raises(UnavailableError) as refused:
         find_wire(environ, start_response)
     assert refused.value.status == 501
@@ -328,13 +359,19 @@ def refusal(environ: dict[str, Any], start_response: Callable[..., Any] = print)
 def test_unknown_server_is_refused_with_those_that_work() -> None:
     assert 'gunicorn, uWSGI or gevent.pywsgi' in refusal({'wsgi.input': io.BytesIO()}).reason
     assert 'gunicorn, uWSGI or gevent.pywsgi' in refusal({}).reason
-    assert 'gunicorn, uWSGI or gevent.pywsgi' in refusal({'wsgi.input': io.BufferedReader(io.BytesIO())}).reason
+    assert (
+        'gunicorn, uWSGI or gevent.pywsgi'
+        in refusal({'wsgi.input': io.BufferedReader(io.BytesIO())}).reason
+    )
 
 
 def test_server_in_which_tls_ends_is_refused() -> None:
     client, server = socket.socketpair()
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    with client, context.wrap_socket(server, server_side=True, do_handshake_on_connect=False) as secure:
+    with (
+        client,
+        context.wrap_socket(server, server_side=True, do_handshake_on_connect=False) as secure,
+    ):
         with secure.makefile('rb') as reader:
             assert 'TLS' in refusal({'wsgi.input': reader}).reason
         environ = {'gunicorn.socket': secure, 'wsgi.multithread': True, 'wsgi.input': None}
@@ -351,7 +388,9 @@ def test_sync_worker_of_gunicorn_is_refused_with_one_that_works() -> None:
 
     with Gunicorn(ask, multithread=False) as connect:  # type: ignore[arg-type]
         connect(request_head('/ws/news'))
-    assert reasons == ["gunicorn's sync worker has one request at a time: start it with --worker-class gevent"]
+    assert reasons == [
+        "gunicorn's sync worker has one request at a time: start it with --worker-class gevent"
+    ]
 
 
 def test_gunicorn_whose_input_was_replaced_is_refused() -> None:

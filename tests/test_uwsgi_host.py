@@ -1,4 +1,6 @@
-"""What is known of uWSGI, with a module `uwsgi` as it offers one; tests/servers/ runs the real one."""
+"""What is known of uWSGI, with a module `uwsgi` as it offers one; tests/servers/ runs the real
+one.
+"""
 
 import os
 import re
@@ -49,7 +51,9 @@ def options(**values: Any) -> dict[str, Any]:
 # The connection
 
 
-def test_connection_is_ours_and_what_uwsgi_writes_goes_nowhere(connection: tuple[int, socket.socket]) -> None:
+def test_connection_is_ours_and_what_uwsgi_writes_goes_nowhere(
+    connection: tuple[int, socket.socket],
+) -> None:
     number, client = connection
     descriptor, rest = find_wire(ENVIRON, print).take()
     try:
@@ -93,8 +97,12 @@ def test_descriptor_is_not_lost_when_no_other_can_be_had(
     assert len(os.listdir('/dev/fd')) == before
 
 
-def test_hub_no_longer_watches_the_number_that_uwsgi_has(connection: tuple[int, socket.socket]) -> None:
-    """What libev has watched once stays in its epoll set, where each websocket would make it begin again."""
+def test_hub_no_longer_watches_the_number_that_uwsgi_has(
+    connection: tuple[int, socket.socket],
+) -> None:
+    """What libev has watched once stays in its epoll set, where each websocket would make it
+    begin again.
+    """
     number, client = connection
     loop: Any = gevent.get_hub().loop
     if loop.backend != 'epoll':
@@ -112,7 +120,9 @@ def test_hub_no_longer_watches_the_number_that_uwsgi_has(connection: tuple[int, 
     os.close(descriptor)
 
 
-def test_connection_that_the_hub_has_never_watched_is_taken(connection: tuple[int, socket.socket]) -> None:
+def test_connection_that_the_hub_has_never_watched_is_taken(
+    connection: tuple[int, socket.socket],
+) -> None:
     os.close(UwsgiWire().take()[0])
 
 
@@ -136,8 +146,16 @@ def test_other_servers_are_not_taken_for_uwsgi() -> None:
     [
         (options(http_socket=b':1'), ENVIRON, '--gevent 1000'),
         (options(http_socket=b':1', loop=b'asyncio'), ENVIRON, '--gevent 1000'),
-        (options(gevent=b'9', http=b':1'), ENVIRON | {'UWSGI_ROUTER': 'http'}, '--http-websockets too'),
-        (options(gevent=b'9', https=b':1'), SECURE | {'UWSGI_ROUTER': 'http'}, '--http-websockets too'),
+        (
+            options(gevent=b'9', http=b':1'),
+            ENVIRON | {'UWSGI_ROUTER': 'http'},
+            '--http-websockets too',
+        ),
+        (
+            options(gevent=b'9', https=b':1'),
+            SECURE | {'UWSGI_ROUTER': 'http'},
+            '--http-websockets too',
+        ),
         (options(gevent=b'9', https_socket=b':1'), SECURE, 'a proxy in front of it'),
         (options(gevent=b'9', ssl_socket=b':1'), SECURE, 'a proxy in front of it'),
     ],
@@ -158,16 +176,24 @@ def test_what_stands_in_the_way_is_named_with_a_remedy(
     [
         (options(gevent=b'9', http_socket=b':1'), ENVIRON),
         (options(loop=b'gevent', http_socket=b':1'), ENVIRON),
-        (options(gevent=b'9', http=b':1', http_websockets=True), ENVIRON | {'UWSGI_ROUTER': 'http'}),
+        (
+            options(gevent=b'9', http=b':1', http_websockets=True),
+            ENVIRON | {'UWSGI_ROUTER': 'http'},
+        ),
         (options(gevent=b'9', http=b':1', http_raw_body=True), ENVIRON | {'UWSGI_ROUTER': 'http'}),
-        (options(gevent=b'9', https=b':1', http_websockets=True), SECURE | {'UWSGI_ROUTER': 'http'}),
+        (
+            options(gevent=b'9', https=b':1', http_websockets=True),
+            SECURE | {'UWSGI_ROUTER': 'http'},
+        ),
         # The router of another uWSGI, of which this one does not know the options
         (options(gevent=b'9', socket=b':1'), ENVIRON | {'UWSGI_ROUTER': 'http'}),
         # A proxy that has ended TLS and says so
         (options(gevent=b'9', socket=b':1'), SECURE),
     ],
 )
-def test_nothing_stands_in_the_way(uwsgi: Any, opt: dict[str, Any], environ: dict[str, Any]) -> None:
+def test_nothing_stands_in_the_way(
+    uwsgi: Any, opt: dict[str, Any], environ: dict[str, Any]
+) -> None:
     uwsgi.opt = opt
     assert find_obstacle(environ) is None
 

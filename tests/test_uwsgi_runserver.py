@@ -33,7 +33,9 @@ def test_entry_file_need_not_set_django_up() -> None:
     subprocess.run([sys.executable, '-c', ENTRY_FILE], check=True, timeout=60)
 
 
-def test_redis_gets_the_sockets_back_that_any_thread_can_use(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_redis_gets_the_sockets_back_that_any_thread_can_use(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(redis.connection, 'socket', gevent.socket)
     uWSGIWebsocketServer()
     module: Any = redis.connection

@@ -1,4 +1,6 @@
-"""The site's code off the hub: what a job calls, what its exceptions become, and the threads that run it."""
+"""The site's code off the hub: what a job calls, what its exceptions become, and the threads
+that run it.
+"""
 
 from __future__ import annotations
 
@@ -52,7 +54,9 @@ class Switchboard:
     def subscribe(self, recipient: Recipient, channels: list[bytes], patterns: list[bytes]) -> None:
         """Nothing to do."""
 
-    def unsubscribe(self, recipient: Recipient, channels: list[bytes], patterns: list[bytes]) -> None:
+    def unsubscribe(
+        self, recipient: Recipient, channels: list[bytes], patterns: list[bytes]
+    ) -> None:
         """Nothing to do."""
 
 
@@ -168,9 +172,12 @@ class Inherits(OldOverNew):
 
 
 @pytest.mark.parametrize(
-    ('cls', 'called'), [(New, 'new'), (Old, 'old'), (OldOverNew, 'old'), (NewOverOld, 'new'), (Inherits, 'old')]
+    ('cls', 'called'),
+    [(New, 'new'), (Old, 'old'), (OldOverNew, 'old'), (NewOverOld, 'new'), (Inherits, 'old')],
 )
-def test_spelling_of_the_first_class_that_has_either_is_called_once(cls: type[Base], called: str) -> None:
+def test_spelling_of_the_first_class_that_has_either_is_called_once(
+    cls: type[Base], called: str
+) -> None:
     """C7."""
     subscriber = cls()
     assert do(subscriber, JobKind.PERSISTED).outcome is Outcome.DONE
@@ -269,7 +276,9 @@ def test_what_parse_response_gives_is_sent(answer: Any, replies: list[bytes]) ->
 
 
 @pytest.mark.parametrize('answer', [7, 1.5, {'a': 1}, object(), True])
-def test_parse_response_that_gives_another_type_fails(answer: object, caplog: pytest.LogCaptureFixture) -> None:
+def test_parse_response_that_gives_another_type_fails(
+    answer: object, caplog: pytest.LogCaptureFixture
+) -> None:
     result = do(parsing(lambda reply: answer), JobKind.PARSE, Published(b'news', b'hello'))
     assert result.outcome is Outcome.FAILED
     assert type(answer).__name__ in str(result.exception)
@@ -294,7 +303,9 @@ def test_filter_that_reads_on_until_something_is_wanted_sends_nothing_and_never_
 
     subscriber = Filtering()
     assert do(subscriber, JobKind.PARSE, Published(b'news', b'unwanted')).replies == []
-    assert do(subscriber, JobKind.PARSE, Published(b'news', b'wanted')).replies == [(b'wanted', None)]
+    assert do(subscriber, JobKind.PARSE, Published(b'news', b'wanted')).replies == [
+        (b'wanted', None)
+    ]
 
 
 def test_message_that_parse_response_left_is_gone_afterwards() -> None:
@@ -369,7 +380,9 @@ JOBS = [
 
 
 @pytest.mark.parametrize(('kind', 'message'), JOBS)
-@pytest.mark.parametrize('exception', [RuntimeError('bug'), OSError('bug'), SystemExit(1), KeyboardInterrupt()])
+@pytest.mark.parametrize(
+    'exception', [RuntimeError('bug'), OSError('bug'), SystemExit(1), KeyboardInterrupt()]
+)
 def test_exception_of_a_job_is_a_failure_logged_once(
     kind: JobKind, message: Any, exception: BaseException, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -389,7 +402,9 @@ def test_redis_away_is_no_failure_of_the_site(
 
 
 @pytest.mark.parametrize('exception', [RuntimeError('bug'), redis.ConnectionError('away')])
-def test_exception_of_release_is_logged_and_nothing_else(exception: Exception, caplog: pytest.LogCaptureFixture) -> None:
+def test_exception_of_release_is_logged_and_nothing_else(
+    exception: Exception, caplog: pytest.LogCaptureFixture
+) -> None:
     """O6."""
     result = do(Raising(exception), JobKind.RELEASE)
     assert (result.outcome, result.exception) == (Outcome.DONE, exception)
@@ -402,7 +417,10 @@ def test_exception_of_release_is_logged_and_nothing_else(exception: Exception, c
 @pytest.fixture
 def database(django_db_blocker: DjangoDbBlocker, tmp_path: Path) -> Iterator[BaseDatabaseWrapper]:
     """A connection to a database file; that of the suite is in memory and never closed."""
-    connections.settings['file'] = {**connections.settings['default'], 'NAME': str(tmp_path / 'database.sqlite3')}
+    connections.settings['file'] = {
+        **connections.settings['default'],
+        'NAME': str(tmp_path / 'database.sqlite3'),
+    }
     with django_db_blocker.unblock():
         connection = connections['file']
         connection.ensure_connection()
@@ -412,7 +430,9 @@ def database(django_db_blocker: DjangoDbBlocker, tmp_path: Path) -> Iterator[Bas
     del connections.settings['file']
 
 
-def test_database_connections_are_closed_as_at_the_end_of_a_request(database: BaseDatabaseWrapper) -> None:
+def test_database_connections_are_closed_as_at_the_end_of_a_request(
+    database: BaseDatabaseWrapper,
+) -> None:
     """F17: every websocket of a user kept one open."""
     close_database_connections()
     assert database.connection is None
@@ -496,7 +516,9 @@ def test_no_thread_is_made_before_there_is_a_call(four_threads: ThreadWorkers) -
 
 
 def test_calls_run_side_by_side_up_to_the_limit() -> None:
-    """A thread that has just taken a call must not count as idle: many rounds, since that is a race."""
+    """A thread that has just taken a call must not count as idle: many rounds, since that is a
+    race.
+    """
     for _ in range(1000):
         threads = ThreadWorkers(4)
         barrier = threading.Barrier(4, timeout=PATIENCE)

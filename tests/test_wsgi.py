@@ -1,4 +1,6 @@
-"""The application that hands requests below WEBSOCKET_URL to the websockets and the rest to Django."""
+"""The application that hands requests below WEBSOCKET_URL to the websockets and the rest to
+Django.
+"""
 
 from __future__ import annotations
 
@@ -25,14 +27,20 @@ def django(environ: dict[str, Any], start_response: Callable[..., Any]) -> Itera
 def status(application: Any, path: str) -> str:
     """The status line that a plain GET gets."""
     answers: list[str] = []
-    list(application(RequestFactory().get(path).environ, lambda status, headers: answers.append(status)))
+    list(
+        application(
+            RequestFactory().get(path).environ, lambda status, headers: answers.append(status)
+        )
+    )
     return answers[0]
 
 
 class Sealed(WebsocketWSGIServer):
     """Refuses at once, without a loop."""
 
-    def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+    def __call__(
+        self, environ: dict[str, Any], start_response: Callable[..., Any]
+    ) -> Iterable[bytes]:
         start_response('400 Bad Request', [])
         return [b'']
 

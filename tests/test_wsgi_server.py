@@ -1,4 +1,6 @@
-"""WebsocketWSGIServer: a request becomes a websocket or gets an answer; whatever fails leaves nothing behind."""
+"""WebsocketWSGIServer: a request becomes a websocket or gets an answer; whatever fails leaves
+nothing behind.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +36,9 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def broker(django_db_blocker: DjangoDbBlocker) -> Iterator[Broker]:
-    """With the real application, which looks at the database connections when a request has ended."""
+    """With the real application, which looks at the database connections when a request has
+    ended.
+    """
     with django_db_blocker.unblock(), Broker() as broker:
         yield broker
 
@@ -55,7 +59,9 @@ class Answer:
         self.body = b''
         self.raised: Exception | None = None
 
-    def start(self, status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Callable[[bytes], object]:
+    def start(
+        self, status: str, headers: list[tuple[str, str]], exc_info: Any = None
+    ) -> Callable[[bytes], object]:
         self.status, self.headers = status, dict(headers)
         return len
 
@@ -83,7 +89,9 @@ def call(
     environ['SCRIPT_NAME'] = script_name
     # As it comes from a server; Django has decoded it.
     environ['PATH_INFO'] = environ['PATH_INFO'].encode().decode('latin-1')
-    environ['ws4redis.testing.wire'] = MemoryWire(WebSocketClient(broker, f'ws://testserver{path}', 'browser', (), None))
+    environ['ws4redis.testing.wire'] = MemoryWire(
+        WebSocketClient(broker, f'ws://testserver{path}', 'browser', (), None)
+    )
     answer = Answer()
     try:
         answer.body = b''.join(server(environ, answer.start))
@@ -92,7 +100,9 @@ def call(
     return answer
 
 
-def server_of(broker: Broker, cls: type[WebsocketWSGIServer] = WebsocketWSGIServer) -> WebsocketWSGIServer:
+def server_of(
+    broker: Broker, cls: type[WebsocketWSGIServer] = WebsocketWSGIServer
+) -> WebsocketWSGIServer:
     """An application whose websockets the broker drives."""
     return cls(host=broker.driver)
 
@@ -120,7 +130,9 @@ def test_access_log_has_the_line_of_a_101(broker: Broker) -> None:
     assert answer.headers == {}
 
 
-def test_open_websocket_is_logged_with_its_channels(broker: Broker, caplog: pytest.LogCaptureFixture) -> None:
+def test_open_websocket_is_logged_with_its_channels(
+    broker: Broker, caplog: pytest.LogCaptureFixture
+) -> None:
     with caplog.at_level(logging.INFO, 'ws4redis.wsgi_server'):
         broker.connect('news', subscribe='broadcast')
     assert "websocket 'news': open, subscribe-broadcast" in caplog.text
@@ -139,7 +151,12 @@ NAMES = 'subscribe-session, subscribe-group, subscribe-user'
     ids=['anonymous', 'without groups', 'with all'],
 )
 def test_names_that_mean_nobody_are_said_to(
-    broker: Broker, db: None, caplog: pytest.LogCaptureFixture, user: str | None, groups: list[str] | None, said: str
+    broker: Broker,
+    db: None,
+    caplog: pytest.LogCaptureFixture,
+    user: str | None,
+    groups: list[str] | None,
+    said: str,
 ) -> None:
     who = get_user_model().objects.create_user(user) if user is not None else None
     with caplog.at_level(logging.INFO, 'ws4redis.wsgi_server'):
@@ -157,9 +174,14 @@ def test_websockets_are_those_that_are_open(broker: Broker) -> None:
     assert server.websockets == []
 
 
-def test_database_connections_are_closed_after_the_handshake(broker: Broker, tmp_path: Path) -> None:
+def test_database_connections_are_closed_after_the_handshake(
+    broker: Broker, tmp_path: Path
+) -> None:
     """F17: every `subscribe-user` socket kept one open."""
-    connections.settings['file'] = {**connections.settings['default'], 'NAME': str(tmp_path / 'database.sqlite3')}
+    connections.settings['file'] = {
+        **connections.settings['default'],
+        'NAME': str(tmp_path / 'database.sqlite3'),
+    }
     for headers in (UPGRADE, {}):
         connections['file'].ensure_connection()
         call(server_of(broker), broker, headers=headers)
@@ -176,7 +198,12 @@ def test_database_connections_are_closed_after_the_handshake(broker: Broker, tmp
     [
         ('GET', {'upgrade': None}, 400, b'Client does not wish to upgrade to a websocket\n'),
         ('POST', {}, 400, b'Client does not wish to upgrade to a websocket\n'),
-        ('GET', {'connection': 'keep-alive'}, 400, b'Client does not wish to upgrade to a websocket\n'),
+        (
+            'GET',
+            {'connection': 'keep-alive'},
+            400,
+            b'Client does not wish to upgrade to a websocket\n',
+        ),
         ('GET', {'sec-websocket-version': None}, 426, None),
         ('GET', {'sec-websocket-version': '8'}, 426, None),
         ('GET', {'sec-websocket-key': None}, 400, None),
@@ -215,7 +242,14 @@ def test_path_that_is_not_below_websocket_url_is_not_found(broker: Broker) -> No
 
 @pytest.mark.parametrize(
     ('facility', 'allowed'),
-    [('x' * 255, True), ('x' * 256, False), ('%C3%BC' * 127, True), ('%C3%BC' * 128, False), ('', True), ('a/b:c', True)],
+    [
+        ('x' * 255, True),
+        ('x' * 256, False),
+        ('%C3%BC' * 127, True),
+        ('%C3%BC' * 128, False),
+        ('', True),
+        ('a/b:c', True),
+    ],
 )
 def test_facility_has_a_limit_in_bytes(broker: Broker, facility: str, allowed: bool) -> None:
     """F11: any client filled Redis with keys of its own naming."""
@@ -229,7 +263,9 @@ def test_limit_of_the_facility_is_a_setting(broker: Broker, settings: Settings) 
     assert call(server_of(broker), broker, '/ws/abcd').status.startswith('400')
 
 
-def test_facility_of_a_site_that_is_mounted_somewhere_is_the_rest_of_its_own_path(broker: Broker) -> None:
+def test_facility_of_a_site_that_is_mounted_somewhere_is_the_rest_of_its_own_path(
+    broker: Broker,
+) -> None:
     answer = call(server_of(broker), broker, '/ws/news?subscribe-broadcast', script_name='/shop')
     assert answer.status.startswith('101')
     assert broker.redis.pubsub_numsub('broadcast:news') == [(b'broadcast:news', 1)]
@@ -240,15 +276,23 @@ def test_query_string_with_too_many_names_is_a_bad_request(broker: Broker) -> No
     assert call(server_of(broker), broker, path).status == '400 Bad Request'
 
 
-def test_unknown_names_are_ignored_and_logged_once(broker: Broker, caplog: pytest.LogCaptureFixture) -> None:
-    client = broker.connect('/ws/news?subscribe-all&SUBSCRIBE-Broadcast&Token&publish-nobody=1&echo=false')
+def test_unknown_names_are_ignored_and_logged_once(
+    broker: Broker, caplog: pytest.LogCaptureFixture
+) -> None:
+    client = broker.connect(
+        '/ws/news?subscribe-all&SUBSCRIBE-Broadcast&Token&publish-nobody=1&echo=false'
+    )
     assert client.channels == ['broadcast:news']
-    lines = [record.getMessage() for record in caplog.records if 'unknown names' in record.getMessage()]
+    lines = [
+        record.getMessage() for record in caplog.records if 'unknown names' in record.getMessage()
+    ]
     assert len(lines) == 1
     assert lines[0].endswith("'subscribe-all', 'token', 'publish-nobody'")
 
 
-def test_parameters_of_the_sites_own_are_no_unknown_names(broker: Broker, caplog: pytest.LogCaptureFixture) -> None:
+def test_parameters_of_the_sites_own_are_no_unknown_names(
+    broker: Broker, caplog: pytest.LogCaptureFixture
+) -> None:
     broker.connect('/ws/news?subscribe-broadcast&Room=9&token=abc')
     assert 'unknown names' not in caplog.text
     assert 'abc' not in caplog.text, 'values may be secrets'
@@ -261,8 +305,12 @@ def test_names_alone_make_a_request_that_listens_on_nothing(broker: Broker) -> N
     assert client.channels == []
 
 
-@pytest.mark.parametrize(('asked', 'taken'), [((), None), (('chat',), 'chat'), (('chat', 'superchat'), 'chat')])
-def test_first_subprotocol_that_was_asked_for_is_taken(broker: Broker, asked: tuple[str, ...], taken: str | None) -> None:
+@pytest.mark.parametrize(
+    ('asked', 'taken'), [((), None), (('chat',), 'chat'), (('chat', 'superchat'), 'chat')]
+)
+def test_first_subprotocol_that_was_asked_for_is_taken(
+    broker: Broker, asked: tuple[str, ...], taken: str | None
+) -> None:
     assert broker.connect('news', subprotocols=asked).subprotocol == taken
 
 
@@ -333,7 +381,9 @@ FAILURES = [
 ]
 
 
-@pytest.mark.parametrize(('exception', 'status'), FAILURES, ids=lambda value: getattr(value, '__class__', value).__name__)
+@pytest.mark.parametrize(
+    ('exception', 'status'), FAILURES, ids=lambda value: getattr(value, '__class__', value).__name__
+)
 @pytest.mark.parametrize('name', ['set_pubsub_channels', 'get_file_descriptor'])
 def test_subscriber_that_fails_refuses_the_handshake_and_is_released_once(
     browser: Broker, name: str, exception: Exception, status: int
@@ -389,7 +439,9 @@ def test_no_subscriber_is_made_for_a_request_that_is_refused_before(broker: Brok
     assert (Counting.made, Counting.released) == (0, 0)
 
 
-def test_release_that_fails_changes_nothing_about_the_refusal(browser: Broker, caplog: pytest.LogCaptureFixture) -> None:
+def test_release_that_fails_changes_nothing_about_the_refusal(
+    browser: Broker, caplog: pytest.LogCaptureFixture
+) -> None:
     class Unreleasable(RedisSubscriber):
         def set_pubsub_channels(self, request: Any, channels: list[str]) -> None:
             raise PermissionDenied
@@ -404,7 +456,9 @@ def test_release_that_fails_changes_nothing_about_the_refusal(browser: Broker, c
 
 
 @pytest.mark.parametrize('path', ['no.such.module.Subscriber', 'ws4redis.subscriber.Misspelt'])
-def test_subscriber_class_that_cannot_be_imported_refuses_the_handshake(browser: Broker, settings: Settings, path: str) -> None:
+def test_subscriber_class_that_cannot_be_imported_refuses_the_handshake(
+    browser: Broker, settings: Settings, path: str
+) -> None:
     settings.WS4REDIS_SUBSCRIBER = path
     with pytest.raises(HandshakeRejected) as refused:
         browser.connect('/ws/news?subscribe-broadcast')
@@ -428,7 +482,11 @@ def test_possible_channels_are_the_class_lists(broker: Broker) -> None:
 
     server = WebsocketWSGIServer()
     server.Subscriber = Server
-    assert server.possible_channels == [*RedisSubscriber.subscription_channels, 'subscribe-server', 'publish-server']
+    assert server.possible_channels == [
+        *RedisSubscriber.subscription_channels,
+        'subscribe-server',
+        'publish-server',
+    ]
 
 
 def test_subscribers_get_the_connection_that_the_server_was_made_with(broker: Broker) -> None:
@@ -446,7 +504,9 @@ def test_subscribers_get_the_connection_that_the_server_was_made_with(broker: Br
     assert kept == [own]
 
 
-def test_request_stays_usable_as_long_as_the_websocket_is_open(broker: Broker, django_user_model: Any, db: None) -> None:
+def test_request_stays_usable_as_long_as_the_websocket_is_open(
+    broker: Broker, django_user_model: Any, db: None
+) -> None:
     """O10."""
 
     class Keeping(RedisSubscriber):
@@ -456,7 +516,14 @@ def test_request_stays_usable_as_long_as_the_websocket_is_open(broker: Broker, d
 
         def publish_message(self, message: Any, expire: float | None = None) -> None:
             request = self.request
-            said.append((request.user.username, request.session['cart'], request.headers['x-token'], request.GET['room']))
+            said.append(
+                (
+                    request.user.username,
+                    request.session['cart'],
+                    request.headers['x-token'],
+                    request.GET['room'],
+                )
+            )
             request.session['cart'] = 8
             request.session.save()
 
@@ -469,7 +536,9 @@ def test_request_stays_usable_as_long_as_the_websocket_is_open(broker: Broker, d
     session = client.session
     session['cart'] = 7
     session.save()
-    websocket = broker.connect('/ws/news?room=9', client=client, headers={'X-Token': 'abc'}, subscriber=Keeping)
+    websocket = broker.connect(
+        '/ws/news?room=9', client=client, headers={'X-Token': 'abc'}, subscriber=Keeping
+    )
     websocket.send('hello')
     assert said == [('john', 7, 'abc', '9')]
     assert client.session['cart'] == 8
@@ -502,12 +571,21 @@ def test_steps_of_the_server_can_be_overridden(broker: Broker) -> None:
             called.append('upgrade_websocket')
             return super().upgrade_websocket(environ, start_response)
 
-    assert call(server_of(broker, Site), broker, '/ws/news?subscribe-user&echo').status.startswith('101')
-    assert called == ['assure_protocol_requirements', 'process_request', 'process_subscriptions', 'upgrade_websocket']
+    assert call(server_of(broker, Site), broker, '/ws/news?subscribe-user&echo').status.startswith(
+        '101'
+    )
+    assert called == [
+        'assure_protocol_requirements',
+        'process_request',
+        'process_subscriptions',
+        'upgrade_websocket',
+    ]
     assert broker.redis.pubsub_numsub('broadcast:news') == [(b'broadcast:news', 1)]
 
 
-def test_request_is_read_once_and_again_after_a_site_has_changed_it(broker: Broker, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_request_is_read_once_and_again_after_a_site_has_changed_it(
+    broker: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
     read: list[str] = []
     taken: list[str | None] = []
 
@@ -533,10 +611,17 @@ def test_request_is_read_once_and_again_after_a_site_has_changed_it(broker: Brok
     assert taken == ['chat']
 
 
-STEPS = ['assure_protocol_requirements', 'process_request', 'process_subscriptions', 'upgrade_websocket']
+STEPS = [
+    'assure_protocol_requirements',
+    'process_request',
+    'process_subscriptions',
+    'upgrade_websocket',
+]
 
 
-@pytest.mark.parametrize(('exception', 'status'), FAILURES, ids=lambda value: getattr(value, '__class__', value).__name__)
+@pytest.mark.parametrize(
+    ('exception', 'status'), FAILURES, ids=lambda value: getattr(value, '__class__', value).__name__
+)
 @pytest.mark.parametrize('step', STEPS)
 def test_overridden_step_that_raises_refuses_the_handshake(
     browser: Broker, step: str, exception: Exception, status: int
@@ -556,7 +641,9 @@ def test_overridden_step_that_raises_refuses_the_handshake(
     assert nothing_left(browser)
 
 
-def test_session_that_fails_when_it_is_asked_for_groups_refuses_the_handshake(browser: Broker, settings: Settings) -> None:
+def test_session_that_fails_when_it_is_asked_for_groups_refuses_the_handshake(
+    browser: Broker, settings: Settings
+) -> None:
     class Session:
         session_key = 'key'
 
@@ -588,7 +675,9 @@ def test_messages_of_one_who_may_publish_nowhere_are_counted_and_logged_once(
     assert caplog.text.count('may publish nowhere') == 1
 
 
-def test_message_that_an_override_takes_is_not_counted_as_lost(broker: Broker, caplog: pytest.LogCaptureFixture) -> None:
+def test_message_that_an_override_takes_is_not_counted_as_lost(
+    broker: Broker, caplog: pytest.LogCaptureFixture
+) -> None:
     class Taking(RedisSubscriber):
         def publish_message(self, message: Any, expire: float | None = None) -> None:
             taken.append(message)
@@ -600,7 +689,9 @@ def test_message_that_an_override_takes_is_not_counted_as_lost(broker: Broker, c
     assert 'may publish nowhere' not in caplog.text
 
 
-def test_messages_of_a_logged_in_user_are_not_counted_as_lost(broker: Broker, django_user_model: Any, db: None) -> None:
+def test_messages_of_a_logged_in_user_are_not_counted_as_lost(
+    broker: Broker, django_user_model: Any, db: None
+) -> None:
     john: User = django_user_model.objects.create(username='john')
     broker.connect('news', publish='broadcast', user=john).send('one')
     assert broker.driver.exchange.agenda.counters.published_nowhere == 0

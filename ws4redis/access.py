@@ -1,4 +1,5 @@
-"""Who may have a websocket: origin, session and user, the site's callbacks; and whether they still may, later.
+"""Who may have a websocket: origin, session and user, the site's callbacks; and whether they still
+may, later.
 
 Everything here fails closed: what cannot be decided is refused.
 """
@@ -52,7 +53,8 @@ class Access:
     """As whom a websocket was opened, to look its rights up again.
 
     Attributes:
-        user_key: the user's primary key; None if nobody was logged in, or the user is no model of Django's.
+        user_key: the user's primary key; None if nobody was logged in, or the user is no model of
+            Django's.
         session_key: None without a session.
         groups: the groups of the session on whose channels it may listen or publish.
     """
@@ -79,12 +81,15 @@ def check_origin(request: Any) -> None:
     origin = request.META.get('HTTP_ORIGIN')
     if origin is None:
         if settings.WS4REDIS_REQUIRE_ORIGIN:
-            raise ForbiddenError('Origin is required', reason='no Origin, and WS4REDIS_REQUIRE_ORIGIN is set')
+            raise ForbiddenError(
+                'Origin is required', reason='no Origin, and WS4REDIS_REQUIRE_ORIGIN is set'
+            )
         return
     if not _is_own_origin(origin, host, request.is_secure()) and not _is_trusted(origin):
         raise ForbiddenError(
             'Origin not allowed',
-            reason=f'origin {origin!r} is not that of host {host!r}: if it should be, name it in WS4REDIS_ALLOWED_ORIGINS; '
+            reason=f'origin {origin!r} is not that of host {host!r}: if it should be, name it in '
+            f'WS4REDIS_ALLOWED_ORIGINS; '
             'behind a proxy, let it pass on the Host header',
         )
 
@@ -97,10 +102,13 @@ def _is_own_origin(origin: str, host: str, secure: bool) -> bool:
     if scheme == 'http' and secure:
         return False
     own_name, own_port = split_domain_port(host.lower())
-    # TLS may end at a proxy, so an https page may come with an insecure request: its default port is its scheme's.
+    # TLS may end at a proxy, so an https page may come with an insecure request: its default port
+    # is its scheme's.
     if name == own_name and port == (int(own_port) if own_port else _PORTS[scheme]):
         return True
-    return port == _PORTS[scheme] and name in {entry.lower() for entry in django_settings.ALLOWED_HOSTS if _is_spelt_out(entry)}
+    return port == _PORTS[scheme] and name in {
+        entry.lower() for entry in django_settings.ALLOWED_HOSTS if _is_spelt_out(entry)
+    }
 
 
 def _is_spelt_out(entry: str) -> bool:
@@ -116,7 +124,14 @@ def _split(origin: str) -> tuple[str, str, int] | None:
         port = parts.port
     except ValueError:
         return None
-    if parts.scheme not in _PORTS or not parts.hostname or parts.path or parts.query or parts.fragment or parts.username:
+    if (
+        parts.scheme not in _PORTS
+        or not parts.hostname
+        or parts.path
+        or parts.query
+        or parts.fragment
+        or parts.username
+    ):
         return None
     name = parts.hostname if ':' not in parts.hostname else f'[{parts.hostname}]'
     return parts.scheme, name.lower(), _PORTS[parts.scheme] if port is None else port
@@ -153,7 +168,10 @@ def admit(count: int) -> None:
     """
     most = settings.WS4REDIS_MAX_WEBSOCKETS
     if most is not None and count >= most:
-        raise UnavailableError('Try again later', reason=f'{most} websockets are open, which is WS4REDIS_MAX_WEBSOCKETS')
+        raise UnavailableError(
+            'Try again later',
+            reason=f'{most} websockets are open, which is WS4REDIS_MAX_WEBSOCKETS',
+        )
 
 
 def process_request(request: Any) -> None:
@@ -206,18 +224,33 @@ def _callback(name: str) -> Any:
             value = import_string(value)
         except Exception as exc:
             raise HandshakeError(
-                'Internal server error', reason=f'{name} is {value!r}, which cannot be imported: {exc}', status=500
+                'Internal server error',
+                reason=f'{name} is {value!r}, which cannot be imported: {exc}',
+                status=500,
             ) from exc
     if value is not None and not callable(value):
-        raise HandshakeError('Internal server error', reason=f'{name} is {type(value).__name__}, no callable', status=500)
+        raise HandshakeError(
+            'Internal server error',
+            reason=f'{name} is {type(value).__name__}, no callable',
+            status=500,
+        )
     return value
 
 
-_AWAY = (DatabaseError, redis.ConnectionError, redis.TimeoutError, InvalidCacheBackendError, ConnectionError, TimeoutError)
+_AWAY = (
+    DatabaseError,
+    redis.ConnectionError,
+    redis.TimeoutError,
+    InvalidCacheBackendError,
+    ConnectionError,
+    TimeoutError,
+)
 
 
 def refused(exc: BaseException, where: str) -> HandshakeError:
-    """The refusal that follows from an exception in the site's code; unexpected ones are logged with their traceback."""
+    """The refusal that follows from an exception in the site's code; unexpected ones are logged
+    with their traceback.
+    """
     if isinstance(exc, HandshakeError):
         return exc
     if isinstance(exc, PermissionDenied):
@@ -225,18 +258,23 @@ def refused(exc: BaseException, where: str) -> HandshakeError:
     if isinstance(exc, Http404):
         return HandshakeError('Not found', reason=f'{where}: {str(exc) or "Http404"}', status=404)
     if isinstance(exc, SuspiciousOperation):
-        # As in a view: what the client sent is at fault, such as a query string of which Django reads no further.
+        # As in a view: what the client sent is at fault, such as a query string of which Django
+        # reads no further.
         return HandshakeError('Bad request', reason=f'{where}: {str(exc) or type(exc).__name__}')
     if isinstance(exc, _AWAY):
         return UnavailableError('Try again later', reason=f'{where}: {type(exc).__name__}: {exc}')
     logger.error('%s failed', where, exc_info=exc)
-    return HandshakeError('Internal server error', reason=f'{where}: {type(exc).__name__}', status=500)
+    return HandshakeError(
+        'Internal server error', reason=f'{where}: {type(exc).__name__}', status=500
+    )
 
 
 # Channels
 
 
-def requested_channels(query: Iterable[str], possible: list[str]) -> tuple[list[str], bool, list[str]]:
+def requested_channels(
+    query: Iterable[str], possible: list[str]
+) -> tuple[list[str], bool, list[str]]:
     """The names of a query string that count, whether `echo` is among them, and the unknown ones.
 
     Only names count, in any case: `echo=false` still asks for the echo.
@@ -248,13 +286,17 @@ def requested_channels(query: Iterable[str], possible: list[str]) -> tuple[list[
 
 
 def query_names(
-    subscribe: str | Iterable[str], publish: str | Iterable[str], echo: bool, possible: Callable[[], list[str]]
+    subscribe: str | Iterable[str],
+    publish: str | Iterable[str],
+    echo: bool,
+    possible: Callable[[], list[str]],
 ) -> list[str]:
     """The names of a query string that asks for these.
 
     Args:
         subscribe, publish: an audience or several, as 'user'.
-        possible: gives the names that there are, such as 'subscribe-user'; asked only if audiences are given.
+        possible: gives the names that there are, such as 'subscribe-user'; asked only if audiences
+            are given.
 
     Raises:
         ValueError: there is no such name.
@@ -265,7 +307,9 @@ def query_names(
             wanted = f'{verb}-{short}'
             if wanted not in possible():
                 valid = [found.partition('-')[2] for found in possible() if found.startswith(verb)]
-                raise ValueError(f'{verb}={short!r} is no channel: it takes {", ".join(map(repr, valid))}')
+                raise ValueError(
+                    f'{verb}={short!r} is no channel: it takes {", ".join(map(repr, valid))}'
+                )
             names.append(wanted)
     return [*names, 'echo'] if echo else names
 
@@ -282,19 +326,27 @@ def allowed_channels(request: Any, channels: list[str], possible: list[str]) -> 
         left_out = [name for name in channels if name not in allowed]
         if left_out:
             logger.info(
-                'anonymous request may not publish: left out %s; WS4REDIS_ALLOWED_CHANNELS can allow it', ', '.join(left_out)
+                'anonymous request may not publish: left out %s; WS4REDIS_ALLOWED_CHANNELS can '
+                'allow it',
+                ', '.join(left_out),
             )
         return allowed
     try:
         answer = callback(request, list(channels))
         if answer is None or isinstance(answer, (str, bytes)):
-            raise TypeError(f'WS4REDIS_ALLOWED_CHANNELS returned {type(answer).__name__}: it returns a list of names')
+            raise TypeError(
+                f'WS4REDIS_ALLOWED_CHANNELS returned {type(answer).__name__}: it returns a list '
+                f'of names'
+            )
         allowed = list(answer)
     except Exception as exc:
         raise refused(exc, 'WS4REDIS_ALLOWED_CHANNELS') from exc
     unknown = [name for name in allowed if name not in possible]
     if unknown:
-        raise ForbiddenError('Forbidden', reason=f'WS4REDIS_ALLOWED_CHANNELS returned {unknown!r}, which are no channels')
+        raise ForbiddenError(
+            'Forbidden',
+            reason=f'WS4REDIS_ALLOWED_CHANNELS returned {unknown!r}, which are no channels',
+        )
     return allowed
 
 
@@ -313,7 +365,8 @@ def describe(request: Any, channels: Iterable[str]) -> Access:
 
 
 def still_allowed(access: Access) -> bool:
-    """Whether who opened a websocket may still have it: the session lives, the user is active and in these groups.
+    """Whether who opened a websocket may still have it: the session lives, the user is active and
+    in these groups.
 
     Raises:
         Exception: database or cache are away; then nothing is decided.
@@ -334,7 +387,9 @@ def still_allowed(access: Access) -> bool:
 
 
 def no_longer_allowed(some: Iterable[Access]) -> set[Access]:
-    """Those of these who have lost their rights; one that cannot be looked up keeps them until the next time."""
+    """Those of these who have lost their rights; one that cannot be looked up keeps them until
+    the next time.
+    """
     lost = set()
     for who in some:
         try:
@@ -346,7 +401,8 @@ def no_longer_allowed(some: Iterable[Access]) -> set[Access]:
 
 
 def drop_lost_groups(request: Any, channels: Iterable[str]) -> None:
-    """Take those groups out of the request's session that its user has lost since login, if group channels are wanted.
+    """Take those groups out of the request's session that its user has lost since login, if group
+    channels are wanted.
 
     Raises:
         HandshakeError: the database is away.
@@ -372,14 +428,17 @@ AT_LOGIN = 'ws4redis:groups'
 
 
 def current_groups(session: Any, user: Any) -> list[str]:
-    """The group names of a session without those that came from the database at login and are not there any more.
+    """The group names of a session without those that came from the database at login and are not
+    there any more.
 
     Names that a project wrote into the session by itself are its own business.
     """
     names = [str(name) for name in session.get(MEMBEROF) or ()]
     at_login = set(session.get(AT_LOGIN) or ()) & set(names)
     if at_login:
-        at_login -= set(user.groups.values_list('name', flat=True)) if hasattr(user, 'groups') else set()
+        at_login -= (
+            set(user.groups.values_list('name', flat=True)) if hasattr(user, 'groups') else set()
+        )
     return [name for name in names if name not in at_login]
 
 
@@ -389,11 +448,19 @@ def session_for_log(key: str | None) -> str:
 
 
 def names_for_log(who: Access, user: Any, channels: Iterable[str]) -> str:
-    """The names that a websocket has got, and which of them mean nobody: without such an identity there is no channel."""
+    """The names that a websocket has got, and which of them mean nobody: without such an
+    identity there is no channel.
+    """
     names = list(channels)
-    there = {'user': is_authenticated(user), 'group': bool(who.groups), 'session': who.session_key is not None}
+    there = {
+        'user': is_authenticated(user),
+        'group': bool(who.groups),
+        'session': who.session_key is not None,
+    }
     nobody = [name for name in names if not there.get(name.partition('-')[2], True)]
-    return (', '.join(names) or 'no channels') + (f' (nobody: {", ".join(nobody)})' if nobody else '')
+    return (', '.join(names) or 'no channels') + (
+        f' (nobody: {", ".join(nobody)})' if nobody else ''
+    )
 
 
 def check_dotted_path(name: str) -> str | None:

@@ -1,4 +1,6 @@
-"""System checks: every setting that cannot work, with an id and what to write instead; and the list of all checks."""
+"""System checks: every setting that cannot work, with an id and what to write instead; and the
+list of all checks.
+"""
 
 import difflib
 import logging
@@ -21,7 +23,9 @@ __all__ = ['check_settings', 'log_findings']
 logger = logging.getLogger('ws4redis.checks')
 
 RESEMBLANCE = 0.8
-"""From 0 to 1, how much of a misspelt name has to be right, behind the prefix that all of them have."""
+"""From 0 to 1, how much of a misspelt name has to be right, behind the prefix that all of them
+have.
+"""
 
 METHODS = (
     'set_pubsub_channels',
@@ -39,9 +43,13 @@ def check_settings(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
 
 
 def log_findings() -> None:
-    """Log what the checks find in a process that serves; whose runserver it would be does not matter there."""
+    """Log what the checks find in a process that serves; whose runserver it would be does not
+    matter there.
+    """
     try:
-        log_messages([message for check in _CHECKS if check is not check_order for message in check()])
+        log_messages(
+            [message for check in _CHECKS if check is not check_order for message in check()]
+        )
     except Exception:
         # A check must not cost a websocket.
         logger.exception('the system checks failed')
@@ -54,7 +62,11 @@ def _is_number(value: Any) -> bool:
 def _check_url() -> Iterator[CheckMessage]:
     value = settings.WEBSOCKET_URL
     if not isinstance(value, str) or not value.startswith('/') or not value.endswith('/'):
-        yield Error(f'WEBSOCKET_URL is {value!r}.', hint="It begins and ends with a slash: '/ws/'.", id='ws4redis.E001')
+        yield Error(
+            f'WEBSOCKET_URL is {value!r}.',
+            hint="It begins and ends with a slash: '/ws/'.",
+            id='ws4redis.E001',
+        )
 
 
 def _check_connection() -> Iterator[CheckMessage]:
@@ -63,7 +75,8 @@ def _check_connection() -> Iterator[CheckMessage]:
         if not memory_allowed(value):
             yield Error(
                 'WS4REDIS_CONNECTION is memory:// with DEBUG off.',
-                hint="It belongs to one process: name a Redis server, or 'memory://?allow=1' if one process is all there is.",
+                hint="It belongs to one process: name a Redis server, or 'memory://?allow=1' if "
+                'one process is all there is.',
                 id='ws4redis.E003',
             )
         return
@@ -77,7 +90,11 @@ def _check_connection() -> Iterator[CheckMessage]:
     try:
         _, arguments = connection_arguments(value)
     except ImproperlyConfigured as exc:
-        yield Error(f'{exc}.', hint="A URL as 'redis://host:6379/0', or the arguments of redis.Redis.", id='ws4redis.E002')
+        yield Error(
+            f'{exc}.',
+            hint="A URL as 'redis://host:6379/0', or the arguments of redis.Redis.",
+            id='ws4redis.E002',
+        )
         return
     if arguments.get('decode_responses'):
         yield Warning(
@@ -90,13 +107,21 @@ def _check_connection() -> Iterator[CheckMessage]:
 def _check_prefix() -> Iterator[CheckMessage]:
     value = settings.WS4REDIS_PREFIX
     if value is not None and not isinstance(value, str):
-        yield Error(f'WS4REDIS_PREFIX is {value!r}.', hint='A text without the colon, or None.', id='ws4redis.E005')
+        yield Error(
+            f'WS4REDIS_PREFIX is {value!r}.',
+            hint='A text without the colon, or None.',
+            id='ws4redis.E005',
+        )
 
 
 def _check_texts() -> Iterator[CheckMessage]:
     heartbeat = settings.WS4REDIS_HEARTBEAT
     if heartbeat is not None and (not isinstance(heartbeat, str) or not heartbeat):
-        yield Error(f'WS4REDIS_HEARTBEAT is {heartbeat!r}.', hint="A text as '--heartbeat--', or None.", id='ws4redis.E007')
+        yield Error(
+            f'WS4REDIS_HEARTBEAT is {heartbeat!r}.',
+            hint="A text as '--heartbeat--', or None.",
+            id='ws4redis.E007',
+        )
     if not isinstance(settings.WS4REDIS_REQUIRE_ORIGIN, bool):
         problem = f'WS4REDIS_REQUIRE_ORIGIN is {settings.WS4REDIS_REQUIRE_ORIGIN!r}.'
         yield Error(problem, hint='True or False.', id='ws4redis.E008')
@@ -105,7 +130,11 @@ def _check_texts() -> Iterator[CheckMessage]:
 def _check_numbers() -> Iterator[CheckMessage]:
     expire = settings.WS4REDIS_EXPIRE
     if expire is not None and not _is_number(expire):
-        yield Error(f'WS4REDIS_EXPIRE is {expire!r}.', hint='Seconds; 0 or None stores nothing.', id='ws4redis.E006')
+        yield Error(
+            f'WS4REDIS_EXPIRE is {expire!r}.',
+            hint='Seconds; 0 or None stores nothing.',
+            id='ws4redis.E006',
+        )
     for name, may_be_none, whole in (
         ('WS4REDIS_MAX_MESSAGE_SIZE', False, True),
         ('WS4REDIS_MAX_PENDING', False, True),
@@ -126,20 +155,31 @@ def _check_numbers() -> Iterator[CheckMessage]:
             kind = 'A whole number' if whole else 'A number'
             unit = settings.SETTINGS[name].unit
             none = ', or None' if may_be_none else ''
-            yield Error(f'{name} is {value!r}.', hint=f'{kind} of {unit} above 0{none}.', id='ws4redis.E009')
+            yield Error(
+                f'{name} is {value!r}.', hint=f'{kind} of {unit} above 0{none}.', id='ws4redis.E009'
+            )
 
 
 def _check_origins() -> Iterator[CheckMessage]:
     value = settings.WS4REDIS_ALLOWED_ORIGINS
     if isinstance(value, str) or not hasattr(value, '__iter__'):
-        yield Error(f'WS4REDIS_ALLOWED_ORIGINS is {value!r}.', hint='A list of origins.', id='ws4redis.E010')
+        yield Error(
+            f'WS4REDIS_ALLOWED_ORIGINS is {value!r}.', hint='A list of origins.', id='ws4redis.E010'
+        )
         return
     for entry in value:
         scheme, separator, rest = str(entry).partition('://')
-        if not isinstance(entry, str) or scheme not in ('http', 'https') or not separator or not rest or '/' in rest:
+        if (
+            not isinstance(entry, str)
+            or scheme not in ('http', 'https')
+            or not separator
+            or not rest
+            or '/' in rest
+        ):
             yield Error(
                 f'WS4REDIS_ALLOWED_ORIGINS contains {entry!r}.',
-                hint="Scheme and host, without a path: 'https://www.example.com' or 'https://*.example.com'.",
+                hint="Scheme and host, without a path: 'https://www.example.com' or "
+                "'https://*.example.com'.",
                 id='ws4redis.E011',
             )
 
@@ -164,7 +204,11 @@ def _check_subscriber() -> Iterator[CheckMessage]:
         )
         return
     if not isinstance(subscriber, type):
-        yield Error(f'WS4REDIS_SUBSCRIBER is {value!r}, which is no class.', hint='Name the class.', id='ws4redis.E014')
+        yield Error(
+            f'WS4REDIS_SUBSCRIBER is {value!r}, which is no class.',
+            hint='Name the class.',
+            id='ws4redis.E014',
+        )
         return
     for name in ('subscription_channels', 'publish_channels'):
         if not isinstance(getattr(subscriber, name, None), (list, tuple)):
@@ -198,9 +242,15 @@ def _check_unknown() -> Iterator[CheckMessage]:
             # The prefix itself may be misspelt; what resembles none of ours is somebody else's.
             close = difflib.get_close_matches(name, settings.SETTINGS, n=1, cutoff=LIKENESS)
             if close:
-                yield Warning(f'There is no setting {name}.', hint=f'Did you mean {close[0]}?', id='ws4redis.W003')
+                yield Warning(
+                    f'There is no setting {name}.',
+                    hint=f'Did you mean {close[0]}?',
+                    id='ws4redis.W003',
+                )
         else:
-            close = difflib.get_close_matches(name.removeprefix(PREFIX), known, n=1, cutoff=RESEMBLANCE)
+            close = difflib.get_close_matches(
+                name.removeprefix(PREFIX), known, n=1, cutoff=RESEMBLANCE
+            )
             hint = f'Did you mean {PREFIX}{close[0]}?' if close else 'It has no effect.'
             yield Warning(f'There is no setting {name}.', hint=hint, id='ws4redis.W003')
 
@@ -209,7 +259,8 @@ def _check_sessions() -> Iterator[CheckMessage]:
     if django_settings.SESSION_ENGINE == 'django.contrib.sessions.backends.signed_cookies':
         yield Warning(
             'Sessions in signed cookies have no key that only their owner knows.',
-            hint='subscribe-session and publish-session do nothing; another SESSION_ENGINE makes them work.',
+            hint='subscribe-session and publish-session do nothing; another SESSION_ENGINE makes '
+            'them work.',
             id='ws4redis.W004',
         )
 

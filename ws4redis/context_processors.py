@@ -9,7 +9,8 @@ from ws4redis import settings
 
 __all__ = ['default', 'websocket_uri']
 
-# json.dumps leaves these as they are; inside <script> they could end the script, in the text around it open a tag.
+# json.dumps leaves these as they are; inside <script> they could end the script, in the text around
+# it open a tag.
 _HTML_ESCAPES = {ord('<'): '\\u003C', ord('>'): '\\u003E', ord('&'): '\\u0026'}
 
 
@@ -17,9 +18,10 @@ def default(request: HttpRequest) -> dict[str, str]:
     """Return where websockets connect on this host, and the heartbeat as a JavaScript literal.
 
     Returns:
-        WEBSOCKET_URI: `ws://host/ws/`, or `wss://host/ws/` if the page came over TLS; a facility and a query string
-            are to be appended.
-        WS4REDIS_HEARTBEAT: the setting with its quotes, `"--heartbeat--"`, or `null` if there is none.
+        WEBSOCKET_URI: `ws://host/ws/`, or `wss://host/ws/` if the page came over TLS; a facility
+            and a query string are to be appended.
+        WS4REDIS_HEARTBEAT: the setting with its quotes, `"--heartbeat--"`, or `null` if there is
+            none.
     """
     return {
         'WEBSOCKET_URI': websocket_uri(request),

@@ -1,18 +1,19 @@
 """Every error of the package.
 
     Ws4redisError
-    |-- HandshakeError (django.http.BadHeaderError)    the upgrade is refused; carries the HTTP status
-    |   |-- UpgradeRequiredError                       426: another version of the protocol
-    |   |-- ForbiddenError                             403: origin or rights
-    |   `-- UnavailableError                           501, 503: this server or this moment cannot serve it
-    |-- WebSocketError (OSError)                       an open websocket is used or ended wrongly; carries the close code
-    |   `-- FrameTooLargeException                     1009: a message is larger than the limit
-    `-- ChannelNameError (ValueError)                  a name that can make no channel
+    |-- HandshakeError (BadHeaderError)     the upgrade is refused; carries the HTTP status
+    |   |-- UpgradeRequiredError            426: another version of the protocol
+    |   |-- ForbiddenError                  403: origin or rights
+    |   `-- UnavailableError                501, 503: this server or this moment cannot serve it
+    |-- WebSocketError (OSError)            an open websocket is used or ended wrongly; carries the
+    |   |                                   close code
+    |   `-- FrameTooLargeException          1009: a message is larger than the limit
+    `-- ChannelNameError (ValueError)       a name that can make no channel
 
-    NothingToRead (BaseException)                      no message has arrived; stands apart, see there
+    NothingToRead (BaseException)           no message has arrived; stands apart, see there
 
-The names and bases of HandshakeError, UpgradeRequiredError, WebSocketError and FrameTooLargeException are those on which
-projects of release 0.6.0 rely.
+BadHeaderError is django.http's. The names and bases of HandshakeError, UpgradeRequiredError,
+WebSocketError and FrameTooLargeException are those on which projects of release 0.6.0 rely.
 """
 
 from django.http import BadHeaderError
@@ -85,7 +86,8 @@ class WebSocketError(Ws4redisError, OSError):
 
     Args:
         text: what was found.
-        close_code: the code of RFC 6455, 7.4.1, with which the websocket ends; None if it stays open.
+        close_code: the code of RFC 6455, 7.4.1, with which the websocket ends; None if it stays
+            open.
     """
 
     def __init__(self, text: str, *, close_code: int | None = None) -> None:
@@ -123,6 +125,6 @@ class ChannelNameError(Ws4redisError, ValueError):
 class NothingToRead(BaseException):
     """parse_response() was asked and no message has arrived.
 
-    A BaseException, so that an override's `except Exception` does not take it for a fault: the loop reads it as
-    "nothing to send".
+    A BaseException, so that an override's `except Exception` does not take it for a fault: the loop
+    reads it as "nothing to send".
     """

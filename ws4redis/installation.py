@@ -1,8 +1,10 @@
-"""System checks of what surrounds the settings: apps, middleware, gevent, processes, Redis; and their way into the log.
+"""System checks of what surrounds the settings: apps, middleware, gevent, processes, Redis; and
+their way into the log.
 
-No WSGI server runs system checks, so the loop logs what they find when it starts. None of those that every command of
-manage.py runs connects to anything: an image is built, and a file collected, where there is no Redis. That one, whose
-answer may take a second, and the one about the policy belong to `manage.py check --deploy`.
+No WSGI server runs system checks, so the loop logs what they find when it starts. None of those
+that every command of manage.py runs connects to anything: an image is built, and a file collected,
+where there is no Redis. That one, whose answer may take a second, and the one about the policy
+belong to `manage.py check --deploy`.
 """
 
 import logging
@@ -32,7 +34,10 @@ __all__ = [
 
 logger = logging.getLogger('ws4redis.installation')
 
-SESSION_MODELS = ('django.contrib.sessions.backends.db', 'django.contrib.sessions.backends.cached_db')
+SESSION_MODELS = (
+    'django.contrib.sessions.backends.db',
+    'django.contrib.sessions.backends.cached_db',
+)
 
 MIDDLEWARE = (
     'django.contrib.sessions.middleware.SessionMiddleware',
@@ -44,16 +49,19 @@ CONNECT_TIME = 1.0
 
 
 def check_order() -> Iterator[CheckMessage]:
-    """Whose runserver it is: that of the app that comes first; staticfiles' serves websockets if WSGI_APPLICATION does."""
+    """Whose runserver it is: that of the app that comes first; staticfiles' serves websockets if
+    WSGI_APPLICATION does.
+    """
     if django_settings.WSGI_APPLICATION == 'ws4redis.django_runserver.application':
         return
     names = [config.name for config in apps.get_app_configs()]
-    if {'ws4redis', 'django.contrib.staticfiles'} <= set(names) and names.index('django.contrib.staticfiles') < names.index(
-        'ws4redis'
-    ):
+    if {'ws4redis', 'django.contrib.staticfiles'} <= set(names) and names.index(
+        'django.contrib.staticfiles'
+    ) < names.index('ws4redis'):
         yield Warning(
             "'ws4redis' is behind 'django.contrib.staticfiles' in INSTALLED_APPS.",
-            hint="runserver is staticfiles' own then, without websockets unless WSGI_APPLICATION has them: put 'ws4redis' first.",
+            hint="runserver is staticfiles' own then, without websockets unless WSGI_APPLICATION "
+            "has them: put 'ws4redis' first.",
             id='ws4redis.W005',
         )
 
@@ -69,7 +77,8 @@ def check_apps() -> Iterator[CheckMessage]:
     for name in missing:
         yield Error(
             f"INSTALLED_APPS has no '{name}'.",
-            hint=f"Every handshake fails: put '{name}' there, or let WS4REDIS_PROCESS_REQUEST find session and user.",
+            hint=f"Every handshake fails: put '{name}' there, or let WS4REDIS_PROCESS_REQUEST "
+            f'find session and user.',
             id='ws4redis.E016',
         )
     if not missing:
@@ -81,7 +90,8 @@ def _check_middleware() -> Iterator[CheckMessage]:
         if not any(_derives(entry, import_string(name)) for entry in django_settings.MIDDLEWARE):
             yield Warning(
                 f'MIDDLEWARE has no {name.rpartition(".")[2]}.',
-                hint=f"Nobody logs in without it, so every websocket is anonymous: put '{name}' there.",
+                hint=f'Nobody logs in without it, so every websocket is anonymous: put '
+                f"'{name}' there.",
                 id='ws4redis.W006',
             )
 
@@ -100,25 +110,31 @@ def check_patching() -> Iterator[CheckMessage]:
     gevent, monkey = sys.modules.get('gevent'), sys.modules.get('gevent.monkey')
     if gevent is None:
         return
-    if monkey is None or not (monkey.is_module_patched('threading') and monkey.is_module_patched('socket')):
+    if monkey is None or not (
+        monkey.is_module_patched('threading') and monkey.is_module_patched('socket')
+    ):
         if isinstance(gevent.getcurrent(), gevent.Greenlet):
             yield Warning(
                 'This server runs requests in greenlets, and gevent has not patched the process.',
-                hint='Whatever waits holds up every other request: call gevent.monkey.patch_all() before anything is imported, '
+                hint='Whatever waits holds up every other request: call '
+                'gevent.monkey.patch_all() before anything is imported, '
                 'or start uWSGI with --gevent-early-monkey-patch.',
                 id='ws4redis.W007',
             )
     elif _has_native_local():
         yield Warning(
             'gevent has patched this process after Django was imported.',
-            hint='Greenlets get at the database connections of each other: call gevent.monkey.patch_all() before anything is '
+            hint='Greenlets get at the database connections of each other: call '
+            'gevent.monkey.patch_all() before anything is '
             'imported; with --preload of gunicorn that is in gunicorn.conf.py.',
             id='ws4redis.W008',
         )
 
 
 def _has_native_local() -> bool:
-    """Whether Django keeps its database connections by native thread, of which greenlets have one together."""
+    """Whether Django keeps its database connections by native thread, of which greenlets have
+    one together.
+    """
     import threading
 
     from django.db import connections
@@ -137,7 +153,8 @@ def check_processes(several: bool) -> Iterator[CheckMessage]:
     if several and isinstance(value, str) and value.startswith(MEMORY):
         yield Warning(
             'WS4REDIS_CONNECTION is memory://, and the server has several processes.',
-            hint='What one of them publishes reaches no websocket of another: name a Redis server, or start one process.',
+            hint='What one of them publishes reaches no websocket of another: name a Redis '
+            'server, or start one process.',
             id='ws4redis.W009',
         )
 
@@ -158,7 +175,8 @@ def _check_redis() -> Iterator[CheckMessage]:
     except (redis.RedisError, OSError) as exc:
         yield Warning(
             f'Redis does not answer: {exc}',
-            hint='Look whether it runs where WS4REDIS_CONNECTION says. Websockets are refused with 503 until it does.',
+            hint='Look whether it runs where WS4REDIS_CONNECTION says. Websockets are refused '
+            'with 503 until it does.',
             id='ws4redis.W010',
         )
 
@@ -167,7 +185,8 @@ def _check_policy() -> Iterator[CheckMessage]:
     if settings.WS4REDIS_ALLOWED_CHANNELS is None:
         yield Warning(
             'WS4REDIS_ALLOWED_CHANNELS is not set.',
-            hint='Anybody may subscribe to every facility, and whoever is logged in publish. Name your rule, or one of '
+            hint='Anybody may subscribe to every facility, and whoever is logged in publish. '
+            'Name your rule, or one of '
             "ws4redis.policies: 'ws4redis.policies.default' says that this is meant.",
             id='ws4redis.W011',
         )

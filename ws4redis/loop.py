@@ -1,8 +1,8 @@
 """WebsocketLoop: drives the exchange on a gevent hub: watchers, timers, draining.
 
-In a process that gevent has patched it lives in the main hub. In any other it has a daemon thread with a hub of its own.
-Nothing is made before the first handshake in the process that serves it, since a preloading server imports before it
-patches and forks.
+In a process that gevent has patched it lives in the main hub. In any other it has a daemon thread
+with a hub of its own. Nothing is made before the first handshake in the process that serves it,
+since a preloading server imports before it patches and forks.
 """
 
 import atexit
@@ -54,7 +54,9 @@ logger = logging.getLogger('ws4redis.loop')
 READ, WRITE = 1, 2
 
 READ_SIZE: Final = 1 << 16
-"""Bytes read from a client at once; eight times the largest frame that browsers send in one piece."""
+"""Bytes read from a client at once; eight times the largest frame that browsers send in one
+piece.
+"""
 
 FETCHED: Final = 500
 """Channels in one MGET."""
@@ -62,8 +64,8 @@ FETCHED: Final = 500
 RECHECKED: Final = 20
 """Websockets whose rights are looked up in one job."""
 
-# On bare descriptors. PyDLL keeps the GIL: a call that never waits is not worth giving it away, and beside a thread that
-# computes it takes milliseconds to come back.
+# On bare descriptors. PyDLL keeps the GIL: a call that never waits is not worth giving it away, and
+# beside a thread that computes it takes milliseconds to come back.
 _libc = ctypes.PyDLL(None, use_errno=True)
 _libc.send.argtypes = [ctypes.c_int, ctypes.c_char_p, ctypes.c_size_t, ctypes.c_int]
 _libc.send.restype = ctypes.c_ssize_t
@@ -105,7 +107,8 @@ class _Answer:
         self._event.set()
 
     def wait(self, seconds: float | None) -> bool:
-        # In a busy hub the answer is there long before this greenlet's turn, which begins with a time-out then.
+        # In a busy hub the answer is there long before this greenlet's turn, which begins with a
+        # time-out then.
         self._event.wait(seconds)
         return self._value
 
@@ -118,7 +121,8 @@ class WebsocketLoop(Driver):
 
     Attributes:
         patched: whether it lives in the main hub.
-        keep_connections: whether the database connections of its threads are a test's own, which closes them by itself.
+        keep_connections: whether the database connections of its threads are a test's own, which
+            closes them by itself.
     """
 
     keep_connections = False
@@ -164,7 +168,9 @@ class WebsocketLoop(Driver):
             else:
                 self._workers = ThreadWorkers(settings.WS4REDIS_THREADS)
                 ready = threading.Event()
-                self._thread = threading.Thread(target=self._run_thread, args=(ready,), name='ws4redis-loop', daemon=True)
+                self._thread = threading.Thread(
+                    target=self._run_thread, args=(ready,), name='ws4redis-loop', daemon=True
+                )
                 self._thread.start()
                 ready.wait()
             atexit.register(self._at_exit, os.getpid())
@@ -191,14 +197,16 @@ class WebsocketLoop(Driver):
         self._async.start(self._guard(self._run_calls))
         self._timer = loop.timer(0)
         if settings.WS4REDIS_RECHECK is not None:
-            self._recheck_timer = loop.timer(settings.WS4REDIS_RECHECK, settings.WS4REDIS_RECHECK, ref=False)
+            self._recheck_timer = loop.timer(
+                settings.WS4REDIS_RECHECK, settings.WS4REDIS_RECHECK, ref=False
+            )
             self._recheck_timer.start(self._guard(self._recheck))
         if self.patched:
             self._watch_standstills(loop)
 
     def _watch_standstills(self, loop: Any) -> None:
-        # Between check (the wait is over) and prepare (the next wait begins) the hub runs what was due. gevent runs greenlets
-        # in a prepare watcher of its own: ours comes behind it.
+        # Between check (the wait is over) and prepare (the next wait begins) the hub runs what was
+        # due. gevent runs greenlets in a prepare watcher of its own: ours comes behind it.
         self._iteration_began = time.monotonic()
         self._check = loop.check(ref=False, priority=loop.MAXPRI)
         self._prepare = loop.prepare(ref=False, priority=loop.MINPRI)
@@ -212,7 +220,8 @@ class WebsocketLoop(Driver):
         stood = time.monotonic() - self._iteration_began
         if self._classes and stood > settings.WS4REDIS_BLOCKED_WARNING:
             logger.warning(
-                'the loop stood still for %.1f s, and with it every websocket of this process, while %s ran: '
+                'the loop stood still for %.1f s, and with it every websocket of this process, '
+                'while %s ran: '
                 'a call there is not patched by gevent',
                 stood,
                 ', '.join(self._classes),
@@ -221,25 +230,32 @@ class WebsocketLoop(Driver):
             self._classes.clear()
 
     def _guard(self, function: Callable[..., None]) -> Callable[..., None]:
-        """The function as a callback of the hub: an exception there would be printed by gevent, SystemExit end the hub."""
+        """The function as a callback of the hub: an exception there would be printed by gevent,
+        SystemExit end the hub.
+        """
 
         def guarded(*args: Any) -> None:
             try:
                 function(*args)
             except BaseException:
-                logger.exception('the websocket loop failed in %s', getattr(function, '__name__', function))
+                logger.exception(
+                    'the websocket loop failed in %s', getattr(function, '__name__', function)
+                )
 
         return guarded
 
     def call(self, function: Callable[[], None]) -> None:
-        """Run the function in the hub, soon and in the order of the calls; from any thread or greenlet."""
+        """Run the function in the hub, soon and in the order of the calls; from any thread or
+        greenlet.
+        """
         if self._closed:
             return
         self._calls.append(function)
         self._async.send()
 
     def _run_calls(self) -> None:
-        # Together: a thousand joins that are ready at once share one GET, one barrier and one write to Redis.
+        # Together: a thousand joins that are ready at once share one GET, one barrier and one write
+        # to Redis.
         self.together(self._waiting_calls())
 
     def _waiting_calls(self) -> Iterator[Callable[[], None]]:
@@ -258,13 +274,15 @@ class WebsocketLoop(Driver):
         self.stop()
 
     def _keep_to_the_threads_that_there_are(self) -> None:
-        # gevent looks up hosts in native threads, of which Python starts no more by now, from 3.12 on: it would raise there.
+        # gevent looks up hosts in native threads, of which Python starts no more by now, from 3.12
+        # on: it would raise there.
         pool = self._hub.threadpool
         if pool.size:
             pool.maxsize = pool.size
 
     def stop(self, timeout: float | None = None) -> bool:
-        """Close every websocket with 1001, and wait until they are gone and every release() has run.
+        """Close every websocket with 1001, and wait until they are gone and every release() has
+        run.
 
         Args:
             timeout: seconds; None takes WS4REDIS_DRAIN_TIMEOUT.
@@ -282,7 +300,9 @@ class WebsocketLoop(Driver):
         self.call(partial(self.close_all, CloseCode.GOING_AWAY))
         done = self._wait_until_idle(seconds)
         if not done:
-            logger.warning('%s websockets have not closed within %s s', len(self.exchange.recipients), seconds)
+            logger.warning(
+                '%s websockets have not closed within %s s', len(self.exchange.recipients), seconds
+            )
         return done
 
     def _wait_until_idle(self, seconds: float) -> bool:
@@ -299,7 +319,8 @@ class WebsocketLoop(Driver):
         return idle.wait(seconds)
 
     def close(self, timeout: float | None = None) -> bool:
-        """Stop, and give back threads, timers, the connection to Redis, and the places at exit and among the signals' receivers.
+        """Stop, and give back threads, timers, the connection to Redis, and the places at exit and
+        among the signals' receivers.
 
         Websockets that have not closed in time are cut. It serves nothing more.
 
@@ -317,7 +338,10 @@ class WebsocketLoop(Driver):
         rights_withdrawn.disconnect(self._session_ended)
         self._pass(self._cut)
         if self._workers is not None:
-            done = self._workers.join(settings.WS4REDIS_DRAIN_TIMEOUT if timeout is None else timeout) and done
+            done = (
+                self._workers.join(settings.WS4REDIS_DRAIN_TIMEOUT if timeout is None else timeout)
+                and done
+            )
         self._pass(self._give_back)
         if self._thread is not None:
             self._thread.join()
@@ -335,7 +359,8 @@ class WebsocketLoop(Driver):
             finally:
                 done.set(True)
 
-        # Not among the other calls, of which what follows is worked off only when all of them are done.
+        # Not among the other calls, of which what follows is worked off only when all of them are
+        # done.
         self.call(partial(self._hub.loop.run_callback, self._guard(step)))
         done.wait(None)
 
@@ -415,7 +440,12 @@ class WebsocketLoop(Driver):
     def _perform(self, recipient: Recipient, job: Job) -> None:
         if self.patched:
             self._classes[type(recipient.subscriber).__name__] = None
-        result = perform(recipient.subscriber, job, Handle(recipient, self._post), keep_connections=self.keep_connections)
+        result = perform(
+            recipient.subscriber,
+            job,
+            Handle(recipient, self._post),
+            keep_connections=self.keep_connections,
+        )
         self.call(partial(self._job_ended, recipient, job, result))
 
     def _job_ended(self, recipient: Recipient, job: Job, result: Any) -> None:
@@ -445,7 +475,8 @@ class WebsocketLoop(Driver):
 
     def _connect(self) -> None:
         if self.exchange.feed.lost_at is not None:
-            # Those that wait in the pool may be as dead as the feed's was, each of them good for a time-out.
+            # Those that wait in the pool may be as dead as the feed's was, each of them good for a
+            # time-out.
             self.server.pool.disconnect(inuse_connections=False)
         connection: Any = self.server.pubsub_connection()
         try:
@@ -458,7 +489,9 @@ class WebsocketLoop(Driver):
 
     def _connected(self, connection: Any) -> None:
         if self.server.in_memory:
-            self._pump = MemoryPump(connection, self.server.gate, self.call, self.receive_replies, self.feed_lost)
+            self._pump = MemoryPump(
+                connection, self.server.gate, self.call, self.receive_replies, self.feed_lost
+            )
         else:
             self._pump = SocketPump(self._hub, connection, self.receive_replies, self.feed_lost)
         self.feed_connected()
@@ -487,7 +520,9 @@ class WebsocketLoop(Driver):
 
     def gap_ended(self, gap: Gap) -> None:
         def tell() -> None:
-            for receiver, answer in redis_gap.send_robust(sender=type(self), seconds=gap.seconds, channels=gap.channels):
+            for receiver, answer in redis_gap.send_robust(
+                sender=type(self), seconds=gap.seconds, channels=gap.channels
+            ):
                 if isinstance(answer, Exception):
                     logger.error('receiver %r of redis_gap failed', receiver, exc_info=answer)
 
@@ -528,7 +563,9 @@ class WebsocketLoop(Driver):
     def _writable(self, recipient: Recipient) -> None:
         self._guard_recipient(recipient, self.writable, recipient)
 
-    def _guard_recipient(self, recipient: Recipient, function: Callable[..., None], *args: Any) -> None:
+    def _guard_recipient(
+        self, recipient: Recipient, function: Callable[..., None], *args: Any
+    ) -> None:
         # gevent stops a watcher whose callback raised: that websocket would hang without a word.
         try:
             function(*args)
@@ -568,7 +605,9 @@ class WebsocketLoop(Driver):
             self._connection = ExchangeRedis(self.server.client, self)
         return self._connection
 
-    def find_wire(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> DescriptorWire | UwsgiWire:
+    def find_wire(
+        self, environ: dict[str, Any], start_response: Callable[..., Any]
+    ) -> DescriptorWire | UwsgiWire:
         if self.server.in_memory and not runs_in_test():
             log_messages(check_processes(bool(environ.get('wsgi.multiprocess'))))
         return find_wire(environ, start_response)
@@ -595,7 +634,9 @@ class WebsocketLoop(Driver):
         if not answer.wait(self.server.timeout):
             raise redis.ConnectionError('Redis has not acknowledged a subscription')
 
-    def _subscribe(self, recipient: Recipient, channels: list[bytes], patterns: list[bytes], answer: _Answer) -> None:
+    def _subscribe(
+        self, recipient: Recipient, channels: list[bytes], patterns: list[bytes], answer: _Answer
+    ) -> None:
         self.touch()
         if recipient.phase is Phase.GONE:
             answer.set(False)
@@ -604,7 +645,9 @@ class WebsocketLoop(Driver):
         self.exchange.subscribe(recipient, channels, patterns, answer.set)
         self.work_off()
 
-    def unsubscribe(self, recipient: Recipient, channels: list[bytes], patterns: list[bytes]) -> None:
+    def unsubscribe(
+        self, recipient: Recipient, channels: list[bytes], patterns: list[bytes]
+    ) -> None:
         def now() -> None:
             self.exchange.unsubscribe(recipient, channels, patterns)
             self.work_off()
@@ -612,12 +655,24 @@ class WebsocketLoop(Driver):
         self.call(now)
 
     def open(
-        self, recipient: Recipient, transport: int, head: bytes, rest: bytes, persisted: bool, descriptor: int | None
+        self,
+        recipient: Recipient,
+        transport: int,
+        head: bytes,
+        rest: bytes,
+        persisted: bool,
+        descriptor: int | None,
     ) -> None:
         self.call(partial(self._open, recipient, transport, head, rest, persisted, descriptor))
 
     def _open(
-        self, recipient: Recipient, transport: int, head: bytes, rest: bytes, persisted: bool, descriptor: int | None
+        self,
+        recipient: Recipient,
+        transport: int,
+        head: bytes,
+        rest: bytes,
+        persisted: bool,
+        descriptor: int | None,
     ) -> None:
         recipient.transport = _Transport(transport, self._hub.loop.io(transport, READ))
         self.touch()
@@ -644,7 +699,11 @@ class WebsocketLoop(Driver):
     @property
     def websockets(self) -> Iterable[Recipient]:
         """The open ones."""
-        return [recipient for recipient in list(self.exchange.recipients) if recipient.transport is not None]
+        return [
+            recipient
+            for recipient in list(self.exchange.recipients)
+            if recipient.transport is not None
+        ]
 
     def status(self) -> dict[str, Any]:
         """Figures of this moment and counters since the start; see ws4redis.status."""
@@ -658,9 +717,14 @@ class WebsocketLoop(Driver):
 
     def _recheck(self) -> None:
         if self._rechecking:
-            # The database takes longer than the interval: more questions would take the workers away from the site's code.
+            # The database takes longer than the interval: more questions would take the workers
+            # away from the site's code.
             return
-        everybody = {recipient.access for recipient in self.exchange.recipients if recipient.access is not None}
+        everybody = {
+            recipient.access
+            for recipient in self.exchange.recipients
+            if recipient.access is not None
+        }
         self._rechecked(set(), list(everybody))
 
     def _recheck_some(self, some: list[access.Access], others: list[access.Access]) -> None:
@@ -668,7 +732,9 @@ class WebsocketLoop(Driver):
         self.call(partial(self._rechecked, lost, others))
 
     def _rechecked(self, lost: set[access.Access], others: list[access.Access]) -> None:
-        """One job after the other, so that a recheck never takes more than one worker, and the hub has its turns between."""
+        """One job after the other, so that a recheck never takes more than one worker, and the
+        hub has its turns between.
+        """
         if lost:
             self.withdraw(lost.__contains__)
         self._rechecking = bool(others)
@@ -685,7 +751,8 @@ def current_loop() -> WebsocketLoop:
     key = (os.getpid(), server)
     loop = _loops.get(key)
     if loop is None:
-        # Two first handshakes may come at once; setdefault() lets one of the two objects win, and neither has started.
+        # Two first handshakes may come at once; setdefault() lets one of the two objects win, and
+        # neither has started.
         loop = _loops.setdefault(key, WebsocketLoop(server))
     loop.ensure_started()
     return loop

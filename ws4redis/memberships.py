@@ -11,7 +11,9 @@ __all__ = ['connect_receivers', 'store_groups', 'withdraw_session']
 
 
 def store_groups(sender: Any, user: Any, request: Any, **kwargs: Any) -> None:
-    """At login: write the names of the user's groups into the session, where a project may add its own."""
+    """At login: write the names of the user's groups into the session, where a project may add
+    its own.
+    """
     if not hasattr(user, 'groups') or not hasattr(request, 'session'):
         return
     names = list(user.groups.values_list('name', flat=True))

@@ -1,4 +1,6 @@
-"""Ready-made answers for WS4REDIS_ALLOWED_CHANNELS: who may listen, and who may publish from the browser."""
+"""Ready-made answers for WS4REDIS_ALLOWED_CHANNELS: who may listen, and who may publish from the
+browser.
+"""
 
 from typing import Any
 
@@ -10,7 +12,9 @@ __all__ = ['allow_all', 'authenticated_only', 'default', 'subscribe_only']
 
 
 def allow_all(request: Any, channels: list[str]) -> list[str]:
-    """Everything that is asked for, as release 0.6.0 did without a callback: anybody may publish."""
+    """Everything that is asked for, as release 0.6.0 did without a callback: anybody may
+    publish.
+    """
     return list(channels)
 
 

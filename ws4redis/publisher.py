@@ -19,7 +19,9 @@ _AUDIENCES = ('session', 'user', 'group', 'broadcast')
 
 
 class _Publishers:
-    """The channels of a publisher, named anew at each look since prefix and settings may change; assignable."""
+    """The channels of a publisher, named anew at each look since prefix and settings may change;
+    assignable.
+    """
 
     def __get__(self, instance: 'RedisPublisher | None', owner: type | None = None) -> Any:
         return () if instance is None else instance._current_channels()
@@ -28,8 +30,8 @@ class _Publishers:
 class RedisPublisher(RedisStore):
     """Publishes messages for an audience of one facility.
 
-    SELF is resolved here, names, prefix and settings when a message is published. Without arguments it is good for
-    fetch_message() only.
+    SELF is resolved here, names, prefix and settings when a message is published. Without arguments
+    it is good for fetch_message() only.
 
     Args:
         facility: as in the websocket's URL.
@@ -42,7 +44,8 @@ class RedisPublisher(RedisStore):
         **audiences: audiences of a site's own, handed to its _get_message_channels().
 
     Raises:
-        ChannelNameError (a ValueError): a name that makes no channel, or SELF where the request has no such identity.
+        ChannelNameError (a ValueError): a name that makes no channel, or SELF where the request has
+            no such identity.
         ValueError: SELF without a request.
         TypeError: an audience of another type, or an unknown keyword.
     """
@@ -63,7 +66,11 @@ class RedisPublisher(RedisStore):
         if audiences and type(self)._get_message_channels is RedisStore._get_message_channels:
             raise TypeError(_unknown(next(iter(audiences))))
         super().__init__(connection)
-        self._names_nobody = not broadcast and not audiences and all(given == () for given in (users, groups, sessions))
+        self._names_nobody = (
+            not broadcast
+            and not audiences
+            and all(given == () for given in (users, groups, sessions))
+        )
         self._request = request
         self._facility = facility
         self._audiences = {
@@ -74,7 +81,10 @@ class RedisPublisher(RedisStore):
             **audiences,
         }
         if facility is None and any(self._audiences.values()):
-            raise ValueError('facility is missing: RedisPublisher(facility=..., ...) says on which one to publish')
+            raise ValueError(
+                'facility is missing: RedisPublisher(facility=..., ...) says on which one to '
+                'publish'
+            )
 
     def _current_channels(self) -> list[str]:
         if self._facility is None:
@@ -84,28 +94,36 @@ class RedisPublisher(RedisStore):
         return self._get_message_channels(self._request, self._facility, **audiences)
 
     def fetch_message(self, request: Any, facility: str, audience: str = 'any') -> bytes | None:
-        """The persisted message that this request's session, user or groups, or everybody, would get on joining.
+        """The persisted message that this request's session, user or groups, or everybody, would
+        get on joining.
 
         Args:
             request: whose session, user and groups are looked at.
             facility: as in the URL.
-            audience: 'session', 'user', 'group' or 'broadcast'; 'any' looks in this order and takes the first found.
+            audience: 'session', 'user', 'group' or 'broadcast'; 'any' looks in this order and takes
+                the first found.
 
         Raises:
             ValueError: an unknown audience.
         """
         if audience != 'any' and audience not in _AUDIENCES:
-            raise ValueError(f"audience is {audience!r}: it takes 'any', {', '.join(map(repr, _AUDIENCES))}")
+            raise ValueError(
+                f"audience is {audience!r}: it takes 'any', {', '.join(map(repr, _AUDIENCES))}"
+            )
         wanted = _AUDIENCES if audience == 'any' else (audience,)
         channels: list[str] = []
         for name in wanted:
-            keywords: dict[str, Any] = {'broadcast': True} if name == 'broadcast' else {f'{name}s': [SELF]}
+            keywords: dict[str, Any] = (
+                {'broadcast': True} if name == 'broadcast' else {f'{name}s': [SELF]}
+            )
             channels.extend(self._get_message_channels(request, facility, **keywords))
         if not channels:
             return None
         return next((value for value in self._connection.mget(channels) if value is not None), None)
 
-    async def afetch_message(self, request: Any, facility: str, audience: str = 'any') -> bytes | None:
+    async def afetch_message(
+        self, request: Any, facility: str, audience: str = 'any'
+    ) -> bytes | None:
         """As fetch_message(), for asynchronous views."""
         found: bytes | None = await in_thread(self.fetch_message)(request, facility, audience)
         return found
@@ -114,7 +132,11 @@ class RedisPublisher(RedisStore):
 def _unknown(name: str) -> str:
     known = ('facility', 'broadcast', 'users', 'groups', 'sessions', 'request', 'connection')
     close = difflib.get_close_matches(name, known, n=1)
-    hint = f'did you mean {close[0]}=?' if close else 'an audience of your own takes a _get_message_channels() that knows it'
+    hint = (
+        f'did you mean {close[0]}=?'
+        if close
+        else 'an audience of your own takes a _get_message_channels() that knows it'
+    )
     return f'RedisPublisher() takes no {name}=: {hint}'
 
 
@@ -126,7 +148,10 @@ def _resolve(kind: str, audience: Any, request: Any) -> list[str]:
             continue
         own = own_names(kind, request)
         if not own and kind != 'group':
-            raise ValueError(f'{kind}s contains SELF, but the request has no {kind}: it is anonymous or was never saved')
+            raise ValueError(
+                f'{kind}s contains SELF, but the request has no {kind}: it is anonymous or was '
+                f'never saved'
+            )
         names.extend(entry_name(kind, name) for name in own)
     return names
 

@@ -1,6 +1,8 @@
-"""What carries bytes between the pub/sub connection and the feed: from a socket, from TLS, from fakeredis.
+"""What carries bytes between the pub/sub connection and the feed: from a socket, from TLS, from
+fakeredis.
 
-redis-py has made and authenticated the connection; from here on it is non-blocking and this file's alone.
+redis-py has made and authenticated the connection; from here on it is non-blocking and this file's
+alone.
 """
 
 import ssl
@@ -33,7 +35,13 @@ class SocketPump:
         lost: called once, with the reason, when the connection is gone.
     """
 
-    def __init__(self, hub: Any, connection: Any, receive: Callable[[list[Reply]], None], lost: Callable[[object], None]) -> None:
+    def __init__(
+        self,
+        hub: Any,
+        connection: Any,
+        receive: Callable[[list[Reply]], None],
+        lost: Callable[[object], None],
+    ) -> None:
         self._hub = hub
         self._connection = connection
         self._receive = receive
@@ -124,7 +132,8 @@ class SocketPump:
 
 
 class MemoryPump:
-    """Pumps a connection of fakeredis, which has no descriptor: the gate of its server tells when something was published.
+    """Pumps a connection of fakeredis, which has no descriptor: the gate of its server tells when
+    something was published.
 
     Args:
         connection: redis-py's on fakeredis, connected.

@@ -1,7 +1,7 @@
 """Redis clients, made from WS4REDIS_CONNECTION: a dict, a URL, or memory://.
 
-All of them pass through the gate of their server: there an outage can be made, and there the loop learns that something
-was published on memory://, which has no descriptor to watch.
+All of them pass through the gate of their server: there an outage can be made, and there the loop
+learns that something was published on memory://, which has no descriptor to watch.
 """
 
 import functools
@@ -51,7 +51,9 @@ logger = logging.getLogger('ws4redis.redis_client')
 
 MEMORY = 'memory://'
 POOL_SIZE = 50
-"""Connections of this process's clients; a command takes its one for a fraction of a millisecond."""
+"""Connections of this process's clients; a command takes its one for a fraction of a
+millisecond.
+"""
 
 SCHEMES = ('redis://', 'rediss://', 'unix://', MEMORY)
 
@@ -61,7 +63,8 @@ class Gate:
 
     Attributes:
         closed: whether the server is out of reach, by outage().
-        on_publish: called with channel, payload, seconds to live and origin before our publishers send it; for a test's broker.
+        on_publish: called with channel, payload, seconds to live and origin before our publishers
+            send it; for a test's broker.
     """
 
     def __init__(self) -> None:
@@ -90,7 +93,9 @@ class Gate:
 
 
 class _Once(Retry):
-    """No second attempt. It never changes, so the copy that redis-py makes for each connection may be itself."""
+    """No second attempt. It never changes, so the copy that redis-py makes for each connection
+    may be itself.
+    """
 
     def __deepcopy__(self, memo: Any) -> '_Once':
         return self
@@ -139,7 +144,8 @@ _GATED: dict[Any, Any] = {
 
 
 def connection_arguments(value: str | dict[str, Any]) -> tuple[Any, dict[str, Any]]:
-    """The connection class of redis-py and its arguments, from a URL or a dict of the arguments of redis.Redis.
+    """The connection class of redis-py and its arguments, from a URL or a dict of the arguments of
+    redis.Redis.
 
     Raises:
         ImproperlyConfigured: the value cannot work.
@@ -148,31 +154,46 @@ def connection_arguments(value: str | dict[str, Any]) -> tuple[Any, dict[str, An
         if not value.startswith(SCHEMES[:3]):
             scheme, found, _ = value.partition('://')
             begins = f'begins with {scheme + found!r}' if found else 'has no scheme'
-            raise ImproperlyConfigured(f'WS4REDIS_CONNECTION {begins}: it begins with {", ".join(SCHEMES)}')
+            raise ImproperlyConfigured(
+                f'WS4REDIS_CONNECTION {begins}: it begins with {", ".join(SCHEMES)}'
+            )
         if not _is_readable(value):
-            raise ImproperlyConfigured('WS4REDIS_CONNECTION is no URL: special characters in its password are written as %XX')
+            raise ImproperlyConfigured(
+                'WS4REDIS_CONNECTION is no URL: special characters in its password are '
+                'written as %XX'
+            )
         try:
             pool = ConnectionPool.from_url(value)
         except ValueError as exc:
-            raise ImproperlyConfigured(f'WS4REDIS_CONNECTION is no URL that redis-py takes: {exc}') from exc
+            raise ImproperlyConfigured(
+                f'WS4REDIS_CONNECTION is no URL that redis-py takes: {exc}'
+            ) from exc
         try:
-            # redis-py hands on whatever the query string has, and would fail with the first connection.
+            # redis-py hands on whatever the query string has, and would fail with the first
+            # connection.
             pool.connection_class(**pool.connection_kwargs)
         except TypeError as exc:
-            raise ImproperlyConfigured(f'WS4REDIS_CONNECTION has an argument that redis-py does not take: {exc}') from exc
+            raise ImproperlyConfigured(
+                f'WS4REDIS_CONNECTION has an argument that redis-py does not take: {exc}'
+            ) from exc
         return pool.connection_class, dict(pool.connection_kwargs)
     if not isinstance(value, dict):
-        raise ImproperlyConfigured(f'WS4REDIS_CONNECTION is {type(value).__name__}: it takes a URL or a dict')
+        raise ImproperlyConfigured(
+            f'WS4REDIS_CONNECTION is {type(value).__name__}: it takes a URL or a dict'
+        )
     try:
         client = redis.Redis(**value)
     except TypeError as exc:
-        raise ImproperlyConfigured(f'WS4REDIS_CONNECTION has an argument that redis.Redis does not take: {exc}') from exc
+        raise ImproperlyConfigured(
+            f'WS4REDIS_CONNECTION has an argument that redis.Redis does not take: {exc}'
+        ) from exc
     return client.connection_pool.connection_class, dict(client.connection_pool.connection_kwargs)
 
 
 def _is_readable(url: str) -> bool:
     try:
-        # The ValueErrors of urllib quote what they cannot read, which may be a part of the password.
+        # The ValueErrors of urllib quote what they cannot read, which may be a part of the
+        # password.
         return urlsplit(url).port != -1
     except ValueError:
         return False
@@ -186,7 +207,8 @@ class RedisServer:
         memory: the in-memory server to use for memory://; None makes one.
 
     Attributes:
-        namespace: what stands before each name that our classes make, the prefix included; a test's own on a shared server.
+        namespace: what stands before each name that our classes make, the prefix included; a test's
+            own on a shared server.
     """
 
     namespace = ''
@@ -222,9 +244,12 @@ class RedisServer:
         """The connections of this process's clients, made when first asked for."""
         if self._pool is None and self.in_memory:
             # Its connections cost nothing, so there may be as many as there are threads.
-            self._pool = ConnectionPool(connection_class=self._connection_class, max_connections=2**31, **self._arguments)
+            self._pool = ConnectionPool(
+                connection_class=self._connection_class, max_connections=2**31, **self._arguments
+            )
         elif self._pool is None:
-            # One that waits: a thousand websockets that join at once ask for their persisted messages at once.
+            # One that waits: a thousand websockets that join at once ask for their persisted
+            # messages at once.
             self._pool = BlockingConnectionPool(
                 connection_class=self._connection_class,
                 **{'max_connections': POOL_SIZE, 'timeout': self.timeout} | self._arguments,
@@ -252,7 +277,9 @@ class RedisServer:
         Raises:
             redis.RedisError, OSError: no answer, or a refusal.
         """
-        limits = {} if self.in_memory else {'socket_connect_timeout': seconds, 'socket_timeout': seconds}
+        limits = (
+            {} if self.in_memory else {'socket_connect_timeout': seconds, 'socket_timeout': seconds}
+        )
         connection: Any = self._connection_class(**self._arguments | limits)
         try:
             connection.connect()
@@ -293,7 +320,9 @@ def _memory_connection() -> Any:
             return sock
 
         def arrived(self) -> Iterator[Any]:
-            """The replies that have come: all, since a message is with its subscribers before PUBLISH returns."""
+            """The replies that have come: all, since a message is with its subscribers before
+            PUBLISH returns.
+            """
             self.connect()
             sock: Any = self._sock
             if sock._killed:
@@ -309,7 +338,8 @@ def _memory_connection() -> Any:
 def _quiet(socket_class: Any) -> Any:
     class QuietSocket(socket_class):  # type: ignore[misc]
         def _keyspace_notifications(self, *args: Any) -> None:
-            # fakeredis always sends keyspace notifications, Redis only if this setting asks for them.
+            # fakeredis always sends keyspace notifications, Redis only if this setting asks for
+            # them.
             if self._server.config.get(b'notify-keyspace-events'):
                 super()._keyspace_notifications(*args)
 
@@ -336,14 +366,18 @@ def serve_websockets() -> None:
 
 
 def use_server(server: RedisServer | None) -> RedisServer | None:
-    """Let every client of this package go to this server; None goes back to the settings. Gives what was in force."""
+    """Let every client of this package go to this server; None goes back to the settings. Gives
+    what was in force.
+    """
     global _override
     before, _override = _override, server
     return before
 
 
 def namespace() -> str:
-    """What stands before each name that our classes make: empty, but for tests on a server that others use."""
+    """What stands before each name that our classes make: empty, but for tests on a server that
+    others use.
+    """
     return _override.namespace if _override is not None else ''
 
 
@@ -356,7 +390,8 @@ def active_server() -> RedisServer:
     """The server that clients of this process reach now: a test's, or that of WS4REDIS_CONNECTION.
 
     Raises:
-        ImproperlyConfigured: the setting cannot work, or memory:// is used where it would lose messages.
+        ImproperlyConfigured: the setting cannot work, or memory:// is used where it would lose
+            messages.
     """
     global _configured
     if _override is not None:
@@ -374,46 +409,63 @@ def active_server() -> RedisServer:
             configured = _configured
             if configured is None or configured[:2] != (os.getpid(), value):
                 if isinstance(value, str) and value.startswith(MEMORY):
-                    logger.warning('memory:// belongs to this process alone (%s): nothing reaches or leaves others', os.getpid())
+                    logger.warning(
+                        'memory:// belongs to this process alone (%s): nothing reaches or '
+                        'leaves others',
+                        os.getpid(),
+                    )
                 _configured = configured = (os.getpid(), value, RedisServer(value))
     return configured[2]
 
 
 def outage(away: bool) -> None:
-    """Take memory:// out of the reach of everything in this process, or bring it back: for a site that rehearses it.
+    """Take memory:// out of the reach of everything in this process, or bring it back: for a site
+    that rehearses it.
 
-    Connections are cut and new ones refused, so that publishers raise, and the loop waits and comes back as it does when a
-    Redis server restarts. What is stored stays.
+    Connections are cut and new ones refused, so that publishers raise, and the loop waits and comes
+    back as it does when a Redis server restarts. What is stored stays.
 
     Args:
         away: whether it is out of reach from now on.
 
     Raises:
-        RuntimeError: DEBUG is off, or this process uses a Redis server: that one is not ours to take away.
+        RuntimeError: DEBUG is off, or this process uses a Redis server: that one is not ours to
+            take away.
         ImproperlyConfigured: as active_server(); so it is in a shell, where no websockets are.
     """
     server = active_server()
     if not django_settings.DEBUG or not server.in_memory:
-        raise RuntimeError('outage() is for memory:// under DEBUG; a Redis server is stopped where it was started')
+        raise RuntimeError(
+            'outage() is for memory:// under DEBUG; a Redis server is stopped where it was started'
+        )
     server.gate.closed = away
     # Whoever listens finds the gate closed.
     server.gate.passed()
 
 
 def memory_allowed(value: str) -> bool:
-    """Whether memory:// may be used: under DEBUG, in a test environment, or where the URL says so."""
-    return django_settings.DEBUG or _in_test_environment() or parse_qs(urlsplit(value).query).get('allow') == ['1']
+    """Whether memory:// may be used: under DEBUG, in a test environment, or where the URL says
+    so.
+    """
+    return (
+        django_settings.DEBUG
+        or _in_test_environment()
+        or parse_qs(urlsplit(value).query).get('allow') == ['1']
+    )
 
 
 def _check_memory(value: str) -> None:
     if not memory_allowed(value):
         raise ImproperlyConfigured(
-            'WS4REDIS_CONNECTION is memory://, which belongs to one process: with DEBUG off it takes memory://?allow=1'
+            'WS4REDIS_CONNECTION is memory://, which belongs to one process: with DEBUG off it '
+            'takes memory://?allow=1'
         )
     if _serving != os.getpid():
         raise ImproperlyConfigured(
-            f'WS4REDIS_CONNECTION is memory:// and process {os.getpid()} ({os.path.basename(sys.argv[0])}) serves no websockets: '
-            'what it publishes would vanish. Publish where the websockets are, or use a Redis server'
+            f'WS4REDIS_CONNECTION is memory:// and process {os.getpid()} '
+            f'({os.path.basename(sys.argv[0])}) serves no websockets: '
+            'what it publishes would vanish. Publish where the websockets are, or use a '
+            'Redis server'
             " (if this is runserver: put 'ws4redis' before 'django.contrib.staticfiles')"
         )
 

@@ -9,7 +9,15 @@ import redis
 from asgiref.sync import sync_to_async
 
 from ws4redis import settings
-from ws4redis.core.audience import SELF, SelfType, audience_names, channel_names, check_name, entry_name, printable
+from ws4redis.core.audience import (
+    SELF,
+    SelfType,
+    audience_names,
+    channel_names,
+    check_name,
+    entry_name,
+    printable,
+)
 from ws4redis.core.origin import Origin
 from ws4redis.exceptions import ChannelNameError
 from ws4redis.redis_client import active_server, namespace, runs_in_test
@@ -19,17 +27,21 @@ __all__ = ['SELF', 'RedisMessage', 'RedisStore']
 logger = logging.getLogger('ws4redis.redis_store')
 
 LONGEST = 10**12
-"""Seconds that a message may be kept: beyond its clock's range Redis refuses SET only in EXEC, and the PUBLISH still goes out."""
+"""Seconds that a message may be kept: beyond its clock's range Redis refuses SET only in EXEC,
+and the PUBLISH still goes out.
+"""
 
 
 class RedisMessage(bytes):
     """A message, as bytes.
 
     Args:
-        value: str, bytes or bytearray; or the list that redis-py's parse_response() gives, of which the payload counts.
+        value: str, bytes or bytearray; or the list that redis-py's parse_response() gives, of which
+            the payload counts.
 
     Returns:
-        None instead of a message for the heartbeat text and for a list that holds no message (release 0.6.0's way).
+        None instead of a message for the heartbeat text and for a list that holds no message
+        (release 0.6.0's way).
 
     Raises:
         TypeError: the value is something else.
@@ -52,7 +64,10 @@ class RedisMessage(bytes):
             return super().__new__(cls, value)
         if isinstance(value, (list, tuple)):
             return cls._from_reply(value)
-        raise TypeError(f'message is {type(value).__name__}: it takes str, bytes, bytearray or a reply of parse_response()')
+        raise TypeError(
+            f'message is {type(value).__name__}: it takes str, bytes, bytearray or a reply of '
+            f'parse_response()'
+        )
 
     @classmethod
     def _from_reply(cls, reply: 'list[Any] | tuple[Any, ...]') -> 'RedisMessage | None':
@@ -65,7 +80,9 @@ class RedisMessage(bytes):
 
 
 class _Shared:
-    """An attribute that is looked up each time, until an object has one of its own: settings and servers change in tests."""
+    """An attribute that is looked up each time, until an object has one of its own: settings and
+    servers change in tests.
+    """
 
     def __init__(self, look_up: Callable[[], Any]) -> None:
         self.look_up = look_up
@@ -78,11 +95,13 @@ class RedisStore:
     """Names of channels, publishing and persisting.
 
     Args:
-        connection: the redis.Redis to use; None takes the shared pool of WS4REDIS_CONNECTION, when it is needed.
+        connection: the redis.Redis to use; None takes the shared pool of WS4REDIS_CONNECTION, when
+            it is needed.
 
     Attributes:
         _publishers: names of the channels to which publish_message() goes.
-        _expire: seconds that a message is persisted if publish_message() is not told; WS4REDIS_EXPIRE.
+        _expire: seconds that a message is persisted if publish_message() is not told;
+            WS4REDIS_EXPIRE.
     """
 
     _connection: Any = _Shared(lambda: active_server().client)
@@ -109,7 +128,8 @@ class RedisStore:
         users: Any = (),
         sessions: Any = (),
     ) -> list[str]:
-        """The names of the channels of one facility; a site may override it to add audiences of its own.
+        """The names of the channels of one facility; a site may override it to add audiences of its
+        own.
 
         Args:
             request: whom SELF means; a name of its that makes no channel is left out and logged.
@@ -134,19 +154,25 @@ class RedisStore:
         """Publish a message to every channel of this object, in one round trip.
 
         Args:
-            message: str, bytes, bytearray or RedisMessage; None (a RedisMessage of the heartbeat) publishes nothing.
-            expire: seconds that the message stays in Redis for those who come later; None takes WS4REDIS_EXPIRE, 0 or
-                less stores nothing and leaves an older message where it is.
+            message: str, bytes, bytearray or RedisMessage; None (a RedisMessage of the heartbeat)
+                publishes nothing.
+            expire: seconds that the message stays in Redis for those who come later; None takes
+                WS4REDIS_EXPIRE, 0 or less stores nothing and leaves an older message where it is.
 
         Raises:
             TypeError: the message or expire is of another type.
             ValueError: expire is no finite number, or more than 10**12 seconds.
-            redis.ConnectionError, redis.TimeoutError: Redis is away; the message was published at most once.
+            redis.ConnectionError, redis.TimeoutError: Redis is away; the message was published at
+            most once.
         """
         publish(self, message, expire, atomic=True)
 
-    def pipeline_publish_message(self, message: Any, expire: float | None = None, transaction: bool = True) -> None:
-        """As publish_message(); transaction=False stores and publishes without making each channel's pair atomic."""
+    def pipeline_publish_message(
+        self, message: Any, expire: float | None = None, transaction: bool = True
+    ) -> None:
+        """As publish_message(); transaction=False stores and publishes without making each
+        channel's pair atomic.
+        """
         publish(self, message, expire, atomic=transaction)
 
     async def apublish_message(self, message: Any, expire: float | None = None) -> None:
@@ -155,8 +181,12 @@ class RedisStore:
 
 
 def publish(store: Any, message: Any, expire: float | None, *, atomic: bool) -> None:
-    """What publish_message() does, for any object that has the attributes of a RedisStore or some of them."""
-    seconds = _seconds(getattr(store, '_expire', settings.WS4REDIS_EXPIRE) if expire is None else expire)
+    """What publish_message() does, for any object that has the attributes of a RedisStore or
+    some of them.
+    """
+    seconds = _seconds(
+        getattr(store, '_expire', settings.WS4REDIS_EXPIRE) if expire is None else expire
+    )
     if message is None:
         return
     payload = _payload(message)
@@ -167,7 +197,8 @@ def publish(store: Any, message: Any, expire: float | None, *, atomic: bool) -> 
             origin.published_nowhere()
         elif getattr(store, '_names_nobody', False):
             logger.warning(
-                'published to nobody: the publisher of %r names no audience (broadcast=True, users=, groups=, sessions=)',
+                'published to nobody: the publisher of %r names no audience (broadcast=True, '
+                'users=, groups=, sessions=)',
                 getattr(store, '_facility', None),
             )
         return
@@ -185,8 +216,8 @@ def publish(store: Any, message: Any, expire: float | None, *, atomic: bool) -> 
 
 def in_thread(function: Callable[..., Any]) -> Callable[..., Any]:
     """The function as a coroutine function, run in a thread."""
-    # Under a test's broker thread-sensitive: below async_to_sync, as in Django's test client, that is the test's own thread and
-    # database connection; below a bare asyncio.run() it is another.
+    # Under a test's broker thread-sensitive: below async_to_sync, as in Django's test client, that
+    # is the test's own thread and database connection; below a bare asyncio.run() it is another.
     return sync_to_async(function, thread_sensitive=runs_in_test())
 
 
@@ -199,14 +230,19 @@ def _payload(message: Any) -> bytes:
         return message.encode('utf-8')
     if isinstance(message, (bytes, bytearray)):
         return bytes(message)
-    raise TypeError(f'message is {type(message).__name__}: publish_message takes str, bytes, bytearray or RedisMessage')
+    raise TypeError(
+        f'message is {type(message).__name__}: publish_message takes str, bytes, bytearray or '
+        f'RedisMessage'
+    )
 
 
 def _seconds(expire: Any) -> float:
     if expire is None:
         return 0
     if isinstance(expire, bool) or not isinstance(expire, (int, float)):
-        raise TypeError(f'expire is {type(expire).__name__}: it takes a number of seconds, 0 to store nothing')
+        raise TypeError(
+            f'expire is {type(expire).__name__}: it takes a number of seconds, 0 to store nothing'
+        )
     if not math.isfinite(expire):
         raise ValueError(f'expire is {expire}: it takes a finite number of seconds')
     if expire > LONGEST:
@@ -215,10 +251,16 @@ def _seconds(expire: Any) -> float:
 
 
 def _execute(
-    connection: 'redis.Redis', channels: Iterable[bytes], payload: bytes, seconds: float, atomic: bool, origin: Origin | None
+    connection: 'redis.Redis',
+    channels: Iterable[bytes],
+    payload: bytes,
+    seconds: float,
+    atomic: bool,
+    origin: Origin | None,
 ) -> None:
     gate = getattr(connection.connection_pool, 'connection_kwargs', {}).get('ws4redis_gate')
-    # redis-py has no pipeline of several transactions, so MULTI and EXEC are commands like others here.
+    # redis-py has no pipeline of several transactions, so MULTI and EXEC are commands like others
+    # here.
     pipeline = connection.pipeline(transaction=False)
     for channel in channels:
         if gate is not None and gate.on_publish is not None:
@@ -259,7 +301,8 @@ def _usable(kind: str, names: list[str]) -> list[str]:
 
 
 def own_names(kind: str, request: Any) -> list[str]:
-    """What SELF means in this request: its user, the groups in its session, its session key; empty if it has none.
+    """What SELF means in this request: its user, the groups in its session, its session key; empty
+    if it has none.
 
     Raises:
         ValueError: there is no request.
@@ -276,16 +319,25 @@ def own_names(kind: str, request: Any) -> list[str]:
     groups = session.get('ws4redis:memberof') or ()
     if kind == 'group':
         return [str(name) for name in groups]
-    return [str(session.session_key)] if session.session_key and not _is_cookie_session(session) else []
+    return (
+        [str(session.session_key)]
+        if session.session_key and not _is_cookie_session(session)
+        else []
+    )
 
 
 def _is_cookie_session(session: Any) -> bool:
     # With signed_cookies the key is the cookie's content, and any text passes for one.
-    return any(base.__module__ == 'django.contrib.sessions.backends.signed_cookies' for base in type(session).__mro__)
+    return any(
+        base.__module__ == 'django.contrib.sessions.backends.signed_cookies'
+        for base in type(session).__mro__
+    )
 
 
 def is_authenticated(user: Any) -> bool:
-    """Whether this is somebody; is_authenticated may be a bool or, on a site's own user class, callable."""
+    """Whether this is somebody; is_authenticated may be a bool or, on a site's own user class,
+    callable.
+    """
     value = getattr(user, 'is_authenticated', False)
     return bool(value() if callable(value) else value)
 

@@ -14,9 +14,10 @@ def status(exchange: Exchange, *, workers_waiting: int, running_jobs: int) -> di
     """Figures of this moment, and counters since the loop began.
 
     Returns:
-        websockets, channels, patterns: open or listened on now; pending_bytes: unsent; redis: whether the pub/sub
-        connection is up; pid; running_jobs and workers_waiting: calls of the site's code under way and waiting for a
-        thread; then the fields of ws4redis.core.agenda.Counters.
+        websockets, channels, patterns: open or listened on now; pending_bytes: unsent; redis:
+            whether the pub/sub
+        connection is up; pid; running_jobs and workers_waiting: calls of the site's code under way
+        and waiting for a thread; then the fields of ws4redis.core.agenda.Counters.
     """
     return {
         'pid': os.getpid(),

@@ -15,17 +15,23 @@ __all__ = ['RedisSubscriber', 'subscriber_class']
 
 
 class RedisSubscriber(RedisStore):
-    """Serves one websocket; one object for each handshake, made with the connection as its only argument.
+    """Serves one websocket; one object for each handshake, made with the connection as its only
+    argument.
 
-    A class of your own, named in WS4REDIS_SUBSCRIBER, overrides what it needs. Every method is called off the loop, one at
-    a time and in order.
+    A class of your own, named in WS4REDIS_SUBSCRIBER, overrides what it needs. Every method is
+    called off the loop, one at a time and in order.
 
     Attributes:
         subscription_channels, publish_channels: the names that the query string may have.
         _subscription: what the websocket listens on; None before set_pubsub_channels().
     """
 
-    subscription_channels = ['subscribe-session', 'subscribe-group', 'subscribe-user', 'subscribe-broadcast']
+    subscription_channels = [
+        'subscribe-session',
+        'subscribe-group',
+        'subscribe-user',
+        'subscribe-broadcast',
+    ]
     publish_channels = ['publish-session', 'publish-group', 'publish-user', 'publish-broadcast']
 
     _subscription: Any = None
@@ -35,19 +41,25 @@ class RedisSubscriber(RedisStore):
 
         Args:
             request: the handshake; it stays usable as long as the websocket is open.
-            channels: the names of the query string that were asked for and allowed, `echo` not among them.
+            channels: the names of the query string that were asked for and allowed, `echo` not
+                among them.
 
         Raises:
             PermissionDenied: from an override, refuses the websocket with 403.
         """
         facility = facility_of(request)
-        self._publishers = set(self._get_message_channels(request, facility, **_audience('publish', channels)))
+        self._publishers = set(
+            self._get_message_channels(request, facility, **_audience('publish', channels))
+        )
         self._subscription = self._connection.pubsub()
-        for name in self._get_message_channels(request, facility, **_audience('subscribe', channels)):
+        for name in self._get_message_channels(
+            request, facility, **_audience('subscribe', channels)
+        ):
             self._subscription.subscribe(name)
 
     def send_persisted_messages(self, websocket: Any) -> None:
-        """Send the persisted messages of the channels that this websocket listens on; called once, before live ones.
+        """Send the persisted messages of the channels that this websocket listens on; called once,
+        before live ones.
 
         Args:
             websocket: has send(message, binary=None), close(code, reason) and closed.
@@ -58,7 +70,8 @@ class RedisSubscriber(RedisStore):
         connection = getattr(self, '_connection', None) or active_server().client
         send_persisted = getattr(websocket, 'send_persisted', None)
         values = connection.mget(names)
-        # The browser may have left by now, or an override have closed the websocket: then nobody is there to hear.
+        # The browser may have left by now, or an override have closed the websocket: then nobody is
+        # there to hear.
         with contextlib.suppress(WebSocketError):
             for name, value in zip(names, values, strict=True):
                 if value is None:
@@ -69,14 +82,17 @@ class RedisSubscriber(RedisStore):
                     websocket.send(value)
 
     def send_persited_messages(self, websocket: Any) -> None:
-        """As send_persisted_messages(): the spelling of release 0.6.0, which may be overridden instead."""
+        """As send_persisted_messages(): the spelling of release 0.6.0, which may be overridden
+        instead.
+        """
         self.send_persisted_messages(websocket)
 
     def parse_response(self) -> Any:
         """The next message that has arrived, as the list that redis-py gives.
 
         Returns:
-            What goes to the websocket: an override may return None (nothing), str, bytes, a RedisMessage or such a list.
+            What goes to the websocket: an override may return None (nothing), str, bytes, a
+            RedisMessage or such a list.
 
         Raises:
             NothingToRead: no message has arrived.
@@ -99,7 +115,9 @@ class RedisSubscriber(RedisStore):
         return int(sock.fileno())
 
     def release(self) -> None:
-        """The websocket has ended: called exactly once for each subscriber, also if the handshake failed."""
+        """The websocket has ended: called exactly once for each subscriber, also if the
+        handshake failed.
+        """
         subscription = getattr(self, '_subscription', None)
         if subscription is not None and subscription.subscribed:
             subscription.unsubscribe()
@@ -107,8 +125,11 @@ class RedisSubscriber(RedisStore):
 
 
 def _audience(verb: str, channels: list[str]) -> dict[str, Any]:
-    # Only what was asked for is handed on: a site's own _get_message_channels() need not know all of ours.
-    audience: dict[str, Any] = {f'{kind}s': [SELF] for kind in ('user', 'group', 'session') if f'{verb}-{kind}' in channels}
+    # Only what was asked for is handed on: a site's own _get_message_channels() need not know all
+    # of ours.
+    audience: dict[str, Any] = {
+        f'{kind}s': [SELF] for kind in ('user', 'group', 'session') if f'{verb}-{kind}' in channels
+    }
     if f'{verb}-broadcast' in channels:
         audience['broadcast'] = True
     return audience

@@ -1,4 +1,6 @@
-"""The exchange under redis-py's PubSub method names: what `connection.pubsub()` gives a subscriber."""
+"""The exchange under redis-py's PubSub method names: what `connection.pubsub()` gives a
+subscriber.
+"""
 
 from collections.abc import Iterable
 from typing import Any, Protocol
@@ -25,15 +27,19 @@ class Switchboard(Protocol):
     def subscribe(self, recipient: Recipient, channels: list[bytes], patterns: list[bytes]) -> None:
         """Let it listen, and wait for the acknowledgement; redis.ConnectionError if none comes."""
 
-    def unsubscribe(self, recipient: Recipient, channels: list[bytes], patterns: list[bytes]) -> None:
+    def unsubscribe(
+        self, recipient: Recipient, channels: list[bytes], patterns: list[bytes]
+    ) -> None:
         """Let it listen no longer."""
 
 
 class ExchangeRedis(redis.Redis):
-    """The redis.Redis that subscribers get: every command goes to Redis, pubsub() to the exchange of this process.
+    """The redis.Redis that subscribers get: every command goes to Redis, pubsub() to the exchange
+    of this process.
 
     Args:
-        client: the one that this is in all but pubsub(), its pool and what it has been told of replies included.
+        client: the one that this is in all but pubsub(), its pool and what it has been told of
+            replies included.
         switchboard: drives the exchange.
     """
 
@@ -49,7 +55,8 @@ class ExchangeRedis(redis.Redis):
 class Subscription:
     """What one websocket listens on.
 
-    Until the handshake has succeeded subscribe() only records; afterwards it waits for Redis' acknowledgement.
+    Until the handshake has succeeded subscribe() only records; afterwards it waits for Redis'
+    acknowledgement.
 
     Attributes:
         channels, patterns: names (bytes) as keys, as redis-py has it.
@@ -69,7 +76,9 @@ class Subscription:
         self.patterns: dict[bytes, Any] = {}
 
     def attach(self, recipient: Recipient) -> tuple[list[bytes], list[bytes]]:
-        """From now on this is the recipient's; gives the channels and patterns that were recorded."""
+        """From now on this is the recipient's; gives the channels and patterns that were
+        recorded.
+        """
         recorded = list(self.channels), list(self.patterns)
         self.channels, self.patterns = recipient.channels, recipient.patterns
         self._recipient = recipient
@@ -95,12 +104,16 @@ class Subscription:
         self._add('channels', names, handlers)
 
     def psubscribe(self, *patterns: str | bytes, **handlers: Any) -> None:
-        """Listen on all channels that match one of these patterns; put text from a client through glob_escape()."""
+        """Listen on all channels that match one of these patterns; put text from a client
+        through glob_escape().
+        """
         self._add('patterns', patterns, handlers)
 
     def _add(self, what: str, names: Iterable[Any], handlers: dict[str, Any]) -> None:
         if handlers:
-            raise TypeError('handlers are not called here: override parse_response() to see each message')
+            raise TypeError(
+                'handlers are not called here: override parse_response() to see each message'
+            )
         wanted = [_as_bytes(name) for name in _flat(names)]
         if control_channel() in wanted:
             raise ValueError('the control channel is for ws4redis alone')
@@ -131,7 +144,8 @@ class Subscription:
             self._switchboard.unsubscribe(self._recipient, [], unwanted)
 
     def parse_response(self, block: bool = True, timeout: float = 0) -> list[bytes]:
-        """The next message that has arrived, as redis-py gives it; never waits, and gives no acknowledgements.
+        """The next message that has arrived, as redis-py gives it; never waits, and gives no
+        acknowledgements.
 
         Raises:
             NothingToRead: there is none.
@@ -141,13 +155,22 @@ class Subscription:
             raise NothingToRead
         return reply
 
-    def get_message(self, ignore_subscribe_messages: bool = True, timeout: float | None = 0.0) -> dict[str, Any] | None:
-        """The next message that has arrived as redis-py's dict; None if there is none. Never waits."""
+    def get_message(
+        self, ignore_subscribe_messages: bool = True, timeout: float | None = 0.0
+    ) -> dict[str, Any] | None:
+        """The next message that has arrived as redis-py's dict; None if there is none. Never
+        waits.
+        """
         reply, self._arrived = self._arrived, None
         if reply is None:
             return None
         pattern = reply[1] if reply[0] == b'pmessage' else None
-        return {'type': reply[0].decode(), 'pattern': pattern, 'channel': reply[-2], 'data': reply[-1]}
+        return {
+            'type': reply[0].decode(),
+            'pattern': pattern,
+            'channel': reply[-2],
+            'data': reply[-1],
+        }
 
     def reset(self) -> None:
         """Listen on nothing any more."""
@@ -160,13 +183,18 @@ class Subscription:
 
     def __getattr__(self, name: str) -> Any:
         raise AttributeError(
-            f'Subscription has no {name}: one connection serves all websockets of this process. A pub/sub object of your '
+            f'Subscription has no {name}: one connection serves all websockets of this process. '
+            f'A pub/sub object of your '
             'own comes from redis.Redis(...).pubsub()'
         )
 
 
 def _flat(names: Iterable[Any]) -> list[Any]:
-    return [item for name in names for item in (name if isinstance(name, (list, tuple, set)) else [name])]
+    return [
+        item
+        for name in names
+        for item in (name if isinstance(name, (list, tuple, set)) else [name])
+    ]
 
 
 def _as_bytes(name: str | bytes) -> bytes:

@@ -1,8 +1,10 @@
-"""The descriptor out of each WSGI server, so that the connection is ours and the server's own books stay right.
+"""The descriptor out of each WSGI server, so that the connection is ours and the server's own books
+stay right.
 
-Two ways serve all of them. A socket of the standard library: the descriptor is duplicated, and a dead one put in the place
-of the original, on which the server's shutdown() and close() do no harm and its count of connections stays right (gunicorn's
-gthread counts a detached socket down twice). A socket of gevent: detach(), which also ends gevent's own watchers of it.
+Two ways serve all of them. A socket of the standard library: the descriptor is duplicated, and a
+dead one put in the place of the original, on which the server's shutdown() and close() do no harm
+and its count of connections stays right (gunicorn's gthread counts a detached socket down twice). A
+socket of gevent: detach(), which also ends gevent's own watchers of it.
 
 uWSGI has no socket object at all: see ws4redis.uwsgi_host.
 """
@@ -27,7 +29,8 @@ class DescriptorWire:
 
     Args:
         sock: the server's socket object.
-        take_rest: gives, and empties, what the server has read behind the request's head; called once the socket is dead.
+        take_rest: gives, and empties, what the server has read behind the request's head; called
+            once the socket is dead.
     """
 
     def __init__(self, sock: Any, take_rest: Callable[[], bytes]) -> None:
@@ -35,7 +38,9 @@ class DescriptorWire:
         self._take_rest = take_rest
 
     def take(self) -> tuple[int, bytes]:
-        """The descriptor, non-blocking and ours alone, and the bytes that the server has read too far."""
+        """The descriptor, non-blocking and ours alone, and the bytes that the server has read
+        too far.
+        """
         with contextlib.suppress(OSError):
             # Not on a unix socket.
             self._sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -43,7 +48,9 @@ class DescriptorWire:
         return descriptor, self._take_rest()
 
 
-def find_wire(environ: Mapping[str, Any], start_response: Callable[..., Any]) -> DescriptorWire | UwsgiWire:
+def find_wire(
+    environ: Mapping[str, Any], start_response: Callable[..., Any]
+) -> DescriptorWire | UwsgiWire:
     """The way to the client of this request.
 
     Raises:
@@ -58,14 +65,18 @@ def find_wire(environ: Mapping[str, Any], start_response: Callable[..., Any]) ->
         return UwsgiWire()
     reader = _reader(environ, start_response)
     if reader is None:
-        raise _refusal('this WSGI server gives its socket to nobody: serve the websockets with gunicorn, uWSGI or gevent.pywsgi')
+        raise _refusal(
+            'this WSGI server gives its socket to nobody: serve the websockets with gunicorn, '
+            'uWSGI or gevent.pywsgi'
+        )
     raw: Any = reader.raw
     sock = raw._sock
     _check_socket(sock)
 
     def take_rest() -> bytes:
-        # The socket is dead now, so nothing waits: a filled buffer is given whole, an empty one meets the end. It must be
-        # emptied: the development server would take the client's frames for its next request.
+        # The socket is dead now, so nothing waits: a filled buffer is given whole, an empty one
+        # meets the end. It must be emptied: the development server would take the client's frames
+        # for its next request.
         try:
             return reader.read(len(reader.peek()))
         except (OSError, ValueError):
@@ -79,12 +90,17 @@ _HOP_BY_HOP = ('Connection', 'Upgrade')
 
 
 def start_closing(
-    environ: Mapping[str, Any], start_response: Callable[..., Any], status: str, headers: list[tuple[str, str]]
+    environ: Mapping[str, Any],
+    start_response: Callable[..., Any],
+    status: str,
+    headers: list[tuple[str, str]],
 ) -> None:
-    """start_response() for an answer after which the connection ends; `headers` say so with `Connection: close`.
+    """start_response() for an answer after which the connection ends; `headers` say so with
+    `Connection: close`.
 
-    WSGI leaves that header to the server: gevent.pywsgi and uWSGI take it from the application, gunicorn ignores it there,
-    and the others refuse it, as they refuse the Upgrade that a 426 needs.
+    WSGI leaves that header to the server: gevent.pywsgi and uWSGI take it from the application,
+    gunicorn ignores it there, and the others refuse it, as they refuse the Upgrade that a 426
+    needs.
     """
     handler: Any = getattr(start_response, '__self__', None)
     if hasattr(handler, 'force_close'):
@@ -104,10 +120,12 @@ def start_closing(
 
 
 def end_request(environ: Mapping[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-    """The end of a request whose connection has been taken; what the server writes from here on goes nowhere.
+    """The end of a request whose connection has been taken; what the server writes from here on
+    goes nowhere.
 
     Raises:
-        BrokenPipeError: servers pass over a client that is gone without a word, and write nothing more.
+        BrokenPipeError: servers pass over a client that is gone without a word, and write nothing
+            more.
     """
     # With this the server's access log has an honest line.
     start_response('101 Switching Protocols', [])
@@ -115,8 +133,6 @@ def end_request(environ: Mapping[str, Any], start_response: Callable[..., Any]) 
         # It would log the exception with its traceback.
         return []
     raise BrokenPipeError(errno.EPIPE, 'the connection is a websocket now')
-
-
 
 
 def _refusal(reason: str) -> UnavailableError:
@@ -127,13 +143,18 @@ def _gunicorn(environ: Mapping[str, Any]) -> DescriptorWire:
     sock = environ['gunicorn.socket']
     _check_socket(sock)
     if not environ.get('wsgi.multithread') and not _is_gevent_socket(sock):
-        raise _refusal("gunicorn's sync worker has one request at a time: start it with --worker-class gevent")
-    # Public names of gunicorn: body, its reader, the buffer in front of the socket. Another shape is HTTP/2 or a request
-    # whose input somebody has replaced.
+        raise _refusal(
+            "gunicorn's sync worker has one request at a time: start it with --worker-class gevent"
+        )
+    # Public names of gunicorn: body, its reader, the buffer in front of the socket. Another shape
+    # is HTTP/2 or a request whose input somebody has replaced.
     unreader: Any = getattr(getattr(environ['wsgi.input'], 'reader', None), 'unreader', None)
     buffer = getattr(unreader, 'buf', None)
     if not isinstance(buffer, io.BytesIO):
-        raise _refusal('no way to what gunicorn has read ahead: is this HTTP/2, or has a middleware replaced wsgi.input?')
+        raise _refusal(
+            'no way to what gunicorn has read ahead: is this HTTP/2, or has a middleware '
+            'replaced wsgi.input?'
+        )
 
     def take_rest() -> bytes:
         rest = buffer.getvalue()
@@ -143,8 +164,12 @@ def _gunicorn(environ: Mapping[str, Any]) -> DescriptorWire:
     return DescriptorWire(sock, take_rest)
 
 
-def _reader(environ: Mapping[str, Any], start_response: Callable[..., Any]) -> io.BufferedReader | None:
-    """The buffered reader over the client's socket; start_response is asked last, since middleware wraps it."""
+def _reader(
+    environ: Mapping[str, Any], start_response: Callable[..., Any]
+) -> io.BufferedReader | None:
+    """The buffered reader over the client's socket; start_response is asked last, since
+    middleware wraps it.
+    """
     source = environ.get('wsgi.input')
     handler = getattr(start_response, '__self__', None)
     for candidate in (

@@ -1,6 +1,7 @@
 """The site's code, off the hub: what a job calls, and who runs it.
 
-One job at a time and in order for each websocket is the core's doing; here jobs of different websockets run side by side.
+One job at a time and in order for each websocket is the core's doing; here jobs of different
+websockets run side by side.
 """
 
 import contextlib
@@ -40,16 +41,22 @@ __all__ = [
 logger = logging.getLogger('ws4redis.workers')
 
 SPAWNED_TIME: Final = 30.0
-"""Seconds that greenlets which a job spawned may take in an unpatched process, as long as a slow view."""
+"""Seconds that greenlets which a job spawned may take in an unpatched process, as long as a slow
+view.
+"""
 
 READY_ROUNDS: Final = 100
-"""Rounds of the hub that run_spawned() gives to greenlets that hand on to each other; one that waits for time uses them up."""
+"""Rounds of the hub that run_spawned() gives to greenlets that hand on to each other; one that
+waits for time uses them up.
+"""
 
 _PERSISTED = ('send_persisted_messages', 'send_persited_messages')
 
 
 def method(subscriber: Any, name: str) -> Callable[..., Any]:
-    """The subscriber's method of this name; RedisSubscriber's, bound to it, if the site's class has none."""
+    """The subscriber's method of this name; RedisSubscriber's, bound to it, if the site's class
+    has none.
+    """
     found = getattr(subscriber, name, None)
     if found is None:
         found = getattr(RedisSubscriber, name).__get__(subscriber)
@@ -58,8 +65,13 @@ def method(subscriber: Any, name: str) -> Callable[..., Any]:
 
 
 def _persisted_name(subscriber: Any) -> str:
-    """Of the two spellings the one in the first class that defines either; an attribute of the object itself beats both."""
-    for namespace in (getattr(subscriber, '__dict__', {}), *(vars(base) for base in type(subscriber).__mro__)):
+    """Of the two spellings the one in the first class that defines either; an attribute of the
+    object itself beats both.
+    """
+    for namespace in (
+        getattr(subscriber, '__dict__', {}),
+        *(vars(base) for base in type(subscriber).__mro__),
+    ):
         for name in _PERSISTED:
             if name in namespace:
                 return name
@@ -67,7 +79,9 @@ def _persisted_name(subscriber: Any) -> str:
 
 
 def needs_persisted(subscriber: Any) -> bool:
-    """Whether send_persisted_messages() has to be called: not if ours would only read what the exchange can read for many."""
+    """Whether send_persisted_messages() has to be called: not if ours would only read what the
+    exchange can read for many.
+    """
     found = method(subscriber, _persisted_name(subscriber))
     if getattr(found, '__func__', None) is not RedisSubscriber.send_persisted_messages:
         return True
@@ -79,14 +93,18 @@ def needs_persisted(subscriber: Any) -> bool:
 
 def overrides_parse_response(subscriber: Any) -> bool:
     """Whether each message has to go through the site's parse_response()."""
-    return getattr(method(subscriber, 'parse_response'), '__func__', None) is not RedisSubscriber.parse_response
+    return (
+        getattr(method(subscriber, 'parse_response'), '__func__', None)
+        is not RedisSubscriber.parse_response
+    )
 
 
 def perform(subscriber: Any, job: Job, handle: Handle, *, keep_connections: bool = False) -> Result:
     """Run one job; whatever the site's code raises becomes a result, logged once.
 
     Args:
-        keep_connections: whether the database connections are a test's own, which closes them by itself.
+        keep_connections: whether the database connections are a test's own, which closes them by
+            itself.
     """
     result = Result()
     try:
@@ -151,7 +169,10 @@ def _add_reply(reply: Any, result: Result) -> None:
     elif isinstance(reply, (bytes, bytearray)):
         result.replies.append((bytes(reply), None))
     else:
-        raise TypeError(f'parse_response() returned {type(reply).__name__}: it returns None, str, bytes or the list that it got')
+        raise TypeError(
+            f'parse_response() returned {type(reply).__name__}: it returns None, str, bytes or '
+            f'the list that it got'
+        )
 
 
 def _serve(subscriber: Any, result: Result) -> None:
@@ -166,7 +187,9 @@ def _serve(subscriber: Any, result: Result) -> None:
 
 
 def close_database_connections() -> None:
-    """As Django does at the end of a request, but never inside a transaction: that would lose it."""
+    """As Django does at the end of a request, but never inside a transaction: that would lose
+    it.
+    """
     for connection in connections.all(initialized_only=True):
         if not connection.in_atomic_block:
             connection.close_if_unusable_or_obsolete()
@@ -195,11 +218,14 @@ class ThreadWorkers:
             self._unfinished += 1
 
     def _start_thread(self) -> None:
-        thread = threading.Thread(target=self._run, name=f'ws4redis-worker-{len(self._threads) + 1}', daemon=True)
+        thread = threading.Thread(
+            target=self._run, name=f'ws4redis-worker-{len(self._threads) + 1}', daemon=True
+        )
         try:
             thread.start()
         except RuntimeError as exc:
-            # In a process that ends none can be started any more, from Python 3.12 on: those that there are do the rest.
+            # In a process that ends none can be started any more, from Python 3.12 on: those that
+            # there are do the rest.
             if not self._threads:
                 raise
             logger.info('%s threads do what a further one would: %s', len(self._threads), exc)
@@ -217,7 +243,9 @@ class ThreadWorkers:
             self._calls.put(None)
 
     def join(self, timeout: float) -> bool:
-        """Stop, and wait until the threads have ended, at most so many seconds; whether they have."""
+        """Stop, and wait until the threads have ended, at most so many seconds; whether they
+        have.
+        """
         self.stop()
         deadline = time.monotonic() + timeout
         for thread in self._threads:
@@ -241,16 +269,21 @@ class ThreadWorkers:
 
 
 def finish_spawned() -> None:
-    """Run the greenlets that a job of this thread has spawned, until they are done or their time is over."""
+    """Run the greenlets that a job of this thread has spawned, until they are done or their time
+    is over.
+    """
     hub = _hub()
     if hub is None or hub.join(timeout=SPAWNED_TIME):
         return
     for name in _kill(spawned_greenlets()):
-        logger.error('%s was spawned by a subscriber and is not done after %s s: killed', name, SPAWNED_TIME)
+        logger.error(
+            '%s was spawned by a subscriber and is not done after %s s: killed', name, SPAWNED_TIME
+        )
 
 
 def run_spawned(others: Collection[Any] = ()) -> list[str]:
-    """Run the greenlets of this thread that are ready, and those that they make ready, without waiting.
+    """Run the greenlets of this thread that are ready, and those that they make ready, without
+    waiting.
 
     Args:
         others: greenlets that may stay, since they were there before.
@@ -272,8 +305,13 @@ def spawned_greenlets() -> list[Any]:
         return []
     from gevent import Greenlet
 
-    # The type, since isinstance() looks through weak proxies, of which some are dead, and wakes lazy objects: a user's row.
-    return [item for item in gc.get_objects() if issubclass(type(item), Greenlet) and item.parent is hub and not item.dead]
+    # The type, since isinstance() looks through weak proxies, of which some are dead, and wakes
+    # lazy objects: a user's row.
+    return [
+        item
+        for item in gc.get_objects()
+        if issubclass(type(item), Greenlet) and item.parent is hub and not item.dead
+    ]
 
 
 def _hub() -> Any:

@@ -12,23 +12,30 @@ __all__ = ['WebsocketDispatcher', 'get_wsgi_application']
 
 
 class WebsocketDispatcher:
-    """A WSGI application that hands requests below WEBSOCKET_URL to the websockets and the rest to Django.
+    """A WSGI application that hands requests below WEBSOCKET_URL to the websockets and the rest to
+    Django.
 
     Args:
         django: Django's application.
         websockets: None makes a WebsocketWSGIServer.
     """
 
-    def __init__(self, django: Callable[..., Iterable[bytes]], websockets: WebsocketWSGIServer | None = None) -> None:
+    def __init__(
+        self, django: Callable[..., Iterable[bytes]], websockets: WebsocketWSGIServer | None = None
+    ) -> None:
         self.django = django
         self.websockets = websockets or WebsocketWSGIServer()
 
-    def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+    def __call__(
+        self, environ: dict[str, Any], start_response: Callable[..., Any]
+    ) -> Iterable[bytes]:
         if environ.get('PATH_INFO', '').startswith(settings.WEBSOCKET_URL):
             return self.websockets(environ, start_response)
         return self.django(environ, start_response)
 
 
 def get_wsgi_application() -> WebsocketDispatcher:
-    """The application of a site whose one process serves both; name it in WSGI_APPLICATION or give it to the server."""
+    """The application of a site whose one process serves both; name it in WSGI_APPLICATION or
+    give it to the server.
+    """
     return WebsocketDispatcher(get_django_application())

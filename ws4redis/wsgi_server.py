@@ -1,4 +1,6 @@
-"""WebsocketWSGIServer: a request becomes a websocket: handshake, access, takeover, loop; nothing else happens here."""
+"""WebsocketWSGIServer: a request becomes a websocket: handshake, access, takeover, loop; nothing
+else happens here.
+"""
 
 import logging
 from collections.abc import Callable, Iterable
@@ -17,7 +19,12 @@ from ws4redis.redis_client import serve_websockets
 from ws4redis.subscriber import facility_of, subscriber_class
 from ws4redis.subscription import Subscription
 from ws4redis.takeover import end_request, start_closing
-from ws4redis.workers import close_database_connections, method, needs_persisted, overrides_parse_response
+from ws4redis.workers import (
+    close_database_connections,
+    method,
+    needs_persisted,
+    overrides_parse_response,
+)
 
 __all__ = ['Host', 'WebsocketWSGIServer', 'Wire']
 
@@ -34,12 +41,15 @@ class Wire(Protocol):
         """Take it away from the server.
 
         Returns:
-            What open() gets as transport, and the bytes that the server has read behind the request's head.
+            What open() gets as transport, and the bytes that the server has read behind the
+            request's head.
         """
 
 
 class Host(Protocol):
-    """What drives websockets: the loop of this process, or the broker of a test. Called in the server's own thread."""
+    """What drives websockets: the loop of this process, or the broker of a test. Called in the
+    server's own thread.
+    """
 
     @property
     def connection(self) -> 'redis.Redis':
@@ -58,7 +68,13 @@ class Host(Protocol):
         """Let it listen, and wait for the acknowledgement; redis.ConnectionError if none comes."""
 
     def open(
-        self, recipient: Recipient, transport: Any, head: bytes, rest: bytes, persisted: bool, descriptor: int | None
+        self,
+        recipient: Recipient,
+        transport: Any,
+        head: bytes,
+        rest: bytes,
+        persisted: bool,
+        descriptor: int | None,
     ) -> None:
         """The handshake has succeeded; descriptor is that of a subscriber that serves itself."""
 
@@ -69,7 +85,9 @@ class Host(Protocol):
         """Count a refusal."""
 
     def raise_in_test(self, refusal: HandshakeError) -> None:
-        """What refused the handshake, with its cause: a test's broker raises what the site's code raised."""
+        """What refused the handshake, with its cause: a test's broker raises what the site's
+        code raised.
+        """
 
     @property
     def websockets(self) -> Iterable[Any]:
@@ -82,11 +100,14 @@ class WebsocketWSGIServer:
     Nothing is made, and Redis is not asked, before the first handshake.
 
     Args:
-        redis_connection: a redis.Redis for the subscribers; None takes the one of WS4REDIS_CONNECTION.
+        redis_connection: a redis.Redis for the subscribers; None takes the one of
+            WS4REDIS_CONNECTION.
         host: what drives the websockets; None takes the loop of this process.
     """
 
-    def __init__(self, redis_connection: 'redis.Redis | None' = None, host: Host | None = None) -> None:
+    def __init__(
+        self, redis_connection: 'redis.Redis | None' = None, host: Host | None = None
+    ) -> None:
         self._redis_connection = redis_connection
         self._host = host
         serve_websockets()
@@ -139,25 +160,43 @@ class WebsocketWSGIServer:
         access.process_request(request)
 
     def process_subscriptions(self, request: Any) -> tuple[list[str], bool]:
-        """The channels that the query string asks for, and whether it asks for the echo of own messages.
+        """The channels that the query string asks for, and whether it asks for the echo of own
+        messages.
 
-        Unknown names are logged, but for those with a value, as in `room=9`: these are for the site's own code.
+        Unknown names are logged, but for those with a value, as in `room=9`: these are for the
+        site's own code.
         """
         channels, echo, unknown = access.requested_channels(request.GET, self.possible_channels)
         parameters = {name.lower() for name, value in request.GET.items() if value}
-        unknown = [name for name in unknown if name not in parameters or name.startswith(('subscribe', 'publish'))]
+        unknown = [
+            name
+            for name in unknown
+            if name not in parameters or name.startswith(('subscribe', 'publish'))
+        ]
         if unknown:
-            logger.warning('%r asks for unknown names, which are ignored: %s', request.path_info, ', '.join(map(repr, unknown)))
+            logger.warning(
+                '%r asks for unknown names, which are ignored: %s',
+                request.path_info,
+                ', '.join(map(repr, unknown)),
+            )
         return channels, echo
 
-    def upgrade_websocket(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> handshake.Accepted:
+    def upgrade_websocket(
+        self, environ: dict[str, Any], start_response: Callable[..., Any]
+    ) -> handshake.Accepted:
         """The 101 that this request gets; it leaves once the connection is ours."""
         accepted: handshake.Accepted | None = environ.get(ACCEPTED)
-        return accepted if accepted is not None and accepted.answers(environ) else handshake.accept(environ)
+        return (
+            accepted
+            if accepted is not None and accepted.answers(environ)
+            else handshake.accept(environ)
+        )
 
     # The whole way
 
-    def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+    def __call__(
+        self, environ: dict[str, Any], start_response: Callable[..., Any]
+    ) -> Iterable[bytes]:
         host = self.host
         try:
             self._serve(host, environ, start_response)
@@ -166,7 +205,12 @@ class WebsocketWSGIServer:
             if refusal is not exc:
                 refusal.__cause__ = exc
             host.refused()
-            logger.warning('refused %r with %s: %s', environ.get('PATH_INFO', ''), refusal.status, refusal.reason)
+            logger.warning(
+                'refused %r with %s: %s',
+                environ.get('PATH_INFO', ''),
+                refusal.status,
+                refusal.reason,
+            )
             host.raise_in_test(refusal)
             status, headers, body = handshake.refusal(refusal)
             start_closing(environ, start_response, status, headers)
@@ -178,7 +222,9 @@ class WebsocketWSGIServer:
     def _close_connections(self) -> None:
         close_database_connections()
 
-    def _serve(self, host: Host, environ: dict[str, Any], start_response: Callable[..., Any]) -> None:
+    def _serve(
+        self, host: Host, environ: dict[str, Any], start_response: Callable[..., Any]
+    ) -> None:
         self.assure_protocol_requirements(environ)
         wire = host.find_wire(environ, start_response)
         host.admit()
@@ -187,7 +233,11 @@ class WebsocketWSGIServer:
         access.check_origin(request)
         self.process_request(request)
         channels, echo = self._channels(request)
-        who, limits, name = access.describe(request, channels), current_limits(), repr(facility_of(request))
+        who, limits, name = (
+            access.describe(request, channels),
+            current_limits(),
+            repr(facility_of(request)),
+        )
         named = access.names_for_log(who, getattr(request, 'user', None), channels)
         # Made before the recipient, which would stay for ever if this failed.
         subscriber = self._make_subscriber(host)
@@ -210,11 +260,15 @@ class WebsocketWSGIServer:
 
     def _check_facility(self, request: Any) -> None:
         if not request.path_info.startswith(settings.WEBSOCKET_URL):
-            raise HandshakeError('Not found', reason=f'the path is not below {settings.WEBSOCKET_URL!r}', status=404)
+            raise HandshakeError(
+                'Not found', reason=f'the path is not below {settings.WEBSOCKET_URL!r}', status=404
+            )
         size = len(facility_of(request).encode('utf-8', 'surrogateescape'))
         limit = settings.WS4REDIS_MAX_FACILITY
         if size > limit:
-            raise HandshakeError('Facility too long', reason=f'facility has {size} bytes, limit is {limit}')
+            raise HandshakeError(
+                'Facility too long', reason=f'facility has {size} bytes, limit is {limit}'
+            )
 
     def _channels(self, request: Any) -> tuple[list[str], bool]:
         try:
@@ -233,7 +287,9 @@ class WebsocketWSGIServer:
         except Exception as exc:
             raise access.refused(exc, 'WS4REDIS_SUBSCRIBER') from exc
 
-    def _subscribe(self, host: Host, recipient: Recipient, request: Any, channels: list[str]) -> None:
+    def _subscribe(
+        self, host: Host, recipient: Recipient, request: Any, channels: list[str]
+    ) -> None:
         subscriber = recipient.subscriber
         subscriber._origin = recipient.origin
         method(subscriber, 'set_pubsub_channels')(request, channels)

@@ -1,1 +1,3 @@
-"""The smallest site with websockets: sessions, users, and one view that tells what the process is doing."""
+"""The smallest site with websockets: sessions, users, and one view that tells what the process
+is doing.
+"""

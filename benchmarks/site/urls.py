@@ -17,7 +17,9 @@ def status(request: HttpRequest) -> JsonResponse:
 
 def greenlets(request: HttpRequest) -> JsonResponse:
     """The greenlets of this process; apart from status(), since looking for them costs memory."""
-    found: list[Any] = [item for item in gc.get_objects() if isinstance(item, greenlet) and not item.dead]
+    found: list[Any] = [
+        item for item in gc.get_objects() if isinstance(item, greenlet) and not item.dead
+    ]
     return JsonResponse({'greenlets': len(found)})
 
 

@@ -1,1 +1,3 @@
-"""The suites that benchmarks.testing runs: one scenario, in this package's test kit and in Channels'."""
+"""The suites that benchmarks.testing runs: one scenario, in this package's test kit and in
+Channels'.
+"""

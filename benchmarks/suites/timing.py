@@ -1,4 +1,6 @@
-"""A pytest plugin, the same for all suites: runs a test many times, and writes down what each time took."""
+"""A pytest plugin, the same for all suites: runs a test many times, and writes down what each
+time took.
+"""
 
 import json
 import time
@@ -46,4 +48,6 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     options = session.config.option
     times = session.config.stash[_TIMES][int(options.warm_up) :]
     if exitstatus == 0:
-        Path(options.times).write_text(json.dumps([list(sums) for sums in zip(*times, strict=True)]), 'utf-8')
+        Path(options.times).write_text(
+            json.dumps([list(sums) for sums in zip(*times, strict=True)]), 'utf-8'
+        )

@@ -19,7 +19,9 @@ class MessageForm(forms.Form):
         sender: the user who fills it in.
     """
 
-    message = forms.CharField(max_length=1000, widget=forms.TextInput(attrs={'autocomplete': 'off'}))
+    message = forms.CharField(
+        max_length=1000, widget=forms.TextInput(attrs={'autocomplete': 'off'})
+    )
 
     def __init__(self, data: QueryDict | None = None, *, sender: User | AnonymousUser) -> None:
         super().__init__(data, auto_id='form-%s')
@@ -40,7 +42,9 @@ class BroadcastForm(MessageForm):
 class UserForm(MessageForm):
     """To one user, in all browsers where this user listens."""
 
-    user = forms.ModelChoiceField(User.objects.filter(is_active=True).order_by('username'), to_field_name='username')
+    user = forms.ModelChoiceField(
+        User.objects.filter(is_active=True).order_by('username'), to_field_name='username'
+    )
     field_order = ['user', 'message']
 
     def audience(self) -> dict[str, Any]:

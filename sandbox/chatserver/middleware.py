@@ -9,8 +9,12 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 __all__ = ['RedisIsAway', 'content_security_policy']
 
 
-def content_security_policy(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
-    """Middleware that adds the header: the client works under one that allows neither code nor style inside the pages."""
+def content_security_policy(
+    get_response: Callable[[HttpRequest], HttpResponse],
+) -> Callable[[HttpRequest], HttpResponse]:
+    """Middleware that adds the header: the client works under one that allows neither code nor
+    style inside the pages.
+    """
 
     def respond(request: HttpRequest) -> HttpResponse:
         response = get_response(request)
@@ -21,7 +25,8 @@ def content_security_policy(get_response: Callable[[HttpRequest], HttpResponse])
         # Some browsers do not take a websocket to the page's own host for 'self'.
         response.headers.setdefault(
             'Content-Security-Policy',
-            f"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self' ws://{host} "
+            f"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
+            f"connect-src 'self' ws://{host} "
             f"wss://{host}; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
         )
         return response

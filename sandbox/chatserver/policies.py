@@ -17,17 +17,21 @@ FACILITIES_OF_VIEWS = ('board', 'load', 'operations', 'persist', 'progress')
 
 
 def allowed_channels(request: HttpRequest, channels: Iterable[str]) -> list[str]:
-    """Give what was asked for; outside the open facility only logged-in users publish, and on the tour's nobody but views.
+    """Give what was asked for; outside the open facility only logged-in users publish, and on the
+    tour's nobody but views.
 
     Args:
         request: the handshake, with its session and user.
-        channels: the names asked for in the query string, such as 'subscribe-user' and 'publish-broadcast'.
+        channels: the names asked for in the query string, such as 'subscribe-user' and
+            'publish-broadcast'.
 
     Raises:
         PermissionDenied: a stranger asks for the orders.
     """
     facility = facility_of(request)
-    if facility not in FACILITIES_OF_VIEWS and (facility == OPEN_FACILITY or request.user.is_authenticated):
+    if facility not in FACILITIES_OF_VIEWS and (
+        facility == OPEN_FACILITY or request.user.is_authenticated
+    ):
         return list(channels)
     if facility == FACILITY_OF_USERS:
         raise PermissionDenied('orders are for those who have logged in')

@@ -5,7 +5,8 @@ from pathlib import Path
 
 SANDBOX_DIR = Path(__file__).resolve().parent.parent
 
-# Anybody can read this key here, so whatever it signs can be forged: a real site keeps its own out of the repository.
+# Anybody can read this key here, so whatever it signs can be forged: a real site keeps its own out
+# of the repository.
 SECRET_KEY = 'insecure-sandbox-key-for-development-only'
 DEBUG = True
 ALLOWED_HOSTS: list[str] = []
@@ -65,7 +66,8 @@ TIME_ZONE = 'UTC'
 STATIC_URL = '/static/'
 
 WEBSOCKET_URL = '/ws/'
-# memory:// needs no Redis and belongs to one process: enough for runserver. REDIS_URL=redis://localhost:6379/0 takes Redis.
+# memory:// needs no Redis and belongs to one process: enough for runserver.
+# REDIS_URL=redis://localhost:6379/0 takes Redis.
 WS4REDIS_CONNECTION = os.environ.get('REDIS_URL', 'memory://')
 WS4REDIS_HEARTBEAT = '--heartbeat--'
 WS4REDIS_EXPIRE = 3600
@@ -74,7 +76,8 @@ WS4REDIS_ALLOWED_CHANNELS = 'chatserver.policies.allowed_channels'
 # The board has two users in one page; without that, the visitor's session needs no callback.
 WS4REDIS_PROCESS_REQUEST = 'tour.panes.process_request'
 
-# Seconds between two figures of the operations page (None: no figures), and between two words of the long task.
+# Seconds between two figures of the operations page (None: no figures), and between two words of
+# the long task.
 TOUR_TICK: float | None = 1.0
 TOUR_PROGRESS_PAUSE = 0.5
 

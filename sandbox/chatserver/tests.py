@@ -1,4 +1,6 @@
-"""The pages, the accounts and the policy, without a browser: `python sandbox/manage.py test chatserver`."""
+"""The pages, the accounts and the policy, without a browser:
+`python sandbox/manage.py test chatserver`.
+"""
 
 from io import BytesIO, StringIO
 from wsgiref.handlers import SimpleHandler
@@ -35,7 +37,9 @@ def published(request: HttpRequest, facility: str, audience: str) -> bytes | Non
 
 
 # Made to be quick where the default hasher is made to be slow.
-fast_passwords = override_settings(PASSWORD_HASHERS=['django.contrib.auth.hashers.MD5PasswordHasher'])
+fast_passwords = override_settings(
+    PASSWORD_HASHERS=['django.contrib.auth.hashers.MD5PasswordHasher']
+)
 
 
 @fast_passwords
@@ -75,10 +79,17 @@ class PagesTest(TestCase):
 
     def test_page_tells_its_script_where_to_connect(self) -> None:
         page = self.client.get('/broadcast/')
-        self.assertContains(page, 'data-uri="ws://testserver/ws/lobby?subscribe-broadcast&amp;publish-broadcast&amp;echo"')
-        self.assertContains(page, '{"uri": "ws://testserver/ws/", "heartbeat_msg": "--heartbeat--"}')
+        self.assertContains(
+            page,
+            'data-uri="ws://testserver/ws/lobby?subscribe-broadcast&amp;publish-broadcast&amp;echo"',
+        )
+        self.assertContains(
+            page, '{"uri": "ws://testserver/ws/", "heartbeat_msg": "--heartbeat--"}'
+        )
         self.log_in('john')
-        self.assertContains(self.client.get('/orders/'), 'data-uri="ws://testserver/ws/orders?subscribe-tenant"')
+        self.assertContains(
+            self.client.get('/orders/'), 'data-uri="ws://testserver/ws/orders?subscribe-tenant"'
+        )
 
     def test_broadcast_form_publishes_to_everybody(self) -> None:
         response = self.client.post('/broadcast/', {'message': 'hello lobby'})
@@ -90,13 +101,17 @@ class PagesTest(TestCase):
         response = self.client.post('/user/', {'user': 'mary', 'message': 'hello mary'})
         self.assertEqual(response.status_code, 204)
         self.assertIsNone(published(response.wsgi_request, 'user-chat', 'any'))
-        self.assertEqual(published(self.request_of('mary', '/user/'), 'user-chat', 'user'), b'hello mary')
+        self.assertEqual(
+            published(self.request_of('mary', '/user/'), 'user-chat', 'user'), b'hello mary'
+        )
 
     def test_group_form_publishes_to_the_members(self) -> None:
         self.log_in('john')
         response = self.client.post('/group/', {'group': 'chatters', 'message': 'hello chatters'})
         self.assertEqual(response.status_code, 204)
-        self.assertEqual(published(self.request_of('mary', '/group/'), 'group-chat', 'group'), b'hello chatters')
+        self.assertEqual(
+            published(self.request_of('mary', '/group/'), 'group-chat', 'group'), b'hello chatters'
+        )
 
     def test_group_form_refuses_a_group_of_others(self) -> None:
         Group.objects.create(name='strangers')
@@ -108,9 +123,13 @@ class PagesTest(TestCase):
         self.log_in('john')
         response = self.client.post('/session/', {'message': 'hello windows'})
         self.assertEqual(response.status_code, 204)
-        self.assertEqual(published(response.wsgi_request, 'session-chat', 'session'), b'hello windows')
+        self.assertEqual(
+            published(response.wsgi_request, 'session-chat', 'session'), b'hello windows'
+        )
         self.client.logout()
-        self.assertIsNone(published(self.request_of('john', '/session/'), 'session-chat', 'session'))
+        self.assertIsNone(
+            published(self.request_of('john', '/session/'), 'session-chat', 'session')
+        )
 
     def test_empty_message_is_not_published(self) -> None:
         response = self.client.post('/broadcast/', {'message': ' '})
@@ -126,9 +145,15 @@ class LoadUsersTest(TestCase):
         before = list(User.objects.values())
         call_command('load_users', verbosity=0)
         self.assertEqual(list(User.objects.values()), before)
-        self.assertEqual([user.get_username() for user in User.objects.order_by('pk')], ['john', 'mary'])
-        members = Group.objects.order_by('name', 'user__username').values_list('name', 'user__username')
-        self.assertEqual(list(members), [('chatters', 'john'), ('chatters', 'mary'), ('moderators', 'mary')])
+        self.assertEqual(
+            [user.get_username() for user in User.objects.order_by('pk')], ['john', 'mary']
+        )
+        members = Group.objects.order_by('name', 'user__username').values_list(
+            'name', 'user__username'
+        )
+        self.assertEqual(
+            list(members), [('chatters', 'john'), ('chatters', 'mary'), ('moderators', 'mary')]
+        )
 
     def test_it_sets_back_a_changed_password(self) -> None:
         call_command('load_users', verbosity=0)

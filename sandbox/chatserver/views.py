@@ -12,7 +12,14 @@ from ws4redis.publisher import RedisPublisher
 from .forms import BroadcastForm, GroupForm, MessageForm, SessionForm, UserForm
 from .policies import OPEN_FACILITY
 
-__all__ = ['BroadcastChatView', 'ChatView', 'ChatsView', 'GroupChatView', 'SessionChatView', 'UserChatView']
+__all__ = [
+    'BroadcastChatView',
+    'ChatView',
+    'ChatsView',
+    'GroupChatView',
+    'SessionChatView',
+    'UserChatView',
+]
 
 
 class ChatsView(TemplateView):
@@ -33,7 +40,9 @@ class ChatView(View):
         return self.render_page(request, self.form_class(sender=request.user))
 
     def post(self, request: HttpRequest) -> HttpResponse:
-        """Publish what the form holds; 204 leaves the browser, and its websocket, where they are."""
+        """Publish what the form holds; 204 leaves the browser, and its websocket, where they
+        are.
+        """
         form = self.form_class(request.POST, sender=request.user)
         if not form.is_valid():
             return self.render_page(request, form, status=400)
@@ -41,9 +50,16 @@ class ChatView(View):
         publisher.publish_message(form.cleaned_data['message'])
         return HttpResponse(status=204)
 
-    def render_page(self, request: HttpRequest, form: MessageForm, status: int = 200) -> HttpResponse:
+    def render_page(
+        self, request: HttpRequest, form: MessageForm, status: int = 200
+    ) -> HttpResponse:
         """Return the page with this form and with what its websocket asks for."""
-        context = {'form': form, 'facility': self.facility, 'subscribe': self.audience, 'publish': self.audience}
+        context = {
+            'form': form,
+            'facility': self.facility,
+            'subscribe': self.audience,
+            'publish': self.audience,
+        }
         return render(request, f'chatserver/{self.audience}.html', context, status=status)
 
 

@@ -1,1 +1,3 @@
-"""A shop's orders: published on commit, from an asynchronous view and by the browser, on a channel of each tenant."""
+"""A shop's orders: published on commit, from an asynchronous view and by the browser, on a
+channel of each tenant.
+"""

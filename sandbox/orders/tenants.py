@@ -31,7 +31,11 @@ class TenantStore(RedisStore):
     """Knows the channel of a tenant."""
 
     def _get_message_channels(
-        self, request: Any = None, facility: str | None = None, tenant: str | None = None, **audiences: Any
+        self,
+        request: Any = None,
+        facility: str | None = None,
+        tenant: str | None = None,
+        **audiences: Any,
     ) -> list[str]:
         channels = super()._get_message_channels(request, facility, **audiences)
         if tenant:
@@ -58,7 +62,9 @@ class TenantSubscriber(RedisSubscriber, TenantStore):
                 self._subscription.subscribe(name)
 
     def publish_message(self, message: Any, expire: float | None = None) -> None:
-        """A browser's message: on the orders' facility a command, anywhere else a message like any other."""
+        """A browser's message: on the orders' facility a command, anywhere else a message like
+        any other.
+        """
         if self._facility != FACILITY:
             super().publish_message(message, expire)
             return
@@ -69,7 +75,8 @@ class TenantSubscriber(RedisSubscriber, TenantStore):
             announce(order)
 
     def _ready(self, message: str | bytes) -> Order | None:
-        # Whatever a browser sends may be anything: of this tenant's orders alone, and only what is known.
+        # Whatever a browser sends may be anything: of this tenant's orders alone, and only what is
+        # known.
         try:
             number = json.loads(message)['ready']
             order = Order.objects.select_related('customer').get(pk=number, tenant=self._tenant)

@@ -25,7 +25,9 @@ class OrdersView(LoginRequiredMixin, View):
         return self.render_page(request, OrderForm())
 
     def post(self, request: HttpRequest) -> HttpResponse:
-        """Store the order and tell it when it is stored: nobody may hear of an order that is then rolled back."""
+        """Store the order and tell it when it is stored: nobody may hear of an order that is
+        then rolled back.
+        """
         form = OrderForm(request.POST)
         if not form.is_valid():
             return self.render_page(request, form, status=400)
@@ -39,7 +41,13 @@ class OrdersView(LoginRequiredMixin, View):
     def render_page(self, request: HttpRequest, form: OrderForm, status: int = 200) -> HttpResponse:
         """Return the page with this form and with what its websocket asks for."""
         orders = Order.objects.filter(tenant=tenant_of(request)).select_related('customer')
-        context = {'form': form, 'orders': orders, 'facility': FACILITY, 'subscribe': 'tenant', 'publish': ''}
+        context = {
+            'form': form,
+            'orders': orders,
+            'facility': FACILITY,
+            'subscribe': 'tenant',
+            'publish': '',
+        }
         return render(request, 'orders/orders.html', context, status=status)
 
 
@@ -47,7 +55,9 @@ class OrdersView(LoginRequiredMixin, View):
 @require_POST
 async def ready(request: HttpRequest, pk: int) -> HttpResponse:
     """The order is ready; an asynchronous view, which awaits both the database and Redis."""
-    order = await aget_object_or_404(Order.objects.select_related('customer'), pk=pk, tenant=tenant_of(request))
+    order = await aget_object_or_404(
+        Order.objects.select_related('customer'), pk=pk, tenant=tenant_of(request)
+    )
     order.state = State.READY
     await order.asave(update_fields=['state'])
     await aannounce(order)

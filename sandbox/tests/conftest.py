@@ -23,5 +23,7 @@ def john(db):
 def mary(db):
     """In the groups chatters and moderators."""
     user = User.objects.create_user('mary')
-    user.groups.add(*(Group.objects.get_or_create(name=name)[0] for name in ('chatters', 'moderators')))
+    user.groups.add(
+        *(Group.objects.get_or_create(name=name)[0] for name in ('chatters', 'moderators'))
+    )
     return user

@@ -11,13 +11,20 @@ LISTEN = 'subscribe-broadcast&subscribe-user&subscribe-group&subscribe-session'
 
 @pytest.fixture
 def panes(client, ws4redis, john, mary):
-    """The websockets of both panes, as the page opens them: the visitor's cookie, and the name of the pane."""
+    """The websockets of both panes, as the page opens them: the visitor's cookie, and the name
+    of the pane.
+    """
     client.get('/')
-    return {name: ws4redis.connect(f'/ws/board?{LISTEN}&pane={name}', client=client, name=name) for name in ('john', 'mary')}
+    return {
+        name: ws4redis.connect(f'/ws/board?{LISTEN}&pane={name}', client=client, name=name)
+        for name in ('john', 'mary')
+    }
 
 
 def send(client, pane, audience, to='', text='hello'):
-    return client.post('/board/send/', {'pane': pane, 'audience': audience, 'to': to, 'text': text, 'number': 7})
+    return client.post(
+        '/board/send/', {'pane': pane, 'audience': audience, 'to': to, 'text': text, 'number': 7}
+    )
 
 
 def told(websocket):
@@ -28,7 +35,12 @@ def told(websocket):
 def test_broadcast_reaches_both_panes_with_the_number_that_was_sent(client, panes):
     send(client, 'john', 'broadcast')
     for pane in panes.values():
-        assert pane.receive_json() == {'audience': 'broadcast', 'from': 'john', 'text': 'hello', 'number': 7}
+        assert pane.receive_json() == {
+            'audience': 'broadcast',
+            'from': 'john',
+            'text': 'hello',
+            'number': 7,
+        }
 
 
 @pytest.mark.parametrize(
@@ -77,10 +89,14 @@ def test_pane_is_nobody_outside_the_board(client, ws4redis, panes):
 
 
 @pytest.mark.parametrize('facility', ['board', 'load', 'operations', 'persist', 'progress'])
-def test_views_alone_publish_what_the_pages_of_the_tour_show(client, ws4redis, panes, john, facility):
+def test_views_alone_publish_what_the_pages_of_the_tour_show(
+    client, ws4redis, panes, john, facility
+):
     client.force_login(john)
     for pane in ('', '&pane=john'):
-        page = ws4redis.connect(f'/ws/{facility}?subscribe-broadcast&publish-broadcast{pane}', client=client)
+        page = ws4redis.connect(
+            f'/ws/{facility}?subscribe-broadcast&publish-broadcast{pane}', client=client
+        )
         page.send('{"audience": "broadcast", "from": "mary", "text": "not hers"}')
     ws4redis.assert_nothing_published()
 

@@ -8,7 +8,14 @@ def test_tick_reaches_the_pages_that_are_open(ws4redis):
     page = ws4redis.connect('operations', subscribe='broadcast')
     tick()
     told = page.receive_json()
-    assert {'pid', 'websockets', 'pending_bytes', 'messages_from_redis', 'messages_sent', 'redis_gaps'} <= told.keys()
+    assert {
+        'pid',
+        'websockets',
+        'pending_bytes',
+        'messages_from_redis',
+        'messages_sent',
+        'redis_gaps',
+    } <= told.keys()
     assert told['latency'] >= 0
 
 

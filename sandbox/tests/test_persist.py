@@ -32,7 +32,11 @@ def test_page_is_told_key_value_and_remaining_seconds(client, ws4redis, db):
     assert json.loads(state['value']) == {'text': 'tea'}
     assert state['seconds'] == pytest.approx(45, abs=1)
     ws4redis.advance(45)
-    assert client.get('/persist/state/').json() == {'key': 'broadcast:persist', 'value': None, 'seconds': 0}
+    assert client.get('/persist/state/').json() == {
+        'key': 'broadcast:persist',
+        'value': None,
+        'seconds': 0,
+    }
 
 
 def test_value_that_is_no_text_is_shown_all_the_same(client, ws4redis, db):
@@ -40,7 +44,9 @@ def test_value_that_is_no_text_is_shown_all_the_same(client, ws4redis, db):
     assert client.get('/persist/state/').json()['value'] == '\ufffdtea'
 
 
-@pytest.mark.parametrize('wrong', [{'seconds': 0}, {'seconds': 601}, {'seconds': 'soon'}, {'text': ''}], ids=str)
+@pytest.mark.parametrize(
+    'wrong', [{'seconds': 0}, {'seconds': 601}, {'seconds': 'soon'}, {'text': ''}], ids=str
+)
 def test_what_is_not_valid_is_not_published(client, ws4redis, db, wrong):
     assert client.post('/persist/keep/', {'text': 'tea', 'seconds': 20, **wrong}).status_code == 400
     ws4redis.assert_nothing_published()

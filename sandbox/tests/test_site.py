@@ -1,6 +1,7 @@
 """How a site tests its websockets: an example to copy.
 
-The fixture ws4redis, a Broker, comes with the package. It stands for Redis, for the websocket loop and for the browsers:
+The fixture ws4redis, a Broker, comes with the package. It stands for Redis, for the websocket loop
+and for the browsers:
 
     pytest                      Redis in memory: no server, no socket, no waiting
     pytest --ws4redis=server    the same tests on a redis-server, which the run starts by itself
@@ -15,7 +16,13 @@ from django.test import Client
 from orders.models import Order
 from orders.tenants import TenantSubscriber, announce
 
-from ws4redis.testing import Broker, FakeRedisPublisher, FakeWebSocket, HandshakeRejected, subscriber_contract
+from ws4redis.testing import (
+    Broker,
+    FakeRedisPublisher,
+    FakeWebSocket,
+    HandshakeRejected,
+    subscriber_contract,
+)
 
 
 @pytest.fixture
@@ -78,11 +85,13 @@ def test_form_that_is_not_valid_publishes_nothing(client, ws4redis):
 # On commit
 
 
-def test_order_is_announced_when_it_is_stored(client, ws4redis, john, django_capture_on_commit_callbacks):
+def test_order_is_announced_when_it_is_stored(
+    client, ws4redis, john, django_capture_on_commit_callbacks
+):
     client.force_login(john)
     page = ws4redis.connect('orders', subscribe='user', client=client)
-    # Each test runs in a transaction that is rolled back, so nothing is ever committed: this fixture of pytest-django stands
-    # for the commit.
+    # Each test runs in a transaction that is rolled back, so nothing is ever committed: this
+    # fixture of pytest-django stands for the commit.
     with django_capture_on_commit_callbacks(execute=True):
         client.post('/orders/', {'item': 'tea'})
     assert page.receive_json() == {'order': Order.objects.get().pk, 'item': 'tea', 'state': 'new'}
@@ -116,7 +125,9 @@ def test_last_order_waits_five_minutes_for_those_who_come_later(ws4redis, john, 
     assert ws4redis.ttl(facility='orders', users=[john]) == pytest.approx(300, abs=1)
     # Time passes at once.
     ws4redis.advance(299)
-    ws4redis.connect('orders', subscribe='user', user=john).assert_received(json_contains={'item': 'tea'})
+    ws4redis.connect('orders', subscribe='user', user=john).assert_received(
+        json_contains={'item': 'tea'}
+    )
     ws4redis.advance(1)
     assert ws4redis.persisted(facility='orders', users=[john]) is None
     ws4redis.connect('orders', subscribe='user', user=john).assert_nothing_received()
@@ -148,7 +159,9 @@ def test_pages_of_the_site_get_their_own_messages_back(client, ws4redis):
 
 def visit(ws4redis, host, user):
     """The page of the orders at another host; a browser sends the page's own origin with it."""
-    return ws4redis.connect('orders', subscribe='tenant', user=user, headers={'Host': host}, origin=f'http://{host}')
+    return ws4redis.connect(
+        'orders', subscribe='tenant', user=user, headers={'Host': host}, origin=f'http://{host}'
+    )
 
 
 def test_each_tenant_hears_of_its_own_orders(ws4redis, settings, john, mary):
@@ -187,7 +200,9 @@ def test_browser_cannot_touch_the_orders_of_another_tenant(ws4redis, john, mary)
 
 def test_override_alone(ws4redis, tea):
     # Without a browser: the test calls the methods itself.
-    subscriber = ws4redis.make_subscriber(TenantSubscriber, facility='orders', channels=['subscribe-tenant'])
+    subscriber = ws4redis.make_subscriber(
+        TenantSubscriber, facility='orders', channels=['subscribe-tenant']
+    )
     announce(tea)
     websocket = FakeWebSocket()
     subscriber.send_persisted_messages(websocket)
@@ -196,7 +211,8 @@ def test_override_alone(ws4redis, tea):
 
 @pytest.mark.parametrize('case', subscriber_contract(TenantSubscriber), ids=str)
 def test_override_keeps_to_the_contract(case, ws4redis, db):
-    # A dozen rules that every subscriber keeps to: nothing lost, nothing twice, nothing to somebody who may not have it.
+    # A dozen rules that every subscriber keeps to: nothing lost, nothing twice, nothing to somebody
+    # who may not have it.
     case(ws4redis)
 
 
@@ -216,11 +232,15 @@ def test_strangers_only_listen_outside_the_lobby(ws4redis, db):
     page = ws4redis.connect('group-chat', subscribe='broadcast', publish='broadcast')
     page.send('let me in')
     ws4redis.assert_nothing_published()
-    assert ws4redis.connect('lobby', subscribe='broadcast', publish='broadcast').channels == ['broadcast:lobby']
+    assert ws4redis.connect('lobby', subscribe='broadcast', publish='broadcast').channels == [
+        'broadcast:lobby'
+    ]
 
 
 def test_page_of_another_site_is_refused(ws4redis):
-    with pytest.raises(HandshakeRejected, match="'https://evil.example' is not that of host 'testserver'"):
+    with pytest.raises(
+        HandshakeRejected, match="'https://evil.example' is not that of host 'testserver'"
+    ):
         ws4redis.connect('lobby', subscribe='broadcast', origin='https://evil.example')
 
 
@@ -228,7 +248,9 @@ def test_logout_closes_the_pages_of_this_browser(ws4redis, john):
     here, there = Client(), Client()
     for browser in (here, there):
         browser.force_login(john)
-    pages = [ws4redis.connect('orders', subscribe='user', client=browser) for browser in (here, there)]
+    pages = [
+        ws4redis.connect('orders', subscribe='user', client=browser) for browser in (here, there)
+    ]
     here.post('/accounts/logout/')
     pages[0].assert_closed(1008)
     assert pages[1].open
@@ -240,7 +262,8 @@ def test_logout_closes_the_pages_of_this_browser(ws4redis, john):
 def test_page_survives_an_outage(client, ws4redis):
     page = ws4redis.connect('lobby', subscribe='broadcast')
     with ws4redis.outage():
-        # The view's publisher has raised redis.ConnectionError, of which the site's middleware makes an answer.
+        # The view's publisher has raised redis.ConnectionError, of which the site's middleware
+        # makes an answer.
         assert client.post('/broadcast/', {'message': 'not sent'}).status_code == 503
     assert page.open
     client.post('/broadcast/', {'message': 'sent'})

@@ -20,7 +20,9 @@ AUDIENCES = ('broadcast', 'user', 'group', 'session')
 
 
 class SendForm(forms.Form):
-    """What a tile sends. The number comes back with the message, so that the page can tell how long it was on its way."""
+    """What a tile sends. The number comes back with the message, so that the page can tell how
+    long it was on its way.
+    """
 
     pane = forms.ChoiceField(choices=[(name, name) for name in PANES])
     audience = forms.ChoiceField(choices=[(name, name) for name in AUDIENCES])
@@ -36,7 +38,10 @@ def board(request: HttpRequest) -> HttpResponse:
     except User.DoesNotExist:
         return render(request, 'tour/no_users.html', status=503)
     panes = [{'name': name, 'groups': list(_groups(name))} for name in PANES]
-    choices = {'user': PANES, 'group': list(Group.objects.order_by('name').values_list('name', flat=True))}
+    choices = {
+        'user': PANES,
+        'group': list(Group.objects.order_by('name').values_list('name', flat=True)),
+    }
     tiles = [
         {'audience': audience, 'title': title, 'who': who, 'choices': choices.get(audience)}
         for audience, title, who in (
@@ -71,7 +76,9 @@ def send(request: HttpRequest) -> HttpResponse:
         'number': sent['number'],
     })  # fmt: skip
     try:
-        publisher = RedisPublisher(facility=FACILITY, **_audience(sent['audience'], sent['to'], sender))
+        publisher = RedisPublisher(
+            facility=FACILITY, **_audience(sent['audience'], sent['to'], sender)
+        )
     except ChannelNameError as exc:
         return JsonResponse({'errors': {'to': [f'There is no such {exc.kind}.']}}, status=400)
     publisher.publish_message(message, expire=0)

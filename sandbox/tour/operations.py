@@ -1,4 +1,6 @@
-"""Operations: the loop's own figures, pushed through the loop itself, and what a page sees when Redis goes away."""
+"""Operations: the loop's own figures, pushed through the loop itself, and what a page sees when
+Redis goes away.
+"""
 
 import json
 import logging
@@ -41,7 +43,13 @@ logger = logging.getLogger('ws4redis.sandbox')
 def operations(request: HttpRequest) -> HttpResponse:
     """The page; from its first visitor on, this process publishes its figures."""
     _ticker.begin()
-    context = {'charts': CHARTS, 'facility': FACILITY, 'load': LOAD, 'burst': BURST, 'may': _may_take_away()}
+    context = {
+        'charts': CHARTS,
+        'facility': FACILITY,
+        'load': LOAD,
+        'burst': BURST,
+        'may': _may_take_away(),
+    }
     return render(request, 'tour/operations.html', context)
 
 
@@ -56,7 +64,9 @@ def figures() -> dict[str, Any]:
 
 def tick() -> None:
     """Publish the figures of now."""
-    RedisPublisher(facility=FACILITY, broadcast=True).publish_message(json.dumps(figures()), expire=0)
+    RedisPublisher(facility=FACILITY, broadcast=True).publish_message(
+        json.dumps(figures()), expire=0
+    )
 
 
 class Ticker:
@@ -69,7 +79,9 @@ class Ticker:
     def begin(self) -> None:
         """Have it tick, once in TOUR_TICK seconds; None for never."""
         with self._lock:
-            if settings.TOUR_TICK is not None and (self._thread is None or not self._thread.is_alive()):
+            if settings.TOUR_TICK is not None and (
+                self._thread is None or not self._thread.is_alive()
+            ):
                 self._thread = threading.Thread(target=self._run, name='tour-ticker', daemon=True)
                 self._thread.start()
 

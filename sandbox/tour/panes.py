@@ -1,4 +1,6 @@
-"""Two users in one page: each pane of the board has a session of its own, and its websocket says which pane it is of."""
+"""Two users in one page: each pane of the board has a session of its own, and its websocket says
+which pane it is of.
+"""
 
 from typing import Any
 
@@ -48,7 +50,8 @@ def leave(request: HttpRequest, name: str) -> None:
 
 
 def process_request(request: Any) -> None:
-    """Who opens a websocket (WS4REDIS_PROCESS_REQUEST): the visitor, or with `?pane=john` the one in that pane.
+    """Who opens a websocket (WS4REDIS_PROCESS_REQUEST): the visitor, or with `?pane=john` the one
+    in that pane.
 
     Nobody has given a password for a pane, so it counts on the board alone.
     """

@@ -20,12 +20,16 @@ class KeepForm(forms.Form):
     """A message and how long it lives."""
 
     text = forms.CharField(label='Message', max_length=200, initial='the kettle is on')
-    seconds = forms.IntegerField(label='Lifetime in seconds', min_value=1, max_value=600, initial=20)
+    seconds = forms.IntegerField(
+        label='Lifetime in seconds', min_value=1, max_value=600, initial=20
+    )
 
 
 def persist(request: HttpRequest) -> HttpResponse:
     """The page."""
-    return render(request, 'tour/persist.html', {'form': KeepForm(auto_id='keep-%s'), 'facility': FACILITY})
+    return render(
+        request, 'tour/persist.html', {'form': KeepForm(auto_id='keep-%s'), 'facility': FACILITY}
+    )
 
 
 @require_POST
@@ -35,13 +39,17 @@ def keep(request: HttpRequest) -> HttpResponse:
     if not form.is_valid():
         return JsonResponse({'errors': form.errors}, status=400)
     message = json.dumps({'text': form.cleaned_data['text']})
-    RedisPublisher(facility=FACILITY, broadcast=True).publish_message(message, expire=form.cleaned_data['seconds'])
+    RedisPublisher(facility=FACILITY, broadcast=True).publish_message(
+        message, expire=form.cleaned_data['seconds']
+    )
     return HttpResponse(status=204)
 
 
 @require_GET
 def state(request: HttpRequest) -> HttpResponse:
-    """What Redis has of it now: channel and key share a name, and the value is the raw message, which may be no text."""
+    """What Redis has of it now: channel and key share a name, and the value is the raw message,
+    which may be no text.
+    """
     key = f'broadcast:{FACILITY}'
     client = redis.Redis(connection_pool=publisher.redis_connection_pool)
     value, left = client.get(key), client.pttl(key)

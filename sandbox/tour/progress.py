@@ -1,7 +1,9 @@
-"""A long task that a view starts: it publishes how far it is, and the page shows it, after a reload too.
+"""A long task that a view starts: it publishes how far it is, and the page shows it, after a reload
+too.
 
-Each message is persisted for two minutes, so a page that is loaded again gets the last one at once. A task that fails says
-so; one that is killed can say nothing, so each message says when the next is due.
+Each message is persisted for two minutes, so a page that is loaded again gets the last one at once.
+A task that fails says so; one that is killed can say nothing, so each message says when the next is
+due.
 """
 
 import json
@@ -41,7 +43,9 @@ def progress(request: HttpRequest) -> HttpResponse:
 
 @require_POST
 def start(request: HttpRequest) -> HttpResponse:
-    """Start the task and answer at once; with a Redis server it may be a process of its own, as a worker's would."""
+    """Start the task and answer at once; with a Redis server it may be a process of its own, as
+    a worker's would.
+    """
     if not request.session.session_key:
         request.session.create()
     session = str(request.session.session_key)
@@ -51,13 +55,16 @@ def start(request: HttpRequest) -> HttpResponse:
     if _has_redis() and 'process' in request.POST:
         _start_process(session, fails)
     else:
-        threading.Thread(target=work, args=(session,), kwargs={'fails': fails}, name='tour-progress', daemon=True).start()
+        threading.Thread(
+            target=work, args=(session,), kwargs={'fails': fails}, name='tour-progress', daemon=True
+        ).start()
     return HttpResponse(status=202)
 
 
 def _start_process(session: str, fails: bool) -> None:
     command = [sys.executable, str(MANAGE), 'work', *(['--fails'] if fails else [])]
-    # It outlives this server. The key is a secret, and everybody on the machine may read a command line.
+    # It outlives this server. The key is a secret, and everybody on the machine may read a command
+    # line.
     process = subprocess.Popen(command, stdin=subprocess.PIPE, text=True, start_new_session=True)
     assert process.stdin is not None
     with process.stdin as stdin:
@@ -70,8 +77,16 @@ def _has_redis() -> bool:
 
 
 def _tell(session: str, state: str, percent: float, error: str = '') -> None:
-    told = {'state': state, 'percent': percent, 'error': error, 'at': time.time(), 'next': settings.TOUR_PROGRESS_PAUSE}
-    RedisPublisher(facility=FACILITY, sessions=[session]).publish_message(json.dumps(told), expire=KEPT)
+    told = {
+        'state': state,
+        'percent': percent,
+        'error': error,
+        'at': time.time(),
+        'next': settings.TOUR_PROGRESS_PAUSE,
+    }
+    RedisPublisher(facility=FACILITY, sessions=[session]).publish_message(
+        json.dumps(told), expire=KEPT
+    )
 
 
 def work(session: str, *, fails: bool = False) -> None:

@@ -43,24 +43,33 @@ def key(user):
     return request.session.session_key
 
 User.objects.create_user('eve')
-print(json.dumps({{user.username: [key(user) for _ in range({LOGINS})] for user in User.objects.all()}}))
+keys = {{user.username: [key(user) for _ in range({LOGINS})] for user in User.objects.all()}}
+print(json.dumps(keys))
 """
 """Makes somebody beside john and mary, and logs all of them in; tells the session keys."""
 
 
 @pytest.fixture(scope='package')
 def browser() -> Iterator[Browser]:
-    """One for all tests of this directory; it ends with them, since other tests cannot use Django's database meanwhile."""
+    """One for all tests of this directory; it ends with them, since other tests cannot use
+    Django's database meanwhile.
+    """
     require('chromium', find_chromium(), 'put chromium on PATH (Debian: apt-get install chromium)')
     require('chromium', find_spec('playwright'), 'pip install playwright, as the extra dev does')
-    require('chromium', find_spec('axe_playwright_python'), 'pip install axe-playwright-python, as the extra dev does')
+    require(
+        'chromium',
+        find_spec('axe_playwright_python'),
+        'pip install axe-playwright-python, as the extra dev does',
+    )
     with chromium() as launched:
         yield launched
 
 
 @dataclass(frozen=True)
 class Template:
-    """A database file with john, mary and eve, to be copied, and keys of sessions in which they are logged in."""
+    """A database file with john, mary and eve, to be copied, and keys of sessions in which they
+    are logged in.
+    """
 
     path: Path
     logins: dict[str, list[str]]
@@ -69,7 +78,9 @@ class Template:
         """The sandbox on a copy."""
         return Sandbox(Path(shutil.copy(self.path, directory / 'db.sqlite3')), redis_url)
 
-    def serve(self, directory: Path, redis_url: str | None = None) -> AbstractContextManager[SandboxServer]:
+    def serve(
+        self, directory: Path, redis_url: str | None = None
+    ) -> AbstractContextManager[SandboxServer]:
         """A server of the sandbox on a copy."""
         logins = {name: list(keys) for name, keys in self.logins.items()}
         return self.sandbox(directory, redis_url).serve(directory / 'log', logins)
@@ -82,18 +93,27 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Template:
     sandbox = Sandbox(path)
     sandbox.manage('migrate')
     sandbox.manage('load_users')
-    return Template(path, json.loads(sandbox.manage('shell', '--verbosity', '0', '--command', PEOPLE).splitlines()[-1]))
+    return Template(
+        path,
+        json.loads(
+            sandbox.manage('shell', '--verbosity', '0', '--command', PEOPLE).splitlines()[-1]
+        ),
+    )
 
 
 @pytest.fixture(scope='module')
-def server(browser: Browser, template: Template, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SandboxServer]:
+def server(
+    browser: Browser, template: Template, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[SandboxServer]:
     """The sandbox on memory://, for the tests of one module."""
     with template.serve(tmp_path_factory.mktemp('server')) as server:
         yield server
 
 
 @pytest.fixture
-def redis_server(browser: Browser, template: Template, redis_process: RedisProcess, tmp_path: Path) -> Iterator[SandboxServer]:
+def redis_server(
+    browser: Browser, template: Template, redis_process: RedisProcess, tmp_path: Path
+) -> Iterator[SandboxServer]:
     """The sandbox on a Redis of its own, for one test, which may end it."""
     with template.serve(tmp_path, redis_process.url) as server:
         yield server

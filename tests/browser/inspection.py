@@ -15,13 +15,17 @@ SCHEMES = (('light', None), ('dark', ['color-contrast']))
 """With the rules that are asked: None for all; in the dark nothing but the colours is another."""
 
 RUN = """async (rules) => {
-    const {violations} = await axe.run({resultTypes: ['violations'], ...(rules ? {runOnly: rules} : {})});
-    return violations.flatMap(({id, nodes}) => nodes.map((node) => `${id}: ${node.target.join(' ')}: ${node.failureSummary}`));
+    const only = rules ? {runOnly: rules} : {};
+    const {violations} = await axe.run({resultTypes: ['violations'], ...only});
+    const found = (id, node) => `${id}: ${node.target.join(' ')}: ${node.failureSummary}`;
+    return violations.flatMap(({id, nodes}) => nodes.map((node) => found(id, node)));
 }"""
 
 
 def inspect(page: Page) -> None:
-    """Expect that axe-core finds no violation in the page as it is now, and that nothing sticks out of it."""
+    """Expect that axe-core finds no violation in the page as it is now, and that nothing sticks
+    out of it.
+    """
     from axe_playwright_python.sync_playwright import Axe
 
     page.evaluate(Axe().axe_script)
@@ -30,11 +34,15 @@ def inspect(page: Page) -> None:
     page.emulate_media(reduced_motion='reduce')
     for width in (NARROWEST, *WIDTHS):
         page.set_viewport_size({'width': width, 'height': 800})
-        beyond = page.evaluate('document.documentElement.scrollWidth - document.documentElement.clientWidth')
+        beyond = page.evaluate(
+            'document.documentElement.scrollWidth - document.documentElement.clientWidth'
+        )
         if beyond > 0:
             found.append(f'at {width}: {beyond} pixels stick out')
         for scheme, rules in SCHEMES if width in WIDTHS else ():
             page.emulate_media(color_scheme=scheme)
-            found += [f'at {width}, {scheme}: {violation}' for violation in page.evaluate(RUN, rules)]
+            found += [
+                f'at {width}, {scheme}: {violation}' for violation in page.evaluate(RUN, rules)
+            ]
     if found:
         raise AssertionError('\n'.join([page.url, *found]))

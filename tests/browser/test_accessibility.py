@@ -1,4 +1,6 @@
-"""Every page for everybody: axe-core finds nothing, in light and dark, and a telephone's screen is wide enough."""
+"""Every page for everybody: axe-core finds nothing, in light and dark, and a telephone's screen
+is wide enough.
+"""
 
 from __future__ import annotations
 
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 LONG = 'Donaudampfschifffahrtselektrizitätenhauptbetriebswerkbauunterbeamtengesellschaft'
 """A word that no telephone has room for."""
 
+
 @pytest.mark.parametrize('path', ['/accounts/login/', '/chats/', '/tests/'])
 def test_page_without_websockets(visitor: Visitor, path: str) -> None:
     inspect(visitor.open(path))
@@ -26,7 +29,11 @@ def test_page_without_websockets(visitor: Visitor, path: str) -> None:
 
 def test_board_with_messages_an_error_and_a_pane_that_is_logged_out(visitor: Visitor) -> None:
     page = visitor.open('/', websockets=2)
-    for audience, text in (('broadcast', LONG), ('group', 'anyone for lunch?'), ('session', 'a note ' * 20)):
+    for audience, text in (
+        ('broadcast', LONG),
+        ('group', 'anyone for lunch?'),
+        ('session', 'a note ' * 20),
+    ):
         tile = page.locator(f'.pane[data-name=john] .tile[data-audience={audience}]')
         tile.get_by_role('textbox').fill(text)
         tile.get_by_role('button', name='Send').click()
@@ -56,13 +63,24 @@ def test_persist_with_a_message_a_latecomer_and_an_error(visitor: Visitor) -> No
 
 @pytest.mark.parametrize('state', ['running', 'done', 'failed', 'dead'])
 def test_progress_in_each_state(
-    redis_server: SandboxServer, redis_process: RedisProcess, arrive: Callable[..., Visitor], state: str
+    redis_server: SandboxServer,
+    redis_process: RedisProcess,
+    arrive: Callable[..., Visitor],
+    state: str,
 ) -> None:
     visitor = arrive(redis_server).log_in('john')
-    [key] = [cookie['value'] for cookie in visitor.context.cookies() if cookie['name'] == 'sessionid']
+    [key] = [
+        cookie['value'] for cookie in visitor.context.cookies() if cookie['name'] == 'sessionid'
+    ]
     # A dead one is what is left of one that ran; this one gives its next word in an hour.
     at, following = (time.time() - 100, 0.5) if state == 'dead' else (time.time(), 3600)
-    said = {'state': 'running' if state == 'dead' else state, 'percent': 45, 'error': LONG, 'at': at, 'next': following}
+    said = {
+        'state': 'running' if state == 'dead' else state,
+        'percent': 45,
+        'error': LONG,
+        'at': at,
+        'next': following,
+    }
     client = redis_process.client()
     client.set(f'session:{key}:progress', json.dumps(said), ex=60)
     client.close()
@@ -88,7 +106,9 @@ def test_login_that_is_wrong(visitor: Visitor) -> None:
 
 
 @pytest.mark.parametrize('path', ['/broadcast/', '/user/', '/group/', '/session/'])
-def test_chat_with_messages(arrive: Callable[..., Visitor], server: SandboxServer, path: str) -> None:
+def test_chat_with_messages(
+    arrive: Callable[..., Visitor], server: SandboxServer, path: str
+) -> None:
     page = arrive(server).log_in('mary').open(path, websockets=1)
     page.get_by_role('region', name='Send over the websocket').get_by_label('Message').fill(LONG)
     page.get_by_role('button', name='Send').click()
@@ -96,7 +116,9 @@ def test_chat_with_messages(arrive: Callable[..., Visitor], server: SandboxServe
     inspect(page)
 
 
-def test_orders_that_are_new_and_ready(arrive: Callable[..., Visitor], server: SandboxServer) -> None:
+def test_orders_that_are_new_and_ready(
+    arrive: Callable[..., Visitor], server: SandboxServer
+) -> None:
     page = arrive(server).log_in('mary').open('/orders/', websockets=1)
     for item in ('tea', 'a' * 60):
         page.get_by_label('Item').fill(item)

@@ -48,7 +48,9 @@ def send(page: Page, pane: str, audience: str, text: str, to: str = '') -> None:
 
 
 def closing(page: Page) -> None:
-    """Send to all, and wait until both panes have it: whatever was sent before has arrived by then."""
+    """Send to all, and wait until both panes have it: whatever was sent before has arrived by
+    then.
+    """
     send(page, 'mary', 'broadcast', 'that was all')
     for pane in PANES:
         expect(messages(page, pane, 'broadcast').last).to_contain_text('that was all')
@@ -57,7 +59,11 @@ def closing(page: Page) -> None:
 def where(page: Page, text: str) -> set[tuple[str, str]]:
     """The tiles that show a text."""
     tiles = [(pane, audience) for pane in PANES for audience in AUDIENCES]
-    return {(pane, audience) for pane, audience in tiles if text in tile(page, pane, audience).get_by_role('log').inner_text()}
+    return {
+        (pane, audience)
+        for pane, audience in tiles
+        if text in tile(page, pane, audience).get_by_role('log').inner_text()
+    }
 
 
 def test_message_reaches_its_tiles_in_both_panes_and_no_other(visitor: Visitor) -> None:
@@ -74,7 +80,9 @@ def test_round_trip_is_shown_behind_the_message(visitor: Visitor) -> None:
     page = visitor.open('/', websockets=2)
     send(page, 'john', 'broadcast', 'how long')
     for pane in PANES:
-        expect(messages(page, pane, 'broadcast').last).to_have_text(re.compile(r'^john how long \d+(\.\d)? ms$'))
+        expect(messages(page, pane, 'broadcast').last).to_have_text(
+            re.compile(r'^john how long \d+(\.\d)? ms$')
+        )
 
 
 def test_second_visitor_gets_what_is_for_all_and_for_the_users(
@@ -92,7 +100,9 @@ def test_second_visitor_gets_what_is_for_all_and_for_the_users(
 
 
 @pytest.mark.parametrize('left', PANES)
-def test_pane_that_logs_out_is_closed_by_the_server_and_does_not_come_back(visitor: Visitor, left: str) -> None:
+def test_pane_that_logs_out_is_closed_by_the_server_and_does_not_come_back(
+    visitor: Visitor, left: str
+) -> None:
     [other] = set(PANES) - {left}
     page = visitor.context.new_page()
     page.clock.install()
@@ -104,7 +114,8 @@ def test_pane_that_logs_out_is_closed_by_the_server_and_does_not_come_back(visit
     expect(states[left]).to_have_text('Closed by the server')
     expect(page.get_by_text('Logged out. Load the page again to log in.')).to_be_visible()
 
-    # Past the time of a first attempt to come back, and before a pane that hears nothing meanwhile gives up.
+    # Past the time of a first attempt to come back, and before a pane that hears nothing meanwhile
+    # gives up.
     page.clock.run_for('00:10')
     send(page, other, 'broadcast', 'still here')
     expect(messages(page, other, 'broadcast')).to_have_count(1)
@@ -147,8 +158,12 @@ def test_message_is_text_and_never_markup(visitor: Visitor) -> None:
 
 def test_server_that_fails_is_told_beside_the_form(visitor: Visitor) -> None:
     page = visitor.open('/', websockets=2)
-    visitor.context.route('**/board/send/', lambda route: route.fulfill(status=500, body='<h1>Server Error</h1>'))
+    visitor.context.route(
+        '**/board/send/', lambda route: route.fulfill(status=500, body='<h1>Server Error</h1>')
+    )
     visitor.asks_for('status of 500')
     send(page, 'john', 'broadcast', 'hello')
-    expect(tile(page, 'john', 'broadcast').locator('output')).to_have_text('The server answered 500.')
+    expect(tile(page, 'john', 'broadcast').locator('output')).to_have_text(
+        'The server answered 500.'
+    )
     expect(tile(page, 'john', 'broadcast').get_by_role('textbox')).to_have_value('hello')

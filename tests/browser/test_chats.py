@@ -37,8 +37,13 @@ def post(page: Page, text: str, **choices: str) -> None:
     expect(page.locator('#outcome')).to_have_text('Published.')
 
 
-def test_everybody_talks_to_everybody_without_logging_in(visitor: Visitor, arrive: Arrive, server: SandboxServer) -> None:
-    here, there = visitor.open('/broadcast/', websockets=1), arrive(server).open('/broadcast/', websockets=1)
+def test_everybody_talks_to_everybody_without_logging_in(
+    visitor: Visitor, arrive: Arrive, server: SandboxServer
+) -> None:
+    here, there = (
+        visitor.open('/broadcast/', websockets=1),
+        arrive(server).open('/broadcast/', websockets=1),
+    )
     say(here, 'good morning')
     expect(messages(here)).to_have_text(['good morning'])
     expect(messages(there)).to_have_text(['good morning'])
@@ -49,8 +54,13 @@ def test_everybody_talks_to_everybody_without_logging_in(visitor: Visitor, arriv
     expect(messages(arrive(server).open('/broadcast/', websockets=1))).to_have_text(['and to you'])
 
 
-def test_message_to_a_user_stays_from_the_page_of_a_third(arrive: Arrive, server: SandboxServer) -> None:
-    pages = {name: arrive(server).log_in(name).open('/user/', websockets=1) for name in ('john', 'mary', 'eve')}
+def test_message_to_a_user_stays_from_the_page_of_a_third(
+    arrive: Arrive, server: SandboxServer
+) -> None:
+    pages = {
+        name: arrive(server).log_in(name).open('/user/', websockets=1)
+        for name in ('john', 'mary', 'eve')
+    }
     post(pages['john'], 'for mary', user='mary')
     expect(messages(pages['mary'])).to_have_text(['for mary'])
     # Later messages to the same websockets: what was published before them would be there.
@@ -64,8 +74,13 @@ def test_message_to_a_user_stays_from_the_page_of_a_third(arrive: Arrive, server
         expect(messages(pages[name])).to_have_text([f'for {name}', 'that was all'])
 
 
-def test_group_hears_its_members_and_nobody_else_does(arrive: Arrive, server: SandboxServer) -> None:
-    pages = {name: arrive(server).log_in(name).open('/group/', websockets=1) for name in ('john', 'mary', 'eve')}
+def test_group_hears_its_members_and_nobody_else_does(
+    arrive: Arrive, server: SandboxServer
+) -> None:
+    pages = {
+        name: arrive(server).log_in(name).open('/group/', websockets=1)
+        for name in ('john', 'mary', 'eve')
+    }
     post(pages['mary'], 'moderators only', group='moderators')
     post(pages['mary'], 'all of us', group='chatters')
     expect(messages(pages['mary'])).to_have_text(['moderators only', 'all of us'])
@@ -103,7 +118,9 @@ def test_stranger_is_asked_to_log_in_and_led_back(visitor: Visitor) -> None:
     expect(page.get_by_role('heading', level=1)).to_have_text('User chat')
 
 
-def test_logging_out_in_one_tab_closes_the_websockets_of_the_others(arrive: Arrive, server: SandboxServer) -> None:
+def test_logging_out_in_one_tab_closes_the_websockets_of_the_others(
+    arrive: Arrive, server: SandboxServer
+) -> None:
     john, mary = arrive(server).log_in('john'), arrive(server).log_in('mary')
     page, session = (john.open(path, websockets=1) for path in ('/user/', '/session/'))
     hers = mary.open('/user/', websockets=1)
@@ -111,7 +128,9 @@ def test_logging_out_in_one_tab_closes_the_websockets_of_the_others(arrive: Arri
     tab.get_by_role('button', name='Log out').click()
     expect(tab.get_by_role('link', name='Log in')).to_be_visible()
     for closed in (page, session):
-        expect(closed.locator('#state')).to_have_text('Closed by the server: you may no longer use this chat.')
+        expect(closed.locator('#state')).to_have_text(
+            'Closed by the server: you may no longer use this chat.'
+        )
         expect(closed.get_by_role('button', name='Send')).to_be_disabled()
     # What is posted all the same is answered by the page that asks to log in.
     form = page.get_by_role('region', name='Send through a Django view')
@@ -139,12 +158,17 @@ def test_what_is_written_while_the_server_answers_stays(visitor: Visitor) -> Non
     chat, board = visitor.open('/broadcast/', websockets=1), visitor.open('/', websockets=2)
     form = chat.get_by_role('region', name='Send through a Django view')
     tile = board.locator('.pane[data-name=john] .tile[data-audience=broadcast]')
-    for sending, message, button in ((form, form.get_by_label('Message'), 'Post'), (tile, tile.get_by_role('textbox'), 'Send')):
+    for sending, message, button in (
+        (form, form.get_by_label('Message'), 'Post'),
+        (tile, tile.get_by_role('textbox'), 'Send'),
+    ):
         message.fill('the first')
         with visitor.context.expect_event('request', lambda request: request.method == 'POST'):
             sending.get_by_role('button', name=button).click()
         message.fill('the second')
-        with visitor.context.expect_event('requestfinished', lambda request: request.method == 'POST'):
+        with visitor.context.expect_event(
+            'requestfinished', lambda request: request.method == 'POST'
+        ):
             held.pop().continue_()
     expect(chat.locator('#outcome')).to_have_text('Published.')
     expect(form.get_by_label('Message')).to_have_value('the second')

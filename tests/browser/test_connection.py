@@ -1,4 +1,6 @@
-"""What becomes of a page's websocket: offline and back, a server that is started again, callbacks that throw."""
+"""What becomes of a page's websocket: offline and back, a server that is started again,
+callbacks that throw.
+"""
 
 from __future__ import annotations
 
@@ -73,12 +75,16 @@ def test_callback_that_throws_stops_nothing(visitor: Visitor) -> None:
         window.throwing = WS4Redis.subscribe('lobby', {subscribe: 'broadcast', receive_message() {
             throw new Error('the callback of the test');
         }});
-        throwing.on('message', (data) => { throw new Error('the callback of the test, once more'); });
+        throwing.on('message', (data) => {
+            throw new Error('the callback of the test, once more');
+        });
         throwing.on('message', (data) => heard.push(data));
     }""")
     page.wait_for_function('() => throwing.state === "open"')
     for text in ('one', 'two'):
-        page.get_by_role('region', name='Send over the websocket').get_by_label('Message').fill(text)
+        page.get_by_role('region', name='Send over the websocket').get_by_label('Message').fill(
+            text
+        )
         page.get_by_role('button', name='Send').click()
         page.wait_for_function('text => heard.at(-1) === text', arg=text)
     # A message from before may have been kept.

@@ -18,10 +18,13 @@ FOCUSED = """(operable) => {
     return {
         at: [...document.querySelectorAll(operable)].indexOf(focused),
         outlined: outlineStyle === 'solid' && parseFloat(outlineWidth) >= 3,
-        seen: width > 10 && height > 10 && top >= 5 && left >= 5 && bottom <= innerHeight - 5 && right <= innerWidth - 5,
+        seen: width > 10 && height > 10 && top >= 5 && left >= 5
+            && bottom <= innerHeight - 5 && right <= innerWidth - 5,
     };
 }"""
-"""Which of what can be operated has the focus, and whether it and its outline, five pixels wide, are to be seen."""
+"""Which of what can be operated has the focus, and whether it and its outline, five pixels wide,
+are to be seen.
+"""
 
 MOST = 60
 """More than there is to press Tab for."""
@@ -31,7 +34,9 @@ def tab_to(page: Page, label: str, *, back: bool = False) -> None:
     """Press Tab until the element with this label, or text, has the focus."""
     for _ in range(MOST):
         page.keyboard.press('Shift+Tab' if back else 'Tab')
-        names = page.evaluate('[...document.activeElement.labels ?? []].map((one) => one.textContent)')
+        names = page.evaluate(
+            '[...document.activeElement.labels ?? []].map((one) => one.textContent)'
+        )
         if label in (names or [page.evaluate('document.activeElement.textContent')]):
             return
     raise AssertionError(f'the focus never comes to {label}')
@@ -54,7 +59,9 @@ def test_first_link_skips_to_the_content(visitor: Visitor) -> None:
     expect(skip).to_be_in_viewport()
     page.keyboard.press('Enter')
     page.keyboard.press('Tab')
-    assert page.evaluate('(first) => document.activeElement === document.querySelector(first)', f'main {OPERABLE}')
+    assert page.evaluate(
+        '(first) => document.activeElement === document.querySelector(first)', f'main {OPERABLE}'
+    )
 
 
 def test_board_is_used_with_tab_enter_and_arrows_alone(visitor: Visitor) -> None:
@@ -72,7 +79,9 @@ def test_board_is_used_with_tab_enter_and_arrows_alone(visitor: Visitor) -> None
     page.keyboard.type('to myself')
     page.keyboard.press('Tab')
     page.keyboard.press('Space')
-    expect(page.locator('.pane[data-name=john] .tile[data-audience=user] li')).to_contain_text(['to myself'])
+    expect(page.locator('.pane[data-name=john] .tile[data-audience=user] li')).to_contain_text(
+        ['to myself']
+    )
 
     tab_to(page, 'Log john out')
     page.keyboard.press('Enter')

@@ -31,7 +31,10 @@ def drawn(page: Page) -> Page:
 def ticks(page: Page, figures: int) -> None:
     """Wait until the charts have so many figures more."""
     wanted = len(charted(page, 'in')) + figures
-    page.wait_for_function('n => JSON.parse(document.querySelector("[data-chart=in]").dataset.values).length >= n', arg=wanted)
+    page.wait_for_function(
+        'n => JSON.parse(document.querySelector("[data-chart=in]").dataset.values).length >= n',
+        arg=wanted,
+    )
 
 
 def test_charts_add_up_to_what_was_published(visitor: Visitor) -> None:
@@ -53,7 +56,9 @@ def test_charts_add_up_to_what_was_published(visitor: Visitor) -> None:
         assert drawing is not None and len(drawing.split(' ')) == len(charted(page, chart))
 
 
-def test_websockets_of_all_pages_are_counted(visitor: Visitor, arrive: Callable[..., Visitor], server: SandboxServer) -> None:
+def test_websockets_of_all_pages_are_counted(
+    visitor: Visitor, arrive: Callable[..., Visitor], server: SandboxServer
+) -> None:
     page = visitor.open('/operations/', websockets=1)
     board = arrive(server).open('/', websockets=2)
     figure(page, 'websockets', 4)
@@ -83,10 +88,14 @@ def test_redis_goes_away_and_comes_back_and_websockets_stay_open(visitor: Visito
     figure(page, 'gaps', 1)
     expect(page.locator('#silence')).to_be_empty()
     expect(board.locator('.state[data-state=open]')).to_have_count(2)
-    assert len(visitor.websockets) == opened_before and not any(one.is_closed() for one in visitor.websockets)
+    assert len(visitor.websockets) == opened_before and not any(
+        one.is_closed() for one in visitor.websockets
+    )
 
 
-def test_charts_stop_with_the_loop_and_begin_again_with_it(redis_server: SandboxServer, arrive: Callable[..., Visitor]) -> None:
+def test_charts_stop_with_the_loop_and_begin_again_with_it(
+    redis_server: SandboxServer, arrive: Callable[..., Visitor]
+) -> None:
     visitor = arrive(redis_server)
     page = drawn(visitor.open('/operations/', websockets=1))
     visitor.asks_for('WebSocket connection to .* failed')

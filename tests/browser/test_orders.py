@@ -20,27 +20,41 @@ def order(page: Page, item: str) -> None:
     expect(page.locator('#outcome')).to_have_text('Published.')
 
 
-def test_order_is_announced_made_ready_and_listed(arrive: Callable[..., Visitor], server: SandboxServer) -> None:
-    john, mary = (arrive(server).log_in(name).open('/orders/', websockets=1) for name in ('john', 'mary'))
+def test_order_is_announced_made_ready_and_listed(
+    arrive: Callable[..., Visitor], server: SandboxServer
+) -> None:
+    john, mary = (
+        arrive(server).log_in(name).open('/orders/', websockets=1) for name in ('john', 'mary')
+    )
     expect(john.get_by_text('Nothing was ordered before this page was loaded.')).to_be_visible()
     order(john, 'tea')
     for page in (john, mary):
-        expect(page.locator('#messages li span')).to_have_text(['{"order": 1, "item": "tea", "state": "new"}'])
+        expect(page.locator('#messages li span')).to_have_text(
+            ['{"order": 1, "item": "tea", "state": "new"}']
+        )
 
     mary.reload()
     mary.get_by_role('button', name='Number 1 is ready').click()
     expect(mary.get_by_text('tea for john is ready (number 1)')).to_be_visible()
-    expect(john.locator('#messages li span').last).to_have_text('{"order": 1, "item": "tea", "state": "ready"}')
+    expect(john.locator('#messages li span').last).to_have_text(
+        '{"order": 1, "item": "tea", "state": "ready"}'
+    )
 
     order(john, 'cake')
-    mary.get_by_role('region', name='Send over the websocket').get_by_label('Message').fill('{"ready": 2}')
+    mary.get_by_role('region', name='Send over the websocket').get_by_label('Message').fill(
+        '{"ready": 2}'
+    )
     mary.get_by_role('button', name='Send').click()
-    expect(john.locator('#messages li span').last).to_have_text('{"order": 2, "item": "cake", "state": "ready"}')
+    expect(john.locator('#messages li span').last).to_have_text(
+        '{"order": 2, "item": "cake", "state": "ready"}'
+    )
     john.reload()
     expect(john.get_by_text('cake for john is ready (number 2)')).to_be_visible()
 
 
-def test_another_host_is_another_tenant(arrive: Callable[..., Visitor], server: SandboxServer) -> None:
+def test_another_host_is_another_tenant(
+    arrive: Callable[..., Visitor], server: SandboxServer
+) -> None:
     here = arrive(server).log_in('john').open('/orders/', websockets=1)
     elsewhere = arrive(server).log_in('mary', host='localhost')
     elsewhere.asks_for(f'elsewhere: (http|ws)://localhost:{server.port}/')

@@ -1,4 +1,6 @@
-"""A long task, as the one sees it who has started it: over a reload, to its end, and when it dies."""
+"""A long task, as the one sees it who has started it: over a reload, to its end, and when it
+dies.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,9 @@ Arrive = Callable[..., Visitor]
 
 def percent(page: Page) -> int:
     """What is written beside the bar, which shows the same."""
-    bar, words = page.evaluate('[document.getElementById("bar").value, document.getElementById("percent").textContent]')
+    bar, words = page.evaluate(
+        '[document.getElementById("bar").value, document.getElementById("percent").textContent]'
+    )
     assert words == f'{bar} %'
     return int(bar)
 
@@ -30,7 +34,9 @@ def started(page: Page, button: str) -> Page:
     return page
 
 
-def test_bar_survives_a_reload_and_says_that_its_task_has_failed(visitor: Visitor, arrive: Arrive, server: SandboxServer) -> None:
+def test_bar_survives_a_reload_and_says_that_its_task_has_failed(
+    visitor: Visitor, arrive: Arrive, server: SandboxServer
+) -> None:
     page = visitor.open('/progress/', websockets=1)
     bystander = arrive(server).open('/progress/', websockets=1)
     started(page, 'Start one that fails')
@@ -40,13 +46,17 @@ def test_bar_survives_a_reload_and_says_that_its_task_has_failed(visitor: Visito
     assert before <= percent(page) < 60
     second = visitor.open('/progress/', websockets=1)
     for tab in (page, second):
-        expect(tab.locator('#words')).to_have_text('The task has failed: the printer is out of paper.')
+        expect(tab.locator('#words')).to_have_text(
+            'The task has failed: the printer is out of paper.'
+        )
         assert percent(tab) == 60
     # It is of this session alone.
     expect(bystander.locator('#words')).to_have_text('Nothing was started yet.')
 
 
-def test_task_dies_with_its_server_unless_it_is_a_process_of_its_own(redis_server: SandboxServer, arrive: Arrive) -> None:
+def test_task_dies_with_its_server_unless_it_is_a_process_of_its_own(
+    redis_server: SandboxServer, arrive: Arrive
+) -> None:
     visitor, other = arrive(redis_server), arrive(redis_server)
     page = visitor.open('/progress/', websockets=1)
     outliving = other.open('/progress/', websockets=1)
@@ -57,10 +67,13 @@ def test_task_dies_with_its_server_unless_it_is_a_process_of_its_own(redis_serve
     redis_server.kill()
     reached = percent(page)
     redis_server.start()
-    # Nobody publishes any more: what another tab shows can only be the last message, which Redis has kept.
+    # Nobody publishes any more: what another tab shows can only be the last message, which Redis
+    # has kept.
     late = visitor.open('/progress/', websockets=1)
     for tab in (page, late):
-        expect(tab.locator('#words')).to_have_text(re.compile(r'^No word from the task since .+: it has died\.$'))
+        expect(tab.locator('#words')).to_have_text(
+            re.compile(r'^No word from the task since .+: it has died\.$')
+        )
         expect(tab.locator('#task')).to_have_attribute('data-task', 'dead')
     opened(page)
     assert percent(late) == percent(page) >= reached > 0

@@ -1,4 +1,6 @@
-"""The visitor that watches a page: whatever goes wrong behind it fails the test, unless the test has asked for it."""
+"""The visitor that watches a page: whatever goes wrong behind it fails the test, unless the test
+has asked for it.
+"""
 
 from __future__ import annotations
 
@@ -33,15 +35,24 @@ def visit(browser: Browser, server: SandboxServer, code: str = '', asked_for: st
     [
         ('console.error("alas")', 'console: alas'),
         ('console.warn("take care")', 'console: take care'),
-        ('new Promise((done) => { addEventListener("error", done); setTimeout(() => { throw new Error("alas"); }); })',
-         'thrown: alas'),
+        (
+            'new Promise((done) => { addEventListener("error", done); '
+            'setTimeout(() => { throw new Error("alas"); }); })',
+            'thrown: alas',
+        ),
         ('fetch("/nowhere/")', 'status of 404'),
-        ('new Promise((done) => { const script = document.createElement("script"); script.src = "http://example.invalid/";'
-         ' script.onerror = done; document.body.append(script); })', 'example.invalid'),
+        (
+            'new Promise((done) => { const script = document.createElement("script"); '
+            'script.src = "http://example.invalid/"; script.onerror = done; '
+            'document.body.append(script); })',
+            'example.invalid',
+        ),
         ('document.body.setAttribute("style", "color: red")', 'Content Security Policy'),
     ],
-)  # fmt: skip
-def test_fault_fails_the_test_unless_it_was_asked_for(browser: Browser, server: SandboxServer, code: str, fault: str) -> None:
+)
+def test_fault_fails_the_test_unless_it_was_asked_for(
+    browser: Browser, server: SandboxServer, code: str, fault: str
+) -> None:
     with pytest.raises(AssertionError, match=fault):
         visit(browser, server, code)
     visit(browser, server, code, asked_for='.')
@@ -52,12 +63,20 @@ def test_page_without_faults_passes(browser: Browser, server: SandboxServer) -> 
 
 
 @pytest.mark.parametrize(
-    ('policy', 'passes'), [(POLICY, True), ('', False), (f"{POLICY}; style-src-attr 'unsafe-inline'", False)]
+    ('policy', 'passes'),
+    [(POLICY, True), ('', False), (f"{POLICY}; style-src-attr 'unsafe-inline'", False)],
 )
-def test_page_without_a_strict_policy_is_a_fault(browser: Browser, server: SandboxServer, policy: str, passes: bool) -> None:
+def test_page_without_a_strict_policy_is_a_fault(
+    browser: Browser, server: SandboxServer, policy: str, passes: bool
+) -> None:
     visitor = Visitor(browser, server)
-    headers = {'Content-Type': 'text/html', **({'Content-Security-Policy': policy} if policy else {})}
-    visitor.context.route('**/page/', lambda route: route.fulfill(body='<title>A page</title>', headers=headers))
+    headers = {
+        'Content-Type': 'text/html',
+        **({'Content-Security-Policy': policy} if policy else {}),
+    }
+    visitor.context.route(
+        '**/page/', lambda route: route.fulfill(body='<title>A page</title>', headers=headers)
+    )
     visitor.open('/page/')
     if passes:
         visitor.leave()

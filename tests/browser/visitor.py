@@ -1,4 +1,6 @@
-"""A person before a browser: what goes wrong behind the page is kept, and the test fails if it did not ask for that."""
+"""A person before a browser: what goes wrong behind the page is kept, and the test fails if it
+did not ask for that.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,15 @@ from urllib.parse import urlsplit
 from tests.servers.processes import GUARD
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, ConsoleMessage, Page, Request, Response, WebError, WebSocket
+    from playwright.sync_api import (
+        Browser,
+        ConsoleMessage,
+        Page,
+        Request,
+        Response,
+        WebError,
+        WebSocket,
+    )
 
     from tests.sandbox import SandboxServer
 
@@ -21,7 +31,9 @@ POLICY = "default-src 'none'; script-src 'self'; style-src 'self'; "
 
 
 def expect(actual: Any) -> Any:
-    """Playwright's expect(); it is imported late, since without Playwright these tests are skipped, not broken."""
+    """Playwright's expect(); it is imported late, since without Playwright these tests are
+    skipped, not broken.
+    """
     from playwright.sync_api import expect as of_playwright
 
     of_playwright.set_options(timeout=GUARD * 1000)
@@ -36,7 +48,9 @@ def opened(page: Page, websockets: int = 1) -> Page:
 
 def charted(page: Page, chart: str) -> list[float]:
     """The figures that a chart of the operations page shows."""
-    values: list[float] = json.loads(page.locator(f'[data-chart={chart}]').get_attribute('data-values') or '[]')
+    values: list[float] = json.loads(
+        page.locator(f'[data-chart={chart}]').get_attribute('data-values') or '[]'
+    )
     return values
 
 
@@ -70,9 +84,13 @@ class Visitor:
         return opened(page, websockets)
 
     def log_in(self, username: str, host: str = '127.0.0.1') -> Visitor:
-        """Have the cookie of a login that is no other visitor's; only a test of the form has to wait for the password's hash."""
+        """Have the cookie of a login that is no other visitor's; only a test of the form has to
+        wait for the password's hash.
+        """
         [key] = [logins.pop() for name, logins in self.server.logins.items() if name == username]
-        self.context.add_cookies([{'name': 'sessionid', 'value': key, 'url': f'http://{host}:{self.server.port}'}])
+        self.context.add_cookies(
+            [{'name': 'sessionid', 'value': key, 'url': f'http://{host}:{self.server.port}'}]
+        )
         return self
 
     def asks_for(self, pattern: str) -> None:
@@ -82,9 +100,17 @@ class Visitor:
     def leave(self) -> None:
         """Close the browser, and fail if something went wrong that was not asked for."""
         self.context.close()
-        left = [fault for fault in self.faults if not any(re.search(asked, fault) for asked in self._asked_for)]
+        left = [
+            fault
+            for fault in self.faults
+            if not any(re.search(asked, fault) for asked in self._asked_for)
+        ]
         if left:
-            raise AssertionError('\n'.join(['behind the page something went wrong that the test did not ask for:', *left]))
+            raise AssertionError(
+                '\n'.join(
+                    ['behind the page something went wrong that the test did not ask for:', *left]
+                )
+            )
 
     def _heard(self, message: ConsoleMessage) -> None:
         if message.type in ('error', 'warning', 'assert'):
@@ -105,7 +131,8 @@ class Visitor:
             self.faults.append(f'elsewhere: {url}')
 
     def _failed(self, request: Request) -> None:
-        # The browser itself gives up what a page that is left, or loaded again, was still waiting for.
+        # The browser itself gives up what a page that is left, or loaded again, was still waiting
+        # for.
         if request.failure != 'net::ERR_ABORTED':
             self.faults.append(f'failed: {request.url}: {request.failure}')
 

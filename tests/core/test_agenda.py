@@ -1,6 +1,5 @@
 """Jobs: one at a time, in order, counted."""
 
-
 import pytest
 from websockets.frames import Opcode
 
@@ -9,6 +8,8 @@ from ws4redis.core.agenda import Outcome
 
 NEWS = b'broadcast:news'
 CHAT = b'broadcast:chat'
+
+
 @pytest.fixture
 def world() -> World:
     return World()

@@ -1,4 +1,6 @@
-"""Audiences become channel names: who counts, what is refused, what a log shows, and Redis' patterns."""
+"""Audiences become channel names: who counts, what is refused, what a log shows, and Redis'
+patterns.
+"""
 
 import re
 import warnings
@@ -35,7 +37,10 @@ KEY = 'k7w9x2mq4v8z1b3n5c6d0f'
 
 
 @pytest.mark.parametrize('kind', KINDS)
-@pytest.mark.parametrize('name', ['john', 'John Doe', 'jörg', '李雷', 'a/b', 'a*b[c]?', '0', ' ', 'é' * 200, '\u2028', '\xa0'])
+@pytest.mark.parametrize(
+    'name',
+    ['john', 'John Doe', 'jörg', '李雷', 'a/b', 'a*b[c]?', '0', ' ', 'é' * 200, '\u2028', '\xa0'],
+)
 def test_an_ordinary_name_makes_a_channel(kind: str, name: str) -> None:
     """Only ':' and control characters are refused; blanks, wildcards and any language are names."""
     assert check_name(kind, name) == name
@@ -187,7 +192,9 @@ def test_a_queryset_is_an_audience() -> None:
     """F20: its rows are the entries."""
     User.objects.create(username='mary')
     User.objects.create(username='john')
-    names = [entry_name('user', entry) for entry in audience_names('user', User.objects.order_by('pk'))]
+    names = [
+        entry_name('user', entry) for entry in audience_names('user', User.objects.order_by('pk'))
+    ]
     assert names == ['mary', 'john']
 
 
@@ -206,14 +213,18 @@ def test_self_stands_beside_other_entries() -> None:
 @pytest.mark.parametrize('kind', KINDS)
 def test_true_means_self_and_is_deprecated(kind: str) -> None:
     """U4, F20."""
-    with pytest.warns(DeprecationWarning, match=rf'^{kind}s=True is deprecated: write {kind}s=\[SELF\]$'):
+    with pytest.warns(
+        DeprecationWarning, match=rf'^{kind}s=True is deprecated: write {kind}s=\[SELF\]$'
+    ):
         assert audience_names(kind, True) == [SELF]
 
 
 @pytest.mark.parametrize('kind', KINDS)
 def test_a_lone_string_is_one_name_and_is_deprecated(kind: str) -> None:
     """U4, F20: one name, not its letters."""
-    with pytest.warns(DeprecationWarning, match=rf"^{kind}s='name' is deprecated: write {kind}s=\['name'\]$"):
+    with pytest.warns(
+        DeprecationWarning, match=rf"^{kind}s='name' is deprecated: write {kind}s=\['name'\]$"
+    ):
         assert audience_names(kind, 'mary') == ['mary']
 
 
@@ -231,11 +242,14 @@ def test_a_list_is_not_deprecated() -> None:
 
 
 @pytest.mark.parametrize(
-    'audience', [7, 0, 1, 1.5, b'mary', bytearray(b'mary'), User(username='mary'), Group(name='x'), object()]
+    'audience',
+    [7, 0, 1, 1.5, b'mary', bytearray(b'mary'), User(username='mary'), Group(name='x'), object()],
 )
 def test_what_is_no_audience_raises_and_says_what_is(audience: object) -> None:
     """F20: a clear error."""
-    with pytest.raises(TypeError, match=r'^groups is \w+: it takes a list of groups or names, SELF among them$'):
+    with pytest.raises(
+        TypeError, match=r'^groups is \w+: it takes a list of groups or names, SELF among them$'
+    ):
         audience_names('group', audience)
 
 
@@ -250,7 +264,9 @@ def test_self_shows_as_self() -> None:
 
 def test_the_four_kinds_of_channels() -> None:
     """U1: the names that other programs use."""
-    assert channel_names('', 'chat', broadcast=True, group=['staff'], user=['mary', 'john'], session=['abc']) == [
+    assert channel_names(
+        '', 'chat', broadcast=True, group=['staff'], user=['mary', 'john'], session=['abc']
+    ) == [
         'broadcast:chat',
         'group:staff:chat',
         'user:mary:chat',
@@ -261,7 +277,10 @@ def test_the_four_kinds_of_channels() -> None:
 
 def test_the_prefix_stands_first() -> None:
     """On every kind."""
-    assert channel_names('shop:', 'chat', broadcast=True, user=['mary']) == ['shop:broadcast:chat', 'shop:user:mary:chat']
+    assert channel_names('shop:', 'chat', broadcast=True, user=['mary']) == [
+        'shop:broadcast:chat',
+        'shop:user:mary:chat',
+    ]
 
 
 def test_a_channel_is_named_once() -> None:
@@ -280,22 +299,33 @@ def test_nobody_has_no_channel() -> None:
 @pytest.mark.parametrize('facility', ['', 'a:b', 'a/b/c', ':', 'broadcast:x', '{facility}', 'é'])
 def test_a_facility_may_be_anything(facility: str) -> None:
     """It stands last, so nothing in it is ambiguous."""
-    assert channel_names('', facility, broadcast=True, user=['mary']) == [f'broadcast:{facility}', f'user:mary:{facility}']
+    assert channel_names('', facility, broadcast=True, user=['mary']) == [
+        f'broadcast:{facility}',
+        f'user:mary:{facility}',
+    ]
 
 
-NAMES = st.text(min_size=1, max_size=6).filter(lambda name: not re.search(r'[:\x00-\x1f\x7f-\x9f]', name))
+NAMES = st.text(min_size=1, max_size=6).filter(
+    lambda name: not re.search(r'[:\x00-\x1f\x7f-\x9f]', name)
+)
 ADDRESSES = st.tuples(st.sampled_from(KINDS), NAMES, st.text(max_size=6))
 
 
 @settings(deadline=None)
 @given(ADDRESSES, ADDRESSES)
 @example(('group', 'staff', 'chat:foo'), ('group', 'staff:chat', 'foo'))
-def test_two_addresses_never_share_a_channel(one: tuple[str, str, str], other: tuple[str, str, str]) -> None:
-    """F13: the channel tells its kind, name and facility apart, for every name that is not refused."""
+def test_two_addresses_never_share_a_channel(
+    one: tuple[str, str, str], other: tuple[str, str, str]
+) -> None:
+    """F13: the channel tells its kind, name and facility apart, for every name that is not
+    refused.
+    """
     channels = []
     for kind, name, facility in (one, other):
         try:
-            channels += channel_names('', facility, broadcast=False, **{kind: [check_name(kind, name)]})
+            channels += channel_names(
+                '', facility, broadcast=False, **{kind: [check_name(kind, name)]}
+            )
         except ChannelNameError:
             return
     assert (channels[0] == channels[1]) is (one == other)
@@ -345,14 +375,36 @@ def test_no_session_key_is_ever_printed(key: str, prefix: str, facility: str) ->
 
 
 def fake_redis_matches(pattern: bytes, name: bytes) -> bool:
-    """Whether a subscription to this pattern gets a message of this channel, on a fake server of its own."""
+    """Whether a subscription to this pattern gets a message of this channel, on a fake server of
+    its own.
+    """
     client: Any = fakeredis.FakeRedis(server=fakeredis.FakeServer(), version=(7,))
     with client.pubsub() as subscription:
         subscription.psubscribe(pattern)
         return bool(client.publish(name, b'x'))
 
 
-ALPHABET = [b'a', b'b', b'c', b'-', b'^', b'[', b']', b'*', b'?', b'\\', b':', b'\n', b'\xff', b'&', b'|', b'~', b'z', b'.', b'$']
+ALPHABET = [
+    b'a',
+    b'b',
+    b'c',
+    b'-',
+    b'^',
+    b'[',
+    b']',
+    b'*',
+    b'?',
+    b'\\',
+    b':',
+    b'\n',
+    b'\xff',
+    b'&',
+    b'|',
+    b'~',
+    b'z',
+    b'.',
+    b'$',
+]
 TEXTS = st.lists(st.sampled_from(ALPHABET), min_size=1, max_size=10).map(b''.join)
 
 

@@ -1,4 +1,6 @@
-"""Which step follows which: writing, attending, ending, connecting and catching up, as every driver has it."""
+"""Which step follows which: writing, attending, ending, connecting and catching up, as every
+driver has it.
+"""
 
 import functools
 from collections.abc import Callable
@@ -51,7 +53,9 @@ class Diary(World):
 
 
 class AtOnce(World):
-    """A world whose jobs and reads are done before the driver's call returns, as in a test's own thread."""
+    """A world whose jobs and reads are done before the driver's call returns, as in a test's own
+    thread.
+    """
 
     def run_job(self, recipient: Recipient, job: Job) -> None:
         super().run_job(recipient, job)
@@ -132,7 +136,9 @@ def test_failed_write_of_the_head_releases_too(world: World) -> None:
     world.assert_empty()
 
 
-def test_a_wire_that_takes_nothing_is_watched_and_asked_again_only_when_writable(world: World) -> None:
+def test_a_wire_that_takes_nothing_is_watched_and_asked_again_only_when_writable(
+    world: World,
+) -> None:
     client = world.open([NEWS])
     client.wire.room = 0
     world.redis.publish(NEWS, b'1')
@@ -153,7 +159,10 @@ def test_steps_taken_from_within_a_step_are_worked_off_in_order() -> None:
     world.redis.publish(NEWS, b'0', persist=True)
     client = world.open([NEWS], publishes=[CHAT])
     other = world.open([CHAT])
-    world.receive_data(client.recipient, masked(Opcode.TEXT, b'a') + masked(Opcode.PING, b'') + masked(Opcode.TEXT, b'b'))
+    world.receive_data(
+        client.recipient,
+        masked(Opcode.TEXT, b'a') + masked(Opcode.PING, b'') + masked(Opcode.TEXT, b'b'),
+    )
     world.settle()
     assert client.wire.frames() == [(Opcode.TEXT, b'0'), (Opcode.PONG, b'')]
     assert other.received == [b'a', b'b']
@@ -172,7 +181,9 @@ def test_thousands_of_jobs_that_are_done_at_once_do_not_nest() -> None:
 
 
 def test_batch_that_a_wire_does_not_take_is_measured_at_once(world: World) -> None:
-    client = world.open([NEWS], limits=Limits(message_rate=None, ping_interval=None, max_pending=1000))
+    client = world.open(
+        [NEWS], limits=Limits(message_rate=None, ping_interval=None, max_pending=1000)
+    )
     client.wire.room = 50
     for _ in range(30):
         world.redis.publish(NEWS, bytes(100))
@@ -181,7 +192,9 @@ def test_batch_that_a_wire_does_not_take_is_measured_at_once(world: World) -> No
     assert world.exchange.agenda.counters.slow_readers == 1
 
 
-def test_fault_in_the_step_of_one_websocket_ends_that_one_alone(caplog: pytest.LogCaptureFixture) -> None:
+def test_fault_in_the_step_of_one_websocket_ends_that_one_alone(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     class Faulty(World):
         unlucky: Client | None = None
 
@@ -216,9 +229,17 @@ def test_serve_again_is_told_the_descriptor_of_the_job(world: World) -> None:
     client.recipient.serve()
     world.work_off()
     job = world.jobs.pop(client).job
-    world.job_done(client.recipient, job, Result(replies=[(b'1', None), (b'\xff', None), (b'2', True)], descriptor=7))
+    world.job_done(
+        client.recipient,
+        job,
+        Result(replies=[(b'1', None), (b'\xff', None), (b'2', True)], descriptor=7),
+    )
     assert world.served == [7]
-    assert client.wire.frames() == [(Opcode.TEXT, b'1'), (Opcode.BINARY, b'\xff'), (Opcode.BINARY, b'2')]
+    assert client.wire.frames() == [
+        (Opcode.TEXT, b'1'),
+        (Opcode.BINARY, b'\xff'),
+        (Opcode.BINARY, b'2'),
+    ]
 
 
 def test_what_a_subscriber_sends_from_anywhere_leaves_at_once(world: World) -> None:
@@ -280,7 +301,9 @@ def test_connection_that_fails_at_once_does_not_keep_the_driver_busy() -> None:
     assert world.exchange.feed.state is FeedState.UP
 
 
-def test_silent_redis_is_asked_and_then_dropped(world: World, caplog: pytest.LogCaptureFixture) -> None:
+def test_silent_redis_is_asked_and_then_dropped(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
     """A Redis that swallows packets."""
     world.open([NEWS])
     feed = world.feed
@@ -301,7 +324,9 @@ def test_all_who_join_at_once_share_one_fetch_and_one_barrier(world: World) -> N
     world.settle()
     feed = world.feed
     assert feed is not None
-    world.together([functools.partial(world.begin, client, persisted=False, fetch=True) for client in clients])
+    world.together(
+        [functools.partial(world.begin, client, persisted=False, fetch=True) for client in clients]
+    )
     assert [fetch.names for fetch in world.fetches] == [[NEWS]]
     world.answer_fetch()
     assert [command[0] for command in feed.in_flight] == [b'PING']
@@ -322,8 +347,12 @@ def test_fetch_that_fails_keeps_the_websocket_and_is_made_again(world: World) ->
     assert client.received == [b'kept']
 
 
-def test_subscription_that_redis_refuses_is_a_lost_connection(world: World, caplog: pytest.LogCaptureFixture) -> None:
-    """An ACL without the channel: everything would be held for an acknowledgement that never comes."""
+def test_subscription_that_redis_refuses_is_a_lost_connection(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    """An ACL without the channel: everything would be held for an acknowledgement that never
+    comes.
+    """
     world.open([NEWS])
     world.receive_replies([RuntimeError('NOPERM no permissions to access a channel')])
     assert world.exchange.feed.state is FeedState.DOWN
@@ -337,7 +366,9 @@ def test_redis_that_answers_is_kept(world: World) -> None:
     assert world.feed is feed
 
 
-def test_outage_is_logged_once_with_length_and_channels(world: World, caplog: pytest.LogCaptureFixture) -> None:
+def test_outage_is_logged_once_with_length_and_channels(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
     world.open([NEWS, CHAT])
     world.redis.reachable = False
     world.lose_feed()
@@ -400,12 +431,22 @@ def test_many_clients_that_break_off_leave_nothing(world: World) -> None:
     """F17: ten broken connections left ten entries."""
     ends = [_by_eof, _by_reset, _by_close, _by_failure, _by_nothing]
     for number in range(10):
-        client = world.open([NEWS, b'user:%d' % number], [b'group:*'], limits=Limits(message_rate=None), publishes=[CHAT])
+        client = world.open(
+            [NEWS, b'user:%d' % number],
+            [b'group:*'],
+            limits=Limits(message_rate=None),
+            publishes=[CHAT],
+        )
         ends[number % len(ends)](world, client)
     world.settle()
     world.advance(60)
     world.assert_empty()
-    assert world.exchange.status() == {'websockets': 0, 'channels': 0, 'patterns': 0, 'pending_bytes': 0}
+    assert world.exchange.status() == {
+        'websockets': 0,
+        'channels': 0,
+        'patterns': 0,
+        'pending_bytes': 0,
+    }
     assert sum(world.exchange.agenda.counters.closed.values()) == 10
 
 

@@ -1,4 +1,6 @@
-"""Channels to recipients: what joining, leaving, outages and patterns mean for each websocket, in every order of events."""
+"""Channels to recipients: what joining, leaving, outages and patterns mean for each websocket,
+in every order of events.
+"""
 
 import functools
 import itertools
@@ -30,10 +32,16 @@ def world() -> World:
 # What a websocket is owed: the oracle of all orders of events
 
 
-def owed(world: World, client: Client, channel: bytes, since: int) -> tuple[list[bytes], list[bytes]]:
-    """What a client gets of a channel whose messages reach it from that place in Redis' log on: persisted, live."""
+def owed(
+    world: World, client: Client, channel: bytes, since: int
+) -> tuple[list[bytes], list[bytes]]:
+    """What a client gets of a channel whose messages reach it from that place in Redis' log on:
+    persisted, live.
+    """
     assert client.looked_at is not None
-    records = [(at, record) for at, record in enumerate(world.redis.log) if record.channel == channel]
+    records = [
+        (at, record) for at, record in enumerate(world.redis.log) if record.channel == channel
+    ]
     live = [record.payload for at, record in records if at >= since and record.sender is not client]
     older = [record.payload for at, record in records if at < since and record.persisted]
     newer = any(record.persisted for at, record in records if since <= at < client.looked_at)
@@ -41,12 +49,20 @@ def owed(world: World, client: Client, channel: bytes, since: int) -> tuple[list
 
 
 def assert_joined_exactly(world: World, client: Client) -> None:
-    """Nothing lost from the join's acknowledgement on, nothing twice, persisted first unless among the live, Redis' order."""
+    """Nothing lost from the join's acknowledgement on, nothing twice, persisted first unless
+    among the live, Redis' order.
+    """
     places = {record.payload: at for at, record in enumerate(world.redis.log)}
     ways: list[list[list[bytes]]] = []
     for channel in client.recipient.channels:
-        got = [payload for payload in client.received if world.redis.log[places[payload]].channel == channel]
-        possible = [owed(world, client, channel, since) for since in range(client.heard_from[channel] + 1)]
+        got = [
+            payload
+            for payload in client.received
+            if world.redis.log[places[payload]].channel == channel
+        ]
+        possible = [
+            owed(world, client, channel, since) for since in range(client.heard_from[channel] + 1)
+        ]
         ways.append([stored for stored, live in possible if stored + live == got])
         assert ways[-1], f'{channel!r}: got {got}, owed {possible[-1]}'
 
@@ -70,7 +86,8 @@ def always() -> bool:
 
 
 class Story:
-    """Scripts whose steps come in every order that each script allows, and Redis' own steps between them.
+    """Scripts whose steps come in every order that each script allows, and Redis' own steps between
+    them.
 
     Args:
         scripts: the steps of each in order.
@@ -108,7 +125,9 @@ class Story:
             self.scripts[which][self.places[which] - 1][1]()
 
     def fingerprint(self) -> str:
-        """Equal if everything that can come from here is equal: the state of Redis, the wires and the core."""
+        """Equal if everything that can come from here is equal: the state of Redis, the wires
+        and the core.
+        """
         world = self.world
         exchange, feed = world.exchange, world.feed
         numbers = {client.recipient: number for number, client in enumerate(world.clients)}
@@ -127,18 +146,33 @@ class Story:
             )
             for client in world.clients
         ]
-        wishes = {key: (wish.wanted, wish.sent, wish.acknowledged) for key, wish in exchange.feed._wishes.items()}
-        barriers = [[numbers[recipient] for recipient in waiting] for waiting in exchange._barriers.values()]
+        wishes = {
+            key: (wish.wanted, wish.sent, wish.acknowledged)
+            for key, wish in exchange.feed._wishes.items()
+        }
+        barriers = [
+            [numbers[recipient] for recipient in waiting] for waiting in exchange._barriers.values()
+        ]
         gathering = [numbers[recipient] for recipient in exchange._gathering]
         log = [(record.channel, record.payload, record.persisted) for record in world.redis.log]
         wire = (feed.in_flight, feed.replies, feed.channels) if feed else None
         fetches = [(fetch.executed, fetch.values) for fetch in world.fetches]
-        away = (exchange.feed.state, exchange._held_back, exchange._missed, exchange._catch_up_barrier is None, fetches)
-        return repr((self.places, world.redis.keys, log, wire, clients, wishes, barriers, gathering, away))
+        away = (
+            exchange.feed.state,
+            exchange._held_back,
+            exchange._missed,
+            exchange._catch_up_barrier is None,
+            fetches,
+        )
+        return repr(
+            (self.places, world.redis.keys, log, wire, clients, wishes, barriers, gathering, away)
+        )
 
 
 def in_every_order(make: Callable[[], Story], check: Callable[[World], None]) -> int:
-    """Run the story in every order of its steps, and check each end; gives the number of different states on the way."""
+    """Run the story in every order of its steps, and check each end; gives the number of
+    different states on the way.
+    """
     seen: set[str] = set()
     unexplored: list[list[int]] = [[]]
     while unexplored:
@@ -214,7 +248,9 @@ def check_latest(world: World) -> None:
 
 @pytest.mark.parametrize('second', [True, False], ids=['persisted', 'passing'])
 def test_joining_loses_and_repeats_nothing_in_any_order(second: bool) -> None:
-    """F3: the first listener of a channel joins while three messages are published, one older is persisted."""
+    """F3: the first listener of a channel joins while three messages are published, one older is
+    persisted.
+    """
 
     def story() -> Story:
         world = World()
@@ -245,7 +281,9 @@ def test_two_joining_while_one_leaves_lose_nothing_in_any_order() -> None:
         world = World()
         last = world.open([NEWS])
         messages = publishing(world, (NEWS, b'1', True))
-        return Story(world, [leaving(world, last), joining(world, NEWS), joining(world, NEWS), messages])
+        return Story(
+            world, [leaving(world, last), joining(world, NEWS), joining(world, NEWS), messages]
+        )
 
     assert in_every_order(story, check_latest) > 300
 
@@ -262,7 +300,9 @@ def test_two_channels_keep_their_common_order_in_any_order_of_joining() -> None:
 
 
 def test_storing_and_publishing_apart_still_loses_nothing_and_never_goes_back() -> None:
-    """Other programs SET and PUBLISH in two steps: a join between the two may see the message twice, nothing worse."""
+    """Other programs SET and PUBLISH in two steps: a join between the two may see the message
+    twice, nothing worse.
+    """
 
     def story() -> Story:
         world = World()
@@ -272,13 +312,19 @@ def test_storing_and_publishing_apart_still_loses_nothing_and_never_goes_back() 
         def store() -> None:
             world.redis.keys[NEWS] = b'1'
 
-        messages = [(always, store), *publishing(world, (NEWS, b'1', False)), *publishing(world, (NEWS, b'2', True))]
+        messages = [
+            (always, store),
+            *publishing(world, (NEWS, b'1', False)),
+            *publishing(world, (NEWS, b'2', True)),
+        ]
         return Story(world, [joining(world, NEWS), messages])
 
     def check(world: World) -> None:
         received = world.clients[-1].received
         order = [b'old', b'1', b'2']
-        assert [order.index(payload) for payload in received] == sorted(order.index(payload) for payload in received)
+        assert [order.index(payload) for payload in received] == sorted(
+            order.index(payload) for payload in received
+        )
         assert received.count(b'2') == 1
         assert received.count(b'old') <= 1
         assert received.count(b'1') <= 2
@@ -299,7 +345,9 @@ def test_client_joins_and_publishes_at_once_in_any_order() -> None:
             world.send_text(client, b'x')
 
         mine: list[Step] = [(lambda: client.answer, start), (always, lambda: world.run(client))]
-        other: list[Step] = [(lambda: client.started, functools.partial(world.redis.publish, NEWS, b'x'))]
+        other: list[Step] = [
+            (lambda: client.started, functools.partial(world.redis.publish, NEWS, b'x'))
+        ]
         return Story(world, [mine, other], single=True)
 
     def check(world: World) -> None:
@@ -326,12 +374,18 @@ def an_outage(world: World) -> list[Step]:
 
 
 def check_outage(world: World) -> None:
-    """Each websocket: Redis' order, nothing twice, all that was read, and what is stored at the end."""
+    """Each websocket: Redis' order, nothing twice, all that was read, and what is stored at the
+    end.
+    """
     log = [record.payload for record in world.redis.log]
     for client in world.clients:
         places = [log.index(payload) for payload in client.received]
         assert places == sorted(set(places)), client.received
-        carried = [record.payload for record in world.redis.log[client.heard_from[NEWS] :] if record.carried]
+        carried = [
+            record.payload
+            for record in world.redis.log[client.heard_from[NEWS] :]
+            if record.carried
+        ]
         assert set(carried) <= set(client.received), (carried, client.received)
         assert world.redis.keys[NEWS] in client.received
 
@@ -340,7 +394,9 @@ def test_outage_loses_only_what_was_not_persisted_in_any_order() -> None:
     def story() -> Story:
         world = World()
         world.open([NEWS])
-        messages = publishing(world, (NEWS, b'1', True), (NEWS, b'2', False), (NEWS, b'3', True), (NEWS, b'4', False))
+        messages = publishing(
+            world, (NEWS, b'1', True), (NEWS, b'2', False), (NEWS, b'3', True), (NEWS, b'4', False)
+        )
         return Story(world, [messages, an_outage(world)], single=True)
 
     assert in_every_order(story, check_outage) > 300
@@ -353,7 +409,10 @@ def test_joining_during_an_outage_keeps_the_order_for_all_in_any_order() -> None
         late = world.handshake([NEWS])
         messages = publishing(world, (NEWS, b'1', True), (NEWS, b'2', False), (NEWS, b'3', True))
         world.begin(late)
-        steps: list[Step] = [(always, lambda: world.begin_job(late)), (always, lambda: world.end_job(late))]
+        steps: list[Step] = [
+            (always, lambda: world.begin_job(late)),
+            (always, lambda: world.end_job(late)),
+        ]
         return Story(world, [messages, steps, an_outage(world)])
 
     assert in_every_order(story, check_outage) > 300
@@ -399,7 +458,9 @@ def test_persisted_message_of_another_channel_is_no_repetition(world: World) -> 
 
 
 def test_get_that_overtakes_the_messages_repeats_nothing(world: World) -> None:
-    """The persisted value is there before the same message has been read from the other connection."""
+    """The persisted value is there before the same message has been read from the other
+    connection.
+    """
     client = world.handshake([NEWS])
     world.settle()
     world.redis.publish(NEWS, b'1', persist=True)
@@ -519,7 +580,12 @@ def test_handshake_that_fails_leaves_nothing_behind(world: World) -> None:
     client = world.handshake([NEWS], [b'user:*'])
     world.exchange.leave(client.recipient)
     world.settle()
-    assert world.exchange.status() == {'websockets': 0, 'channels': 0, 'patterns': 0, 'pending_bytes': 0}
+    assert world.exchange.status() == {
+        'websockets': 0,
+        'channels': 0,
+        'patterns': 0,
+        'pending_bytes': 0,
+    }
 
 
 # Patterns
@@ -536,7 +602,11 @@ def test_message_by_name_and_by_two_patterns_arrives_once(world: World) -> None:
 
 
 def test_each_listener_gets_a_message_by_its_own_way(world: World) -> None:
-    by_name, by_pattern, by_other = world.open([NEWS]), world.open([], [b'broadcast:*']), world.open([], [b'*:news', b'b*'])
+    by_name, by_pattern, by_other = (
+        world.open([NEWS]),
+        world.open([], [b'broadcast:*']),
+        world.open([], [b'*:news', b'b*']),
+    )
     world.redis.publish(NEWS, b'1')
     world.settle()
     assert by_name.received == by_pattern.received == by_other.received == [b'1']
@@ -561,7 +631,9 @@ def test_pattern_carries_until_the_name_is_acknowledged(world: World) -> None:
 
 
 def test_pattern_and_name_while_an_unsubscribe_is_on_its_way_arrive_once(world: World) -> None:
-    """Redis still sends by name: what came before both commands must not come by the pattern too."""
+    """Redis still sends by name: what came before both commands must not come by the pattern
+    too.
+    """
     last, client = world.open([NEWS]), world.open([], [b'broadcast:*'])
     world.send_eof(last)
     world.run(last)
@@ -633,7 +705,9 @@ def test_consecutive_messages_of_a_channel_are_one_object_for_all_websockets(wor
         world.redis.publish(NEWS, b'%d' % number)
     world.read()
     assert len({id(client.wire.writes[-1]) for client in clients}) == 1
-    assert clients[0].wire.writes[-1] == b''.join(message_frame(b'%d' % number) for number in range(5))
+    assert clients[0].wire.writes[-1] == b''.join(
+        message_frame(b'%d' % number) for number in range(5)
+    )
 
 
 def test_single_message_is_one_object_for_all_websockets(world: World) -> None:
@@ -645,7 +719,14 @@ def test_single_message_is_one_object_for_all_websockets(world: World) -> None:
 
 def test_runs_of_two_channels_in_one_batch_keep_redis_order(world: World) -> None:
     both, news = world.open([NEWS, CHAT]), world.open([NEWS])
-    for channel, payload in ((NEWS, b'1'), (NEWS, b'2'), (CHAT, b'3'), (NEWS, b'4'), (CHAT, b'5'), (CHAT, b'6')):
+    for channel, payload in (
+        (NEWS, b'1'),
+        (NEWS, b'2'),
+        (CHAT, b'3'),
+        (NEWS, b'4'),
+        (CHAT, b'5'),
+        (CHAT, b'6'),
+    ):
         world.redis.publish(channel, payload)
     world.read()
     assert both.received == [b'1', b'2', b'3', b'4', b'5', b'6']
@@ -699,7 +780,11 @@ def test_counters_count_messages_in_both_directions(world: World) -> None:
     world.send_text(sender, b'1', b'2')
     world.settle()
     counters = world.exchange.agenda.counters
-    assert (counters.messages_received, counters.messages_from_redis, counters.messages_sent) == (2, 2, 2)
+    assert (counters.messages_received, counters.messages_from_redis, counters.messages_sent) == (
+        2,
+        2,
+        2,
+    )
     assert counters.own_copies == 2
     assert other.received == [b'1', b'2']
 
@@ -753,7 +838,9 @@ def test_persisted_in_the_meantime_arrives_once_before_later_live_messages(world
     assert first.received == second.received == [b'0', b'2', b'3']
 
 
-def test_live_messages_behind_the_acknowledgement_do_not_overtake_the_persisted_one(world: World) -> None:
+def test_live_messages_behind_the_acknowledgement_do_not_overtake_the_persisted_one(
+    world: World,
+) -> None:
     """In one read: the acknowledgement and what was published right after it."""
     client = world.open([NEWS])
     outage(world)
@@ -767,7 +854,9 @@ def test_live_messages_behind_the_acknowledgement_do_not_overtake_the_persisted_
     assert client.received == [b'1', b'2']
 
 
-def test_live_messages_of_one_channel_do_not_overtake_while_another_is_not_acknowledged(world: World) -> None:
+def test_live_messages_of_one_channel_do_not_overtake_while_another_is_not_acknowledged(
+    world: World,
+) -> None:
     client = world.open([NEWS], [b'user:*'])
     outage(world)
     world.redis.publish(NEWS, b'1', persist=True)
@@ -795,7 +884,9 @@ def test_persisted_message_that_arrives_live_as_well_comes_once(world: World) ->
     assert client.received == [b'0', b'1']
 
 
-def test_persisted_message_that_was_received_before_the_outage_is_not_repeated(world: World) -> None:
+def test_persisted_message_that_was_received_before_the_outage_is_not_repeated(
+    world: World,
+) -> None:
     client = world.open([NEWS])
     world.redis.publish(NEWS, b'kept', persist=True)
     for number in range(REMEMBERED - 1):
@@ -830,7 +921,9 @@ def test_persisted_message_that_an_override_sent_is_not_repeated(world: World) -
 
 
 def test_join_that_saw_the_persisted_message_does_not_hide_it_from_others(world: World) -> None:
-    """It was published just before the loss: one has it from its join, the other must get it by the catch-up."""
+    """It was published just before the loss: one has it from its join, the other must get it by
+    the catch-up.
+    """
     early = world.open([NEWS])
     late = world.handshake([NEWS])
     world.begin(late)
@@ -870,7 +963,9 @@ def test_subscription_lost_with_the_connection_is_refused(world: World) -> None:
     assert world.exchange.feed.wanted(Kind.CHANNEL) == []
 
 
-def test_connection_lost_again_during_the_catch_up_loses_nothing_that_was_read(world: World) -> None:
+def test_connection_lost_again_during_the_catch_up_loses_nothing_that_was_read(
+    world: World,
+) -> None:
     client = world.open([NEWS])
     outage(world)
     world.time += 1
@@ -891,7 +986,9 @@ def test_connection_lost_again_during_the_catch_up_loses_nothing_that_was_read(w
     assert len(world.gaps) == 2
 
 
-def test_late_answer_for_a_lost_connection_does_not_end_the_catch_up_of_the_next(world: World) -> None:
+def test_late_answer_for_a_lost_connection_does_not_end_the_catch_up_of_the_next(
+    world: World,
+) -> None:
     client = world.open([NEWS])
     outage(world)
     world.time += 1
@@ -1038,7 +1135,9 @@ PATTERNS = [b'broadcast:*', b'*:news']
 
 
 class Life(RuleBasedStateMachine):
-    """Anything may happen at any time; what each websocket got is compared with what it was owed, at any time."""
+    """Anything may happen at any time; what each websocket got is compared with what it was
+    owed, at any time.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -1111,9 +1210,17 @@ class Life(RuleBasedStateMachine):
         echo=st.booleans(),
     )
     def ask(
-        self, channels: list[bytes], patterns: list[bytes], parses: bool, publishes: bytes, persist: bool, echo: bool
+        self,
+        channels: list[bytes],
+        patterns: list[bytes],
+        parses: bool,
+        publishes: bytes,
+        persist: bool,
+        echo: bool,
     ) -> None:
-        self.world.handshake(channels, patterns, parses=parses, publishes=[publishes], persist=persist, echo=echo)
+        self.world.handshake(
+            channels, patterns, parses=parses, publishes=[publishes], persist=persist, echo=echo
+        )
 
     def _one(self, data: st.DataObject, wanted: Callable[[Client], bool]) -> Client | None:
         found = [client for client in self.world.clients if wanted(client)]
@@ -1174,8 +1281,11 @@ class Life(RuleBasedStateMachine):
         client = self._one(data, self._open)
         if client is None or not self._between_deliveries():
             return
-        if client.waiting or (self.outages and name in CHANNELS and name not in client.recipient.channels):
-            # subscribe() waits; and after an outage nobody can tell what was stored before it from what was stored since.
+        if client.waiting or (
+            self.outages and name in CHANNELS and name not in client.recipient.channels
+        ):
+            # subscribe() waits; and after an outage nobody can tell what was stored before it from
+            # what was stored since.
             return
         names: tuple[list[bytes], list[bytes]] = ([], [name]) if name in PATTERNS else ([name], [])
         if name in client.recipient.channels or name in client.recipient.patterns:
@@ -1194,7 +1304,11 @@ class Life(RuleBasedStateMachine):
             if self.interrupted:
                 continue
             for channel in CHANNELS:
-                got = [places[payload] for payload in received if self.world.redis.log[places[payload]].channel == channel]
+                got = [
+                    places[payload]
+                    for payload in received
+                    if self.world.redis.log[places[payload]].channel == channel
+                ]
                 assert got == sorted(got), (channel, received)
 
     @invariant()
@@ -1235,14 +1349,21 @@ class Life(RuleBasedStateMachine):
                 heard = [
                     since
                     for name, since in client.heard_from.items()
-                    if name == record.channel or (name in PATTERNS and matches(name, record.channel))
+                    if name == record.channel
+                    or (name in PATTERNS and matches(name, record.channel))
                 ]
                 if record.carried and heard and at >= min(heard):
-                    assert record.payload in received, f'{record} is lost to {client.heard_from}, which got {client.received}'
+                    assert record.payload in received, (
+                        f'{record} is lost to {client.heard_from}, which got {client.received}'
+                    )
             for channel in CHANNELS:
                 # A subscription that was lost with its connection has no such place.
                 since = client.heard_from.get(channel, len(log))
-                stored = [record for record in log[since:] if record.channel == channel and record.persisted]
+                stored = [
+                    record
+                    for record in log[since:]
+                    if record.channel == channel and record.persisted
+                ]
                 if stored and (stored[-1].sender is not client or client.recipient.origin.echo):
                     assert stored[-1].payload in received, f'{stored[-1]} is stored and lost'
 
@@ -1259,5 +1380,7 @@ class Life(RuleBasedStateMachine):
         assert not self.world.exchange._gathering
 
 
-Life.TestCase.settings = settings(max_examples=60, stateful_step_count=60, deadline=None, derandomize=True, database=None)
+Life.TestCase.settings = settings(
+    max_examples=60, stateful_step_count=60, deadline=None, derandomize=True, database=None
+)
 test_anything_may_happen_at_any_time = Life.TestCase

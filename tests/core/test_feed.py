@@ -1,4 +1,6 @@
-"""Redis' end: what is subscribed and acknowledged, barriers, back-off and gaps, against a Redis that answers in order."""
+"""Redis' end: what is subscribed and acknowledged, barriers, back-off and gaps, against a Redis
+that answers in order.
+"""
 
 from collections import deque
 from collections.abc import Callable
@@ -9,14 +11,27 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from ws4redis.core.exchange import Exchange
-from ws4redis.core.feed import ANSWER_TIME, BACKOFF_FIRST, BACKOFF_MOST, BATCH, SILENCE, Feed, FeedState, Kind, Published, Reply
+from ws4redis.core.feed import (
+    ANSWER_TIME,
+    BACKOFF_FIRST,
+    BACKOFF_MOST,
+    BATCH,
+    SILENCE,
+    Feed,
+    FeedState,
+    Kind,
+    Published,
+    Reply,
+)
 
 A, B = b'user:mary:a', b'broadcast:b'
 CHANNEL, PATTERN = Kind.CHANNEL, Kind.PATTERN
 
 
 class SimpleRedis:
-    """Redis as one pub/sub connection sees it under RESP2: commands are carried out and answered one after the other."""
+    """Redis as one pub/sub connection sees it under RESP2: commands are carried out and answered
+    one after the other.
+    """
 
     def __init__(self) -> None:
         self.commands: deque[tuple[bytes, ...]] = deque()
@@ -211,7 +226,9 @@ def test_an_error_that_redis_answers_is_kept_for_the_driver() -> None:
 
 
 def test_answers_are_counted_so_that_each_belongs_to_its_command() -> None:
-    """SUBSCRIBE, UNSUBSCRIBE, SUBSCRIBE before the first answer: the wait ends with the third, not with the first."""
+    """SUBSCRIBE, UNSUBSCRIBE, SUBSCRIBE before the first answer: the wait ends with the third,
+    not with the first.
+    """
     feed = up()
     feed.subscribe(CHANNEL, [A])
     first = Waiting(feed, (CHANNEL, A))
@@ -223,7 +240,8 @@ def test_answers_are_counted_so_that_each_belongs_to_its_command() -> None:
     for reply in ([b'subscribe', A, 1], [b'unsubscribe', A, 0], [b'subscribe', A, 1]):
         feed.receive(reply)
         seen.append((first.answers == [True], last.answers == [True], feed.active(CHANNEL, A)))
-    # Redis sends its messages after the first answer as well, and stops between the second and the third.
+    # Redis sends its messages after the first answer as well, and stops between the second and the
+    # third.
     assert seen == [(True, False, True), (True, False, False), (True, True, True)]
     assert (first.answers, last.answers) == ([True], [True])
 
@@ -292,7 +310,11 @@ def test_several_wait_for_one_channel() -> None:
     """One SUBSCRIBE, one answer, both are told; an answer for another name tells nobody."""
     feed = up()
     feed.subscribe(CHANNEL, [A, B])
-    one, other, third = Waiting(feed, (CHANNEL, A)), Waiting(feed, (CHANNEL, A)), Waiting(feed, (CHANNEL, B))
+    one, other, third = (
+        Waiting(feed, (CHANNEL, A)),
+        Waiting(feed, (CHANNEL, A)),
+        Waiting(feed, (CHANNEL, B)),
+    )
     feed.receive([b'subscribe', A, 1])
     assert (one.answers, other.answers, third.answers) == ([True], [True], [])
 
@@ -333,7 +355,11 @@ def test_a_wait_for_what_was_given_up_before_the_connection_came_ends() -> None:
     """Its SUBSCRIBE is never sent, so no answer would ever end it."""
     feed = Feed(full_chance)
     feed.subscribe(CHANNEL, [A, B])
-    gone, both, stays = Waiting(feed, (CHANNEL, A)), Waiting(feed, (CHANNEL, A), (CHANNEL, B)), Waiting(feed, (CHANNEL, B))
+    gone, both, stays = (
+        Waiting(feed, (CHANNEL, A)),
+        Waiting(feed, (CHANNEL, A), (CHANNEL, B)),
+        Waiting(feed, (CHANNEL, B)),
+    )
     feed.unsubscribe(CHANNEL, [A])
     feed.connecting()
     feed.connected(0.0)
@@ -413,7 +439,17 @@ def test_a_barrier_is_answered_as_bare_text_while_nothing_is_subscribed_to() -> 
 
 
 @pytest.mark.parametrize(
-    'reply', [b'PONG', [b'pong', b''], [b'pong', b'health-check'], b'ws4redis:', b'ws4redis:x', b'OK', 1, None]
+    'reply',
+    [
+        b'PONG',
+        [b'pong', b''],
+        [b'pong', b'health-check'],
+        b'ws4redis:',
+        b'ws4redis:x',
+        b'OK',
+        1,
+        None,
+    ],
 )
 def test_somebody_elses_answer_is_no_barrier(reply: Any) -> None:
     """redis-py's own health check, or nothing that is known."""
@@ -467,7 +503,9 @@ def test_it_is_time_to_connect_when_the_back_off_is_over() -> None:
 
 @pytest.mark.parametrize(('chance', 'share'), [(0.0, 0.5), (0.5, 0.75), (1.0, 1.0)])
 def test_the_back_off_doubles_up_to_its_most(chance: float, share: float) -> None:
-    """At least half of it, the other half by chance: not all processes come back in the same instant."""
+    """At least half of it, the other half by chance: not all processes come back in the same
+    instant.
+    """
     feed = Feed(lambda: chance)
     waits = []
     for attempt in range(40):
@@ -476,7 +514,9 @@ def test_the_back_off_doubles_up_to_its_most(chance: float, share: float) -> Non
         deadline = feed.deadline()
         assert deadline is not None
         waits.append(deadline - attempt)
-    assert waits[:8] == pytest.approx([share * wait for wait in (0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 10.0)])
+    assert waits[:8] == pytest.approx(
+        [share * wait for wait in (0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 10.0)]
+    )
     assert waits[8:] == pytest.approx([share * 10.0] * 32)
     assert (BACKOFF_FIRST, BACKOFF_MOST) == (0.1, 10.0)
 
@@ -522,7 +562,9 @@ def test_the_back_off_can_be_skipped() -> None:
 
 
 def test_a_feed_fails_from_the_first_attempt_that_failed() -> None:
-    """So that nobody waits in vain; not from a loss, after which the first attempt is yet to come."""
+    """So that nobody waits in vain; not from a loss, after which the first attempt is yet to
+    come.
+    """
     feed = Feed(full_chance)
     feed.connecting()
     assert not feed.failing
@@ -682,7 +724,9 @@ def test_nothing_is_asked_without_a_connection(connecting: bool) -> None:
 
 
 def test_with_nobody_to_serve_a_lost_connection_is_no_deadline() -> None:
-    """A time that has passed would wake the loop for ever; a connection that is there is still asked for life."""
+    """A time that has passed would wake the loop for ever; a connection that is there is still
+    asked for life.
+    """
     feed = Feed(full_chance)
     exchange = Exchange(feed)
     assert exchange.deadline() is None
@@ -723,7 +767,9 @@ class Model:
         self.waits.append((names, answers))
         self.feed.when_acknowledged(names, self._checked(names, answers))
 
-    def _checked(self, names: list[tuple[Kind, bytes]], answers: list[bool]) -> Callable[[bool], None]:
+    def _checked(
+        self, names: list[tuple[Kind, bytes]], answers: list[bool]
+    ) -> Callable[[bool], None]:
         def done(acknowledged: bool) -> None:
             answers.append(acknowledged)
             # The promise: Redis sends the messages of each of them that is still wanted.
@@ -772,9 +818,13 @@ class Model:
     def check(self) -> None:
         """What holds after every step."""
         for kind in Kind:
-            assert set(self.feed.wanted(kind)) == {name for its_kind, name in self.wanted if its_kind is kind}
+            assert set(self.feed.wanted(kind)) == {
+                name for its_kind, name in self.wanted if its_kind is kind
+            }
         if self.feed.state is FeedState.UP:
-            active = {(kind, name) for kind in Kind for name in NAMES if self.feed.active(kind, name)}
+            active = {
+                (kind, name) for kind in Kind for name in NAMES if self.feed.active(kind, name)
+            }
             assert active == self.told.keys() & self.wanted.keys()
 
     def settle(self) -> None:
@@ -796,22 +846,52 @@ KEYS = st.tuples(st.sampled_from(Kind), st.sampled_from(NAMES))
 
 
 @settings(deadline=None)
-@given(st.lists(st.tuples(st.sampled_from([*STEPS, 'subscribe', 'read', 'carry_out', 'send', 'connect']), KEYS), max_size=60))
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from([*STEPS, 'subscribe', 'read', 'carry_out', 'send', 'connect']), KEYS
+        ),
+        max_size=60,
+    )
+)
 @example(
     [
         (step, (CHANNEL, A))
-        for step in ('connect', 'connect', 'subscribe', 'unsubscribe', 'subscribe', 'send', 'carry_out', 'read')
+        for step in (
+            'connect',
+            'connect',
+            'subscribe',
+            'unsubscribe',
+            'subscribe',
+            'send',
+            'carry_out',
+            'read',
+        )
     ]
 )
 @example(
     [
         (step, (CHANNEL, A))
-        for step in ('connect', 'connect', 'subscribe', 'send', 'carry_out', 'read', 'lose', 'connect', 'connect')
+        for step in (
+            'connect',
+            'connect',
+            'subscribe',
+            'send',
+            'carry_out',
+            'read',
+            'lose',
+            'connect',
+            'connect',
+        )
     ]
 )
-@example([(step, (CHANNEL, A)) for step in ('subscribe', 'wait', 'unsubscribe', 'connect', 'connect')])
+@example(
+    [(step, (CHANNEL, A)) for step in ('subscribe', 'wait', 'unsubscribe', 'connect', 'connect')]
+)
 def test_the_feed_knows_what_redis_knows(steps: list[tuple[str, tuple[Kind, bytes]]]) -> None:
-    """Any order of events: at quiescence Redis has subscribed exactly what is wanted, all of it active, no wait left open."""
+    """Any order of events: at quiescence Redis has subscribed exactly what is wanted, all of it
+    active, no wait left open.
+    """
     model = Model()
     for step, key in steps:
         getattr(model, step)(*key)

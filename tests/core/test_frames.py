@@ -13,7 +13,15 @@ from websockets.protocol import State
 from websockets.uri import parse_uri
 
 from ws4redis.core import frames
-from ws4redis.core.frames import CloseCode, close_echo, close_frame, is_text, message_frame, ping_frame, pong_frame
+from ws4redis.core.frames import (
+    CloseCode,
+    close_echo,
+    close_frame,
+    is_text,
+    message_frame,
+    ping_frame,
+    pong_frame,
+)
 
 URI = parse_uri('ws://example.com/')
 
@@ -209,5 +217,16 @@ def test_the_answer_to_a_close_is_its_own_payload(data: bytes) -> None:
 
 def test_every_frame_builder_is_tried_here() -> None:
     """A new one must be read by a client as well."""
-    builders = {name for name, value in vars(frames).items() if inspect.isfunction(value) and not name.startswith('_')}
-    assert builders == {'is_text', 'message_frame', 'close_frame', 'close_echo', 'ping_frame', 'pong_frame'}
+    builders = {
+        name
+        for name, value in vars(frames).items()
+        if inspect.isfunction(value) and not name.startswith('_')
+    }
+    assert builders == {
+        'is_text',
+        'message_frame',
+        'close_frame',
+        'close_echo',
+        'ping_frame',
+        'pong_frame',
+    }

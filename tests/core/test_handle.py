@@ -1,6 +1,5 @@
 """What a subscriber says through its handle."""
 
-
 import pytest
 from websockets.exceptions import ProtocolError
 from websockets.frames import Opcode
@@ -10,6 +9,8 @@ from ws4redis.core.handle import Closing, Entry, Handle
 from ws4redis.exceptions import WebSocketError
 
 NEWS = b'broadcast:news'
+
+
 @pytest.fixture
 def world() -> World:
     return World()
@@ -51,7 +52,9 @@ def test_handle_sends_at_once_to_a_live_websocket(world: World) -> None:
     assert client.received == [b'hello']
 
 
-def test_handle_is_closed_as_soon_as_it_was_told_to_whenever_the_loop_hears_of_it(world: World) -> None:
+def test_handle_is_closed_as_soon_as_it_was_told_to_whenever_the_loop_hears_of_it(
+    world: World,
+) -> None:
     client = world.open([NEWS])
     posted: list[Entry] = []
     handle = Handle(client.recipient, lambda recipient, entry: posted.append(entry))

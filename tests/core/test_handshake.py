@@ -1,4 +1,6 @@
-"""The opening handshake: what is an upgrade, what the client is told if it is none, and that a real client takes the 101."""
+"""The opening handshake: what is an upgrade, what the client is told if it is none, and that a
+real client takes the 101.
+"""
 
 import base64
 import hashlib
@@ -15,7 +17,12 @@ from websockets.uri import parse_uri
 
 from ws4redis.core.frames import message_frame
 from ws4redis.core.handshake import Accepted, accept, refusal
-from ws4redis.exceptions import ForbiddenError, HandshakeError, UnavailableError, UpgradeRequiredError
+from ws4redis.exceptions import (
+    ForbiddenError,
+    HandshakeError,
+    UnavailableError,
+    UpgradeRequiredError,
+)
 
 NOT_AN_UPGRADE = 'Client does not wish to upgrade to a websocket'
 KEY = 'dGhlIHNhbXBsZSBub25jZQ=='
@@ -77,21 +84,30 @@ def test_every_key_has_its_answer(nonce: bytes) -> None:
     """RFC 6455, 4.2.2: SHA-1 of the key and the GUID."""
     key = base64.b64encode(nonce)
     _, headers = head_of(accept(upgrade(HTTP_SEC_WEBSOCKET_KEY=key.decode())))
-    assert headers['sec-websocket-accept'] == base64.b64encode(hashlib.sha1(key + GUID).digest()).decode()
+    assert (
+        headers['sec-websocket-accept']
+        == base64.b64encode(hashlib.sha1(key + GUID).digest()).decode()
+    )
 
 
 def environ_of(client: ClientProtocol) -> dict[str, Any]:
     """The environ that a WSGI server makes of the client's request."""
     request = client.connect()
     client.send_request(request)
-    environ: dict[str, Any] = {'REQUEST_METHOD': 'GET', 'PATH_INFO': request.path, 'SERVER_PROTOCOL': 'HTTP/1.1'}
+    environ: dict[str, Any] = {
+        'REQUEST_METHOD': 'GET',
+        'PATH_INFO': request.path,
+        'SERVER_PROTOCOL': 'HTTP/1.1',
+    }
     for name, value in request.headers.raw_items():
         environ['HTTP_' + name.upper().replace('-', '_')] = value
     return environ
 
 
 @pytest.mark.parametrize('subprotocols', [None, ['chat'], ['v2.chat', 'chat']])
-def test_a_real_client_takes_the_101_and_the_frames_behind_it(subprotocols: list[str] | None) -> None:
+def test_a_real_client_takes_the_101_and_the_frames_behind_it(
+    subprotocols: list[str] | None,
+) -> None:
     """It checks Sec-WebSocket-Accept and the subprotocol; U13."""
     client = ClientProtocol(parse_uri('ws://example.com/ws/chat'), subprotocols=subprotocols)  # type: ignore[arg-type]
     accepted = accept(environ_of(client))
@@ -116,7 +132,9 @@ def test_a_real_client_refuses_the_answer_to_another_key() -> None:
 
 def test_extensions_that_were_offered_are_not_taken() -> None:
     """A compressed frame is understood by nobody here as long as none is agreed on."""
-    _, headers = head_of(accept(upgrade(HTTP_SEC_WEBSOCKET_EXTENSIONS='permessage-deflate; client_max_window_bits')))
+    _, headers = head_of(
+        accept(upgrade(HTTP_SEC_WEBSOCKET_EXTENSIONS='permessage-deflate; client_max_window_bits'))
+    )
     assert 'sec-websocket-extensions' not in headers
 
 
@@ -162,7 +180,12 @@ def test_a_good_request_may_look_like_this(changes: dict[str, str | None]) -> No
         {'HTTP_CONNECTION': 'keep-alive'},
         {'HTTP_CONNECTION': 'close, keep-alive'},
         {'HTTP_CONNECTION': 'upgraded'},
-        {'HTTP_UPGRADE': None, 'HTTP_CONNECTION': None, 'HTTP_SEC_WEBSOCKET_KEY': None, 'HTTP_SEC_WEBSOCKET_VERSION': None},
+        {
+            'HTTP_UPGRADE': None,
+            'HTTP_CONNECTION': None,
+            'HTTP_SEC_WEBSOCKET_KEY': None,
+            'HTTP_SEC_WEBSOCKET_VERSION': None,
+        },
     ],
 )
 def test_what_is_no_upgrade_gets_400_and_is_told_so(changes: dict[str, str | None]) -> None:
@@ -186,7 +209,10 @@ def test_what_is_no_upgrade_gets_400_and_is_told_so(changes: dict[str, str | Non
         ({'HTTP_TRANSFER_ENCODING': 'chunked'}, 'An upgrade request has no body'),
         ({'HTTP_TRANSFER_ENCODING': 'identity'}, 'An upgrade request has no body'),
         ({'HTTP_TRANSFER_ENCODING': ''}, 'An upgrade request has no body'),
-        ({'HTTP_TRANSFER_ENCODING': 'chunked', 'CONTENT_LENGTH': '0'}, 'An upgrade request has no body'),
+        (
+            {'HTTP_TRANSFER_ENCODING': 'chunked', 'CONTENT_LENGTH': '0'},
+            'An upgrade request has no body',
+        ),
         ({'HTTP_SEC_WEBSOCKET_KEY': None}, 'Malformed upgrade request'),
         ({'HTTP_SEC_WEBSOCKET_KEY': ''}, 'Malformed upgrade request'),
         ({'HTTP_SEC_WEBSOCKET_KEY': 'dGhlIHNhbXBsZQ=='}, 'Malformed upgrade request'),
@@ -198,14 +224,30 @@ def test_what_is_no_upgrade_gets_400_and_is_told_so(changes: dict[str, str | Non
     ],
 )
 def test_a_malformed_request_gets_400(changes: dict[str, str | None], text: str) -> None:
-    """Design, Answers: what is malformed, and a request with a body, whose bytes would be taken for frames."""
+    """Design, Answers: what is malformed, and a request with a body, whose bytes would be taken
+    for frames.
+    """
     error = refused(**changes)
     assert (error.status, error.text) == (400, text)
     assert not isinstance(error, UpgradeRequiredError)
 
 
 @pytest.mark.parametrize(
-    'header', ['', ',', ', ,', 'a b', 'a;b', '"a"', 'a, b c', 'a\r\nSet-Cookie: x=1', 'a\nb', 'a\x00', 'ché', 'a/b']
+    'header',
+    [
+        '',
+        ',',
+        ', ,',
+        'a b',
+        'a;b',
+        '"a"',
+        'a, b c',
+        'a\r\nSet-Cookie: x=1',
+        'a\nb',
+        'a\x00',
+        'ché',
+        'a/b',
+    ],
 )
 def test_a_malformed_subprotocol_header_gets_400(header: str) -> None:
     """And nothing of it reaches the answer: no header can be smuggled in through it."""
@@ -216,7 +258,14 @@ def test_a_malformed_subprotocol_header_gets_400(header: str) -> None:
 
 
 @pytest.mark.parametrize(
-    'name', ['UPGRADE', 'CONNECTION', 'SEC_WEBSOCKET_KEY', 'SEC_WEBSOCKET_VERSION', 'SEC_WEBSOCKET_PROTOCOL']
+    'name',
+    [
+        'UPGRADE',
+        'CONNECTION',
+        'SEC_WEBSOCKET_KEY',
+        'SEC_WEBSOCKET_VERSION',
+        'SEC_WEBSOCKET_PROTOCOL',
+    ],
 )
 @pytest.mark.parametrize('bad', ['\x00', '\x08', '\x7f', '\r\nSet-Cookie: x=1', '\n\n'])
 def test_a_control_character_in_a_header_gets_an_answer(name: str, bad: str) -> None:
@@ -255,7 +304,13 @@ def test_no_subprotocol_header_breaks_the_head(header: str) -> None:
         assert exc.status == 400
         return
     _, headers = head_of(accepted)
-    assert set(headers) == {'date', 'upgrade', 'connection', 'sec-websocket-accept', 'sec-websocket-protocol'}
+    assert set(headers) == {
+        'date',
+        'upgrade',
+        'connection',
+        'sec-websocket-accept',
+        'sec-websocket-protocol',
+    }
     assert headers['sec-websocket-protocol'] == accepted.subprotocol
     assert accepted.subprotocol in [token.strip() for token in header.split(',')]
 
@@ -326,7 +381,11 @@ def test_every_refusal_closes_the_connection(error: HandshakeError, status: str)
     got, headers, body = refusal(error)
     assert got == status
     assert body == b'no\n'
-    assert headers == [('Content-Type', 'text/plain; charset=utf-8'), ('Content-Length', '3'), ('Connection', 'close')]
+    assert headers == [
+        ('Content-Type', 'text/plain; charset=utf-8'),
+        ('Content-Length', '3'),
+        ('Connection', 'close'),
+    ]
 
 
 def test_the_length_of_a_refusal_counts_bytes() -> None:
@@ -339,12 +398,18 @@ def test_a_426_carries_its_headers_and_closes_the_connection() -> None:
     """RFC 6455, 4.4, and RFC 9110, 15.5.22, which asks for Upgrade."""
     status, headers, _ = refusal(refused(HTTP_SEC_WEBSOCKET_VERSION='8'))
     assert status == '426 Upgrade Required'
-    assert {('Connection', 'close'), ('Sec-WebSocket-Version', '13'), ('Upgrade', 'websocket')} <= set(headers)
+    assert {
+        ('Connection', 'close'),
+        ('Sec-WebSocket-Version', '13'),
+        ('Upgrade', 'websocket'),
+    } <= set(headers)
 
 
 def test_a_refusal_never_shows_the_reason() -> None:
     """F12."""
-    assert 'hunter2' not in str(refusal(UnavailableError('Try again later', reason='redis://:hunter2@db')))
+    assert 'hunter2' not in str(
+        refusal(UnavailableError('Try again later', reason='redis://:hunter2@db'))
+    )
 
 
 @pytest.mark.parametrize(
@@ -358,7 +423,9 @@ def test_a_refusal_never_shows_the_reason() -> None:
     ],
     ids=lambda change: next(iter(change)),
 )
-def test_accepted_handshake_answers_what_it_has_seen_and_nothing_else(change: dict[str, str]) -> None:
+def test_accepted_handshake_answers_what_it_has_seen_and_nothing_else(
+    change: dict[str, str],
+) -> None:
     environ = upgrade(HTTP_SEC_WEBSOCKET_PROTOCOL='chat')
     accepted = accept(environ)
     environ['HTTP_COOKIE'] = 'does=not matter'

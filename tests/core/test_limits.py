@@ -1,6 +1,5 @@
 """What one websocket may use."""
 
-
 import pytest
 from websockets.frames import Opcode
 
@@ -9,13 +8,17 @@ from ws4redis.core.limits import Limits
 from ws4redis.core.recipient import Phase
 
 CHAT = b'broadcast:chat'
+
+
 @pytest.fixture
 def world() -> World:
     return World()
 
 
 def test_rate_limit_closes_with_1008_behind_what_came_before(world: World) -> None:
-    client = world.open(publishes=[CHAT], limits=Limits(message_rate=10, message_burst=3, ping_interval=None))
+    client = world.open(
+        publishes=[CHAT], limits=Limits(message_rate=10, message_burst=3, ping_interval=None)
+    )
     world.send_text(client, b'1', b'2', b'3', b'4', b'5')
     assert client.opcodes == []
     world.settle()
@@ -24,7 +27,9 @@ def test_rate_limit_closes_with_1008_behind_what_came_before(world: World) -> No
 
 
 def test_client_over_its_rate_is_not_listened_to_any_more(world: World) -> None:
-    client = world.open(publishes=[CHAT], limits=Limits(message_rate=10, message_burst=2, ping_interval=None))
+    client = world.open(
+        publishes=[CHAT], limits=Limits(message_rate=10, message_burst=2, ping_interval=None)
+    )
     world.send_text(client, b'1', b'2', b'3')
     world.time += 10
     world.send_text(client, b'after its refusal')
@@ -34,7 +39,9 @@ def test_client_over_its_rate_is_not_listened_to_any_more(world: World) -> None:
 
 
 def test_rate_limit_lets_through_what_comes_at_its_pace(world: World) -> None:
-    client = world.open(publishes=[CHAT], limits=Limits(message_rate=10, message_burst=2, ping_interval=None))
+    client = world.open(
+        publishes=[CHAT], limits=Limits(message_rate=10, message_burst=2, ping_interval=None)
+    )
     for _ in range(30):
         world.send_text(client, b'x')
         world.settle()

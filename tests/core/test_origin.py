@@ -40,7 +40,9 @@ class Interrupted(list[tuple[int, bytes, bytes]]):
 
 
 def test_hub_that_looks_while_a_worker_counts_does_not_miss_the_own_copy(world: World) -> None:
-    """The hub delivers somebody's message to a websocket whose own one is being counted in another thread."""
+    """The hub delivers somebody's message to a websocket whose own one is being counted in
+    another thread.
+    """
     client = world.open([CHAT], publishes=[CHAT])
     client.recipient.origin._added = Interrupted(client.recipient)
     client.recipient.origin.publishing([CHAT], b'mine')

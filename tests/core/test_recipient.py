@@ -1,4 +1,6 @@
-"""What one websocket is owed, and in which order: answers, jobs, limits, timers and the many ways to end."""
+"""What one websocket is owed, and in which order: answers, jobs, limits, timers and the many
+ways to end.
+"""
 
 import gc
 import logging
@@ -41,13 +43,17 @@ def test_nothing_but_the_head_is_written_at_the_start(world: World) -> None:
 
 def test_ping_is_answered_with_its_data(world: World) -> None:
     client = world.open([NEWS])
-    world.receive_data(client.recipient, masked(Opcode.PING, b'are you there?') + masked(Opcode.PING, b''))
+    world.receive_data(
+        client.recipient, masked(Opcode.PING, b'are you there?') + masked(Opcode.PING, b'')
+    )
     assert client.wire.frames() == [(Opcode.PONG, b'are you there?'), (Opcode.PONG, b'')]
 
 
 def test_pong_waits_until_what_was_sent_before_is_published(world: World) -> None:
     client = world.open(publishes=[CHAT])
-    world.receive_data(client.recipient, texts(b'first') + masked(Opcode.PING, b'1') + texts(b'second'))
+    world.receive_data(
+        client.recipient, texts(b'first') + masked(Opcode.PING, b'1') + texts(b'second')
+    )
     assert client.wire.frames() == []
     assert world.redis.log == []
     world.begin_job(client)
@@ -99,7 +105,11 @@ def test_job_knows_whether_the_message_was_binary(world: World) -> None:
         world.receive_data(client.recipient, masked(opcode, payload))
     world.settle()
     published = [job for job in client.calls if job.kind is JobKind.PUBLISH]
-    assert [(job.message, job.binary) for job in published] == [(b'same', False), (b'same', True), (b'', True)]
+    assert [(job.message, job.binary) for job in published] == [
+        (b'same', False),
+        (b'same', True),
+        (b'', True),
+    ]
 
 
 def test_half_a_frame_and_a_lone_ping_do_not_stop_delivery(world: World) -> None:
@@ -124,19 +134,25 @@ def test_unsolicited_pong_is_ignored(world: World) -> None:
     assert client.recipient.phase is Phase.OPEN
 
 
-def test_message_that_goes_nowhere_is_counted_and_said_once(world: World, caplog: pytest.LogCaptureFixture) -> None:
+def test_message_that_goes_nowhere_is_counted_and_said_once(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
     client = world.open([NEWS])
     world.send_text(client, b'1', b'2')
     world.settle()
     world.send_text(client, b'3')
     world.settle()
     assert world.exchange.agenda.counters.published_nowhere == 3
-    assert [record.message for record in caplog.records if 'publish nowhere' in record.message] != []
+    assert [
+        record.message for record in caplog.records if 'publish nowhere' in record.message
+    ] != []
     assert caplog.text.count('publish nowhere') == 1
 
 
 def test_heartbeat_text_from_the_client_is_swallowed_but_not_as_binary(world: World) -> None:
-    client = world.open(publishes=[CHAT], limits=Limits(message_rate=None, ping_interval=None, heartbeat=b'--hb--'))
+    client = world.open(
+        publishes=[CHAT], limits=Limits(message_rate=None, ping_interval=None, heartbeat=b'--hb--')
+    )
     world.send_text(client, b'--hb--')
     assert client not in world.jobs
     world.receive_data(client.recipient, masked(Opcode.BINARY, b'--hb--'))
@@ -147,11 +163,16 @@ def test_heartbeat_text_from_the_client_is_swallowed_but_not_as_binary(world: Wo
 
 
 @pytest.mark.parametrize(('outcome', 'code'), [(Outcome.FAILED, 1011), (Outcome.UNAVAILABLE, 1013)])
-def test_failed_publish_closes_and_what_waits_is_dropped_and_counted(world: World, outcome: Outcome, code: int) -> None:
+def test_failed_publish_closes_and_what_waits_is_dropped_and_counted(
+    world: World, outcome: Outcome, code: int
+) -> None:
     client = world.open(publishes=[CHAT])
     world.receive_data(
         client.recipient,
-        masked(Opcode.TEXT, b'1') + masked(Opcode.TEXT, b'2') + masked(Opcode.PING, b'') + masked(Opcode.TEXT, b'3'),
+        masked(Opcode.TEXT, b'1')
+        + masked(Opcode.TEXT, b'2')
+        + masked(Opcode.PING, b'')
+        + masked(Opcode.TEXT, b'3'),
     )
     world.run(client)
     world.fail(client, outcome)
@@ -352,11 +373,15 @@ ENDINGS: dict[Callable[[World, Client], None], int] = {
 }
 
 
-@pytest.mark.parametrize(('ending', 'code'), ENDINGS.items(), ids=[ending.__name__.strip('_') for ending in ENDINGS])
+@pytest.mark.parametrize(
+    ('ending', 'code'), ENDINGS.items(), ids=[ending.__name__.strip('_') for ending in ENDINGS]
+)
 def test_every_ending_releases_once_last_and_leaves_nothing_behind(
     ending: Callable[[World, Client], None], code: int, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """F17; one close frame at the most (the wire's frames() refuses anything behind it). Freed at once, without a search."""
+    """F17; one close frame at the most (the wire's frames() refuses anything behind it). Freed
+    at once, without a search.
+    """
     # pytest keeps log records, and they the websocket that they name.
     caplog.set_level(logging.CRITICAL, 'ws4redis')
     world = World()
@@ -368,7 +393,9 @@ def test_every_ending_releases_once_last_and_leaves_nothing_behind(
         gc.enable()
 
 
-def _live_and_end(world: World, ending: Callable[[World, Client], None], code: int) -> list[weakref.ref[Recipient]]:
+def _live_and_end(
+    world: World, ending: Callable[[World, Client], None], code: int
+) -> list[weakref.ref[Recipient]]:
     client = world.open([NEWS], [b'user:*'], limits=PINGED, publishes=[CHAT])
     client.recipient.origin.publishing([NEWS], b'never comes')
     ending(world, client)
@@ -413,7 +440,9 @@ def test_both_sides_closing_at_once_give_one_close_frame(world: World) -> None:
 
 def test_client_that_has_said_goodbye_is_not_waited_for_when_a_job_fails(world: World) -> None:
     client = world.open(publishes=[CHAT])
-    world.receive_data(client.recipient, masked(Opcode.TEXT, b'x') + masked(Opcode.CLOSE, b'\x03\xe8'))
+    world.receive_data(
+        client.recipient, masked(Opcode.TEXT, b'x') + masked(Opcode.CLOSE, b'\x03\xe8')
+    )
     world.fail(client, Outcome.UNAVAILABLE)
     assert client.close_code == 1013
     assert client.wire.half_closed
@@ -421,7 +450,9 @@ def test_client_that_has_said_goodbye_is_not_waited_for_when_a_job_fails(world: 
 
 def test_client_that_has_said_goodbye_is_not_waited_for_when_the_server_stops(world: World) -> None:
     client = world.open(publishes=[CHAT])
-    world.receive_data(client.recipient, masked(Opcode.TEXT, b'x') + masked(Opcode.CLOSE, b'\x03\xe8'))
+    world.receive_data(
+        client.recipient, masked(Opcode.TEXT, b'x') + masked(Opcode.CLOSE, b'\x03\xe8')
+    )
     world.close_all()
     assert client.close_code == 1001
     assert client.wire.half_closed
@@ -459,7 +490,9 @@ def test_withdrawn_rights_drop_what_waits_to_be_published(world: World) -> None:
 
 def test_client_gone_before_the_answer_to_its_close_counts_with_its_code(world: World) -> None:
     client = world.open(publishes=[CHAT])
-    world.receive_data(client.recipient, masked(Opcode.TEXT, b'x') + masked(Opcode.CLOSE, b'\x03\xe9'))
+    world.receive_data(
+        client.recipient, masked(Opcode.TEXT, b'x') + masked(Opcode.CLOSE, b'\x03\xe9')
+    )
     world.send_eof(client)
     world.settle()
     assert client.recipient.close_code == 1001
@@ -499,7 +532,9 @@ def test_own_descriptor_readable_after_the_end_asks_nothing(world: World) -> Non
 
 @pytest.mark.parametrize('fetch', [False, True])
 @pytest.mark.parametrize('echo', [False, True])
-def test_what_it_sends_while_it_joins_does_not_come_back_as_the_persisted_message(world: World, fetch: bool, echo: bool) -> None:
+def test_what_it_sends_while_it_joins_does_not_come_back_as_the_persisted_message(
+    world: World, fetch: bool, echo: bool
+) -> None:
     client = world.handshake([NEWS], publishes=[NEWS], persist=True, echo=echo)
     world.settle()
     world.begin(client, persisted=not fetch, fetch=fetch)
@@ -535,7 +570,9 @@ def test_reading_stops_at_64_waiting_jobs_and_goes_on_after(world: World) -> Non
     assert len(world.redis.log) == MOST_JOBS + 1
 
 
-def test_slow_reader_is_closed_and_nobody_else_waits(world: World, caplog: pytest.LogCaptureFixture) -> None:
+def test_slow_reader_is_closed_and_nobody_else_waits(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
     slow, quick = world.open([NEWS], limits=SMALL), world.open([NEWS], limits=SMALL)
     slow.wire.room = 50
     payloads = [b'%03d' % number + bytes(97) for number in range(20)]
@@ -576,7 +613,9 @@ def test_a_large_batch_alone_does_not_close_a_quick_reader(world: World) -> None
     assert len(client.received) == 30
 
 
-def test_a_large_batch_alone_does_not_close_a_quick_reader_that_expects_own_copies(world: World) -> None:
+def test_a_large_batch_alone_does_not_close_a_quick_reader_that_expects_own_copies(
+    world: World,
+) -> None:
     client = world.open([NEWS], limits=SMALL)
     client.recipient.origin.publishing([NEWS], b'mine')
     for _ in range(30):
@@ -659,7 +698,9 @@ def test_pongs_to_a_client_that_reads_nothing_count_as_pending(world: World) -> 
     assert client.close_code == 1013
 
 
-def test_what_a_subscriber_sends_to_a_client_that_reads_nothing_counts_as_pending(world: World) -> None:
+def test_what_a_subscriber_sends_to_a_client_that_reads_nothing_counts_as_pending(
+    world: World,
+) -> None:
     client = world.open([NEWS], limits=SMALL)
     client.wire.room = 1
     handle = world.handle(client)
@@ -729,7 +770,9 @@ def test_silent_client_is_pinged_and_a_byte_from_it_is_enough(world: World) -> N
 
 
 def test_process_that_stood_still_drops_nobody_before_it_has_read_the_answers(world: World) -> None:
-    """A suspended machine: every ping is overdue when it goes on, and every answer lies in its socket."""
+    """A suspended machine: every ping is overdue when it goes on, and every answer lies in its
+    socket.
+    """
     answering, silent = world.open([NEWS], limits=PINGED), world.open([NEWS], limits=PINGED)
     world.advance(20)
     world.time += 3600
@@ -743,7 +786,9 @@ def test_process_that_stood_still_drops_nobody_before_it_has_read_the_answers(wo
 
 def test_client_that_has_said_goodbye_is_not_pinged_while_it_waits_for_a_job(world: World) -> None:
     client = world.open(publishes=[CHAT], limits=PINGED)
-    world.receive_data(client.recipient, masked(Opcode.TEXT, b'x') + masked(Opcode.CLOSE, b'\x03\xe8'))
+    world.receive_data(
+        client.recipient, masked(Opcode.TEXT, b'x') + masked(Opcode.CLOSE, b'\x03\xe8')
+    )
     world.advance(300, jobs=False)
     assert client.opcodes == []
     world.settle()
@@ -759,7 +804,9 @@ def test_client_that_is_not_read_from_is_not_dropped_for_its_silence(world: Worl
 
 
 def test_client_that_is_not_read_from_since_a_ping_is_not_dropped(world: World) -> None:
-    """Messages through parse_response() fill the queue after the ping has left, so that its answer cannot be read."""
+    """Messages through parse_response() fill the queue after the ping has left, so that its
+    answer cannot be read.
+    """
     client = world.open([NEWS], limits=PINGED, parses=True)
     world.advance(20, jobs=False)
     assert client.opcodes == [Opcode.PING]
@@ -826,7 +873,9 @@ def test_held_messages_go_through_parse_response_too(world: World) -> None:
     assert client.received == [b'1', b'2']
 
 
-def test_log_names_the_websocket_and_no_payload(world: World, caplog: pytest.LogCaptureFixture) -> None:
+def test_log_names_the_websocket_and_no_payload(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
     caplog.set_level(logging.DEBUG, 'ws4redis')
     client = world.open([NEWS], publishes=[CHAT])
     world.send_text(client, b'secret')

@@ -1,4 +1,6 @@
-"""RFC 6455 from the server's end: frames made by hand and by a real client become events; the outbox counts its bytes."""
+"""RFC 6455 from the server's end: frames made by hand and by a real client become events; the
+outbox counts its bytes.
+"""
 
 import logging
 import struct
@@ -21,7 +23,9 @@ CONT, TEXT, BINARY, CLOSE, PING, PONG = 0x0, 0x1, 0x2, 0x8, 0x9, 0xA
 MASK = b'\x0f\xf0\x5a\xa5'
 
 
-def head(opcode: int, length: int, *, fin: bool = True, reserved: int = 0, masked: bool = True) -> bytes:
+def head(
+    opcode: int, length: int, *, fin: bool = True, reserved: int = 0, masked: bool = True
+) -> bytes:
     """The head of a client's frame, up to and without the masking key."""
     first = (0x80 if fin else 0) | reserved << 4 | opcode
     bit = 0x80 if masked else 0
@@ -32,7 +36,9 @@ def head(opcode: int, length: int, *, fin: bool = True, reserved: int = 0, maske
     return bytes([first, bit | 127]) + struct.pack('!Q', length)
 
 
-def frame(opcode: int, payload: bytes = b'', *, fin: bool = True, reserved: int = 0, mask: bytes = MASK) -> bytes:
+def frame(
+    opcode: int, payload: bytes = b'', *, fin: bool = True, reserved: int = 0, mask: bytes = MASK
+) -> bytes:
     """A client's frame, masked."""
     key = (mask * (len(payload) // 4 + 1))[: len(payload)]
     masked = bytes(one ^ other for one, other in zip(payload, key, strict=True))
@@ -75,7 +81,9 @@ def test_messages_of_every_length_are_read(size: int) -> None:
     assert read(frame(BINARY, payload), limit=70000) == [Message(payload, binary=True)]
 
 
-@pytest.mark.parametrize('payload', ['', 'Grüße', '世界', '🎉', '\x00', '\ufeff', '\U0010ffff', '\ud7ff\ue000'])
+@pytest.mark.parametrize(
+    'payload', ['', 'Grüße', '世界', '🎉', '\x00', '\ufeff', '\U0010ffff', '\ud7ff\ue000']
+)
 def test_text_of_any_language_is_read(payload: str) -> None:
     """F16: non-ASCII text."""
     assert read(frame(TEXT, payload.encode())) == [text(payload)]
@@ -84,7 +92,9 @@ def test_text_of_any_language_is_read(payload: str) -> None:
 @pytest.mark.parametrize('mask', [b'\x00\x00\x00\x00', b'\xff\xff\xff\xff', b'\x01\x02\x03\x04'])
 def test_any_masking_key_is_undone(mask: bytes) -> None:
     """RFC 6455, 5.3."""
-    assert read(frame(BINARY, bytes(range(11)), mask=mask)) == [Message(bytes(range(11)), binary=True)]
+    assert read(frame(BINARY, bytes(range(11)), mask=mask)) == [
+        Message(bytes(range(11)), binary=True)
+    ]
 
 
 @pytest.mark.parametrize('form', [126, 127])
@@ -174,10 +184,17 @@ def test_what_came_before_the_fault_is_given() -> None:
 @pytest.mark.parametrize('opcode', [TEXT, BINARY])
 def test_fragments_become_one_message(opcode: int) -> None:
     """RFC 6455, 5.4, with empty fragments anywhere."""
-    parts = [frame(opcode, b'', fin=False), frame(CONT, b'ab', fin=False), frame(CONT, b'', fin=False), frame(CONT, b'c')]
+    parts = [
+        frame(opcode, b'', fin=False),
+        frame(CONT, b'ab', fin=False),
+        frame(CONT, b'', fin=False),
+        frame(CONT, b'c'),
+    ]
     assert read(*parts) == [Message(b'abc', binary=opcode == BINARY)]
     assert read(b''.join(parts)) == [Message(b'abc', binary=opcode == BINARY)]
-    assert read(frame(opcode, b'abc', fin=False), frame(CONT)) == [Message(b'abc', binary=opcode == BINARY)]
+    assert read(frame(opcode, b'abc', fin=False), frame(CONT)) == [
+        Message(b'abc', binary=opcode == BINARY)
+    ]
 
 
 def test_a_message_after_a_fragmented_one_starts_anew() -> None:
@@ -224,15 +241,23 @@ def test_a_limit_for_messages_is_none_for_control_frames() -> None:
 def test_a_continuation_of_nothing_fails(fin: bool) -> None:
     """RFC 6455, 5.4; also after a message that is whole."""
     assert failed(read(frame(CONT, b'x', fin=fin))) == CloseCode.PROTOCOL_ERROR
-    assert failed(read(frame(TEXT, b'a') + frame(CONT, b'x', fin=fin))[1:]) == CloseCode.PROTOCOL_ERROR
-    assert failed(read(frame(TEXT, fin=False) + frame(CONT) + frame(CONT, b'x', fin=fin))[1:]) == CloseCode.PROTOCOL_ERROR
+    assert (
+        failed(read(frame(TEXT, b'a') + frame(CONT, b'x', fin=fin))[1:]) == CloseCode.PROTOCOL_ERROR
+    )
+    assert (
+        failed(read(frame(TEXT, fin=False) + frame(CONT) + frame(CONT, b'x', fin=fin))[1:])
+        == CloseCode.PROTOCOL_ERROR
+    )
 
 
 @pytest.mark.parametrize('opcode', [TEXT, BINARY])
 @pytest.mark.parametrize('fin', [True, False])
 def test_a_new_message_inside_another_fails(opcode: int, fin: bool) -> None:
     """RFC 6455, 5.4."""
-    assert failed(read(frame(TEXT, b'a', fin=False), frame(opcode, b'b', fin=fin))) == CloseCode.PROTOCOL_ERROR
+    assert (
+        failed(read(frame(TEXT, b'a', fin=False), frame(opcode, b'b', fin=fin)))
+        == CloseCode.PROTOCOL_ERROR
+    )
 
 
 # UTF-8
@@ -273,7 +298,12 @@ def decodes(payload: bytes) -> bool:
 
 # The ends of every range of continuation bytes in Unicode's table of well-formed sequences (3-7).
 ENDS = (b'\x80', b'\x8f', b'\x90', b'\x9f', b'\xa0', b'\xbf')
-TAILS = [b'', *ENDS, *(a + b for a in ENDS for b in ENDS), *(a + b + c for a in ENDS for b in ENDS for c in ENDS)]
+TAILS = [
+    b'',
+    *ENDS,
+    *(a + b for a in ENDS for b in ENDS),
+    *(a + b + c for a in ENDS for b in ENDS for c in ENDS),
+]
 
 
 def can_become_text(start: bytes) -> bool:
@@ -282,7 +312,9 @@ def can_become_text(start: bytes) -> bool:
 
 
 def expect_utf8(fragments: list[bytes]) -> None:
-    """The websocket fails with the fragment that rules out text, no later and no sooner; else the message is read."""
+    """The websocket fails with the fragment that rules out text, no later and no sooner; else
+    the message is read.
+    """
     websocket = WebSocket(LIMIT)
     so_far = b''
     for index, fragment in enumerate(fragments):
@@ -310,13 +342,30 @@ def test_valid_text_may_be_cut_anywhere(payload: str) -> None:
     data = payload.encode()
     for one in range(len(data) + 1):
         for two in range(one, len(data) + 1):
-            parts = [frame(TEXT, data[:one], fin=False), frame(CONT, data[one:two], fin=False), frame(CONT, data[two:])]
+            parts = [
+                frame(TEXT, data[:one], fin=False),
+                frame(CONT, data[one:two], fin=False),
+                frame(CONT, data[two:]),
+            ]
             assert read(*parts) == [text(payload)]
 
 
 BYTES_OF_TEXT = st.lists(
     st.sampled_from(
-        [b'a', b'\xc3', b'\xa9', b'\xe4\xb8', b'\x96', b'\xf0\x9f', b'\x8e\x89', b'\xed', b'\xa0', b'\xf4', b'\x90', b'']
+        [
+            b'a',
+            b'\xc3',
+            b'\xa9',
+            b'\xe4\xb8',
+            b'\x96',
+            b'\xf0\x9f',
+            b'\x8e\x89',
+            b'\xed',
+            b'\xa0',
+            b'\xf4',
+            b'\x90',
+            b'',
+        ]
     ),
     max_size=5,
 ).map(b''.join)
@@ -338,12 +387,17 @@ def test_every_message_is_checked_by_itself() -> None:
 
 def test_a_ping_between_the_halves_of_a_character_changes_nothing() -> None:
     """Nor does its payload, which need be no text."""
-    assert read(frame(TEXT, b'\xc3', fin=False), frame(PING, b'\xff'), frame(CONT, b'\xa9')) == [Ping(b'\xff'), text('é')]
+    assert read(frame(TEXT, b'\xc3', fin=False), frame(PING, b'\xff'), frame(CONT, b'\xa9')) == [
+        Ping(b'\xff'),
+        text('é'),
+    ]
 
 
 def test_a_binary_message_is_not_checked() -> None:
     """In fragments neither."""
-    assert read(frame(BINARY, b'\xff', fin=False), frame(CONT, b'\xc3')) == [Message(b'\xff\xc3', binary=True)]
+    assert read(frame(BINARY, b'\xff', fin=False), frame(CONT, b'\xc3')) == [
+        Message(b'\xff\xc3', binary=True)
+    ]
 
 
 # Sizes
@@ -353,7 +407,9 @@ def test_a_message_of_exactly_the_limit_is_read() -> None:
     """Whole and in fragments."""
     payload = b'x' * LIMIT
     assert read(frame(BINARY, payload)) == [Message(payload, binary=True)]
-    assert read(frame(BINARY, payload[:400], fin=False), frame(CONT, payload[400:])) == [Message(payload, binary=True)]
+    assert read(frame(BINARY, payload[:400], fin=False), frame(CONT, payload[400:])) == [
+        Message(payload, binary=True)
+    ]
 
 
 @pytest.mark.parametrize('over', [1, 124, 125, 126, 127, 5000])
@@ -368,7 +424,10 @@ def test_a_message_over_the_limit_fails(over: int, opcode: int) -> None:
 @pytest.mark.parametrize('fin', [True, False])
 def test_fragments_whose_sum_is_over_the_limit_fail(over: int, first: int, fin: bool) -> None:
     """F11: as soon as the sum is over it, whether or not it is the last."""
-    parts = [frame(TEXT, b'x' * first, fin=False), frame(CONT, b'x' * (LIMIT - first + over), fin=fin)]
+    parts = [
+        frame(TEXT, b'x' * first, fin=False),
+        frame(CONT, b'x' * (LIMIT - first + over), fin=fin),
+    ]
     assert failed(read(*parts)) == CloseCode.TOO_LARGE
 
 
@@ -385,7 +444,9 @@ def test_each_message_has_the_whole_limit() -> None:
     """It limits a message, not a connection."""
     payload = b'x' * LIMIT
     fragments = [frame(BINARY, payload, fin=False), frame(CONT)]
-    assert read(*fragments, *fragments, frame(BINARY, payload)) == [Message(payload, binary=True)] * 3
+    assert (
+        read(*fragments, *fragments, frame(BINARY, payload)) == [Message(payload, binary=True)] * 3
+    )
 
 
 def test_the_log_is_told_the_size_and_the_limit() -> None:
@@ -403,7 +464,9 @@ def test_the_log_is_told_the_size_and_the_limit() -> None:
 
 @pytest.mark.parametrize('opcode', [CONT, TEXT, BINARY, CLOSE, PING, PONG])
 @pytest.mark.parametrize('length', [2**20 + 126, 2**31, 2**32, 2**40, 2**63 - 1, 2**63, 2**64 - 1])
-def test_a_huge_declared_length_fails_before_anything_is_allocated(opcode: int, length: int) -> None:
+def test_a_huge_declared_length_fails_before_anything_is_allocated(
+    opcode: int, length: int
+) -> None:
     """F11: by the head alone, in no more memory than it needs to say so."""
     websocket = WebSocket(2**20)
     data = head(opcode, length)
@@ -439,7 +502,11 @@ def test_a_large_message_is_read_in_pieces() -> None:
     payload = 'ä'.encode() * 2**19
     data = frame(TEXT, payload)
     websocket = WebSocket(2**20)
-    events = [event for at in range(0, len(data), 65536) for event in websocket.receive_data(data[at : at + 65536])]
+    events = [
+        event
+        for at in range(0, len(data), 65536)
+        for event in websocket.receive_data(data[at : at + 65536])
+    ]
     assert events == [Message(payload, binary=False)]
     assert read(data, limit=2**20) == events
 
@@ -459,7 +526,9 @@ def test_every_close_code_is_valid_or_not() -> None:
             assert failed(events) == CloseCode.PROTOCOL_ERROR
 
 
-@pytest.mark.parametrize('code', [0, 999, 1004, 1005, 1006, 1015, 1016, 1100, 2000, 2999, 5000, 65535])
+@pytest.mark.parametrize(
+    'code', [0, 999, 1004, 1005, 1006, 1015, 1016, 1100, 2000, 2999, 5000, 65535]
+)
 def test_a_close_code_that_may_not_be_sent_fails(code: int) -> None:
     """The boundaries by name."""
     assert failed(read(close(code))) == CloseCode.PROTOCOL_ERROR
@@ -479,7 +548,9 @@ def test_a_close_of_one_byte_fails() -> None:
 @pytest.mark.parametrize('reason', ['', 'bye', 'tschüß 🎉', 'x' * 123])
 def test_a_close_reason_is_text(reason: str) -> None:
     """At most 123 bytes of it."""
-    assert read(close(1001, reason.encode())) == [Closed(1001, reason, b'\x03\xe9' + reason.encode())]
+    assert read(close(1001, reason.encode())) == [
+        Closed(1001, reason, b'\x03\xe9' + reason.encode())
+    ]
 
 
 @pytest.mark.parametrize('reason', [b'\xff', b'gr\xc3', b'\xed\xa0\x80'])
@@ -488,14 +559,21 @@ def test_a_close_reason_that_is_no_text_fails(reason: bytes) -> None:
     assert failed(read(close(1000, reason))) == CloseCode.INVALID_DATA
 
 
-@pytest.mark.parametrize('ending', [close(1000), frame(CLOSE), close(1001, b'bye'), close(4000, 'ü'.encode())])
+@pytest.mark.parametrize(
+    'ending', [close(1000), frame(CLOSE), close(1001, b'bye'), close(4000, 'ü'.encode())]
+)
 def test_a_close_may_stand_between_fragments(ending: bytes) -> None:
-    """RFC 6455, 5.4: a control frame may; the message is given up, and the client gets the answer to its own close."""
+    """RFC 6455, 5.4: a control frame may; the message is given up, and the client gets the
+    answer to its own close.
+    """
     for opcode in (TEXT, BINARY):
         events = read(frame(opcode, b'half', fin=False), ending)
         assert events == read(ending)
         assert isinstance(events[0], Closed)
-    assert read(frame(TEXT, b'half', fin=False) + frame(PING) + ending + frame(CONT, b'more')) == [Ping(b''), *read(ending)]
+    assert read(frame(TEXT, b'half', fin=False) + frame(PING) + ending + frame(CONT, b'more')) == [
+        Ping(b''),
+        *read(ending),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -512,7 +590,9 @@ def test_a_close_may_stand_between_fragments(ending: bytes) -> None:
     ],
 )
 def test_nothing_is_read_after_the_end(ending: bytes) -> None:
-    """RFC 6455, 5.5.1 and 7.1.7: neither behind it in the same bytes nor later, be it good or bad."""
+    """RFC 6455, 5.5.1 and 7.1.7: neither behind it in the same bytes nor later, be it good or
+    bad.
+    """
     after = frame(TEXT, b'a') + close(1001) + b'\xff' * 300
     websocket = WebSocket(LIMIT)
     assert len(websocket.receive_data(ending + after)) == 1
@@ -526,13 +606,22 @@ def test_nothing_is_read_after_the_end(ending: bytes) -> None:
 
 def test_a_frame_before_the_close_is_read_and_the_one_behind_it_is_not() -> None:
     """A client that sends, closes and looks finds its message stored."""
-    assert read(frame(TEXT, b'a') + close(1000) + frame(TEXT, b'b')) == [text('a'), Closed(1000, '', b'\x03\xe8')]
+    assert read(frame(TEXT, b'a') + close(1000) + frame(TEXT, b'b')) == [
+        text('a'),
+        Closed(1000, '', b'\x03\xe8'),
+    ]
 
 
 def test_the_protocol_object_says_nothing_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
     """What went wrong is told once, by the recipient."""
     caplog.set_level(logging.INFO)
-    for ending in (close(1000), frame(TEXT, b'\xff'), frame(3), head(TEXT, 2**40), head(TEXT, 1, masked=False)):
+    for ending in (
+        close(1000),
+        frame(TEXT, b'\xff'),
+        frame(3),
+        head(TEXT, 2**40),
+        head(TEXT, 1, masked=False),
+    ):
         read(ending)
     assert caplog.records == []
 
@@ -540,16 +629,34 @@ def test_the_protocol_object_says_nothing_in_the_log(caplog: pytest.LogCaptureFi
 # Bytes may be cut anywhere
 
 FRAMES = st.one_of(
-    st.builds(frame, st.sampled_from([TEXT, BINARY, PING, PONG]), st.binary(max_size=130).filter(decodes)),
-    st.builds(frame, st.sampled_from([CONT, TEXT, BINARY]), st.text(max_size=40).map(str.encode), fin=st.booleans()),
+    st.builds(
+        frame, st.sampled_from([TEXT, BINARY, PING, PONG]), st.binary(max_size=130).filter(decodes)
+    ),
+    st.builds(
+        frame,
+        st.sampled_from([CONT, TEXT, BINARY]),
+        st.text(max_size=40).map(str.encode),
+        fin=st.booleans(),
+    ),
     st.builds(
         lambda parts: b''.join(
-            frame(CONT if index else TEXT, part, fin=index == len(parts) - 1) for index, part in enumerate(parts)
+            frame(CONT if index else TEXT, part, fin=index == len(parts) - 1)
+            for index, part in enumerate(parts)
         ),
         st.lists(st.text(max_size=10).map(str.encode), min_size=2, max_size=4),
     ),
-    st.builds(close, st.sampled_from([1000, 1001, 1005, 4000]), st.sampled_from([b'', b'bye', b'\xff'])),
-    st.sampled_from([frame(TEXT, b'\xff'), frame(CLOSE), frame(CLOSE, b'\x03'), frame(3), frame(BINARY, b'x' * (LIMIT + 1))]),
+    st.builds(
+        close, st.sampled_from([1000, 1001, 1005, 4000]), st.sampled_from([b'', b'bye', b'\xff'])
+    ),
+    st.sampled_from(
+        [
+            frame(TEXT, b'\xff'),
+            frame(CLOSE),
+            frame(CLOSE, b'\x03'),
+            frame(3),
+            frame(BINARY, b'x' * (LIMIT + 1)),
+        ]
+    ),
 )
 
 
@@ -605,7 +712,9 @@ SENDING: list[tuple[Callable[[ClientProtocol], None], list[Event]]] = [
 
 
 @pytest.mark.parametrize(('send', 'events'), SENDING)
-def test_what_a_client_sends_is_read(send: Callable[[ClientProtocol], None], events: list[Event]) -> None:
+def test_what_a_client_sends_is_read(
+    send: Callable[[ClientProtocol], None], events: list[Event]
+) -> None:
     """Frames made by somebody else than this file."""
     client = new_client()
     send(client)
@@ -648,11 +757,20 @@ def test_our_close_is_answered_by_the_client() -> None:
 def test_the_client_reads_every_frame_of_the_outbox() -> None:
     """Joined frames too, in their order."""
     client, websocket = new_client(), WebSocket(LIMIT)
-    for frames in (message_frame(b'a'), message_frame(b'b') + message_frame(b'\xff'), pong_frame(b'c')):
+    for frames in (
+        message_frame(b'a'),
+        message_frame(b'b') + message_frame(b'\xff'),
+        pong_frame(b'c'),
+    ):
         websocket.send(frames)
     client.receive_data(websocket.data_to_send())
     got = [(event.opcode, event.data) for event in client.events_received()]  # type: ignore[union-attr]
-    assert got == [(Opcode.TEXT, b'a'), (Opcode.TEXT, b'b'), (Opcode.BINARY, b'\xff'), (Opcode.PONG, b'c')]
+    assert got == [
+        (Opcode.TEXT, b'a'),
+        (Opcode.TEXT, b'b'),
+        (Opcode.BINARY, b'\xff'),
+        (Opcode.PONG, b'c'),
+    ]
 
 
 # The outbox
@@ -753,7 +871,11 @@ def test_between_frames_nothing_is_kept(length: int) -> None:
     for cut in (1, 2, 5, len(frame) - 1):
         websocket.receive_data(frame[:cut])
         assert websocket._protocol is not None
-        assert [event.payload for event in websocket.receive_data(frame[cut:]) if isinstance(event, Message)] == [b'x' * length]
+        assert [
+            event.payload
+            for event in websocket.receive_data(frame[cut:])
+            if isinstance(event, Message)
+        ] == [b'x' * length]
         assert websocket._protocol is None
 
 

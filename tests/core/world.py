@@ -1,7 +1,9 @@
-"""A simulated world for the tests of the core: an exact little Redis, wires to clients, and a driver that does nothing by itself.
+"""A simulated world for the tests of the core: an exact little Redis, wires to clients, and a
+driver that does nothing by itself.
 
-Every step waits until the test takes it: Redis executes a command, replies are read, a job has its effect, a job ends, a
-connection is made, a client takes bytes. So a test chooses any order of events, and none is left to chance or to time.
+Every step waits until the test takes it: Redis executes a command, replies are read, a job has its
+effect, a job ends, a connection is made, a client takes bytes. So a test chooses any order of
+events, and none is left to chance or to time.
 """
 
 import fnmatch
@@ -31,7 +33,8 @@ class Record:
 
     Attributes:
         sender: the client that caused it; None for somebody else.
-        carried: whether Redis handed it to our connection, and that was not lost before it was read.
+        carried: whether Redis handed it to our connection, and that was not lost before it was
+            read.
     """
 
     channel: bytes
@@ -50,7 +53,14 @@ class Redis:
         self.connections: list[Connection] = []
         self.reachable = True
 
-    def publish(self, channel: bytes, payload: bytes, *, persist: bool = False, sender: 'Client | None' = None) -> None:
+    def publish(
+        self,
+        channel: bytes,
+        payload: bytes,
+        *,
+        persist: bool = False,
+        sender: 'Client | None' = None,
+    ) -> None:
         """MULTI, SET, PUBLISH, EXEC; or PUBLISH alone."""
         if persist:
             self.keys[channel] = payload
@@ -133,7 +143,9 @@ class Wire:
         return count
 
     def frames(self) -> list[tuple[Opcode, bytes]]:
-        """All whole frames that have arrived behind the head; a frame after a close frame is an error."""
+        """All whole frames that have arrived behind the head; a frame after a close frame is an
+        error.
+        """
         if not self.data:
             return []
         assert self.data.startswith(HEAD[: len(self.data)]), bytes(self.data[:60])
@@ -163,11 +175,13 @@ class Client:
     """A websocket as its test sees it.
 
     Attributes:
-        answer: of the subscription: True when it is acknowledged, False when that failed, None before.
+        answer: of the subscription: True when it is acknowledged, False when that failed, None
+            before.
         publishes: channels to which its messages go; persist: whether they are stored.
         waiting: subscriptions that are not acknowledged.
         looked_at: length of Redis' log when its persisted messages were read; None before.
-        heard_from: for each channel and pattern, the length of the log when its subscription was acknowledged.
+        heard_from: for each channel and pattern, the length of the log when its subscription was
+            acknowledged.
         calls: the jobs whose effect the site's code has had, in order.
     """
 
@@ -190,7 +204,9 @@ class Client:
     @property
     def received(self) -> list[bytes]:
         """The messages, in order."""
-        return [data for opcode, data in self.wire.frames() if opcode in (Opcode.TEXT, Opcode.BINARY)]
+        return [
+            data for opcode, data in self.wire.frames() if opcode in (Opcode.TEXT, Opcode.BINARY)
+        ]
 
     @property
     def opcodes(self) -> list[Opcode]:
@@ -333,12 +349,16 @@ class World(Driver):
         fetch = self.fetches[at]
         fetch.executed = True
         if self.redis.reachable:
-            fetch.values = {name: self.redis.keys[name] for name in fetch.names if name in self.redis.keys}
+            fetch.values = {
+                name: self.redis.keys[name] for name in fetch.names if name in self.redis.keys
+            }
 
     def answer_fetch(self, at: int = 0) -> None:
         fetch = self.fetches.pop(at)
         if not fetch.executed:
-            fetch.values = {name: self.redis.keys[name] for name in fetch.names if name in self.redis.keys}
+            fetch.values = {
+                name: self.redis.keys[name] for name in fetch.names if name in self.redis.keys
+            }
         fetch.done(fetch.values)
 
     def fail_fetch(self, at: int = 0) -> None:
@@ -369,7 +389,9 @@ class World(Driver):
         self.subscribe(client, channels or [], patterns or [], client.acknowledge)
         return client
 
-    def _acknowledged(self, client: Client, names: list[bytes], done: Callable[[bool], object], success: bool) -> None:
+    def _acknowledged(
+        self, client: Client, names: list[bytes], done: Callable[[bool], object], success: bool
+    ) -> None:
         client.waiting -= 1
         if success:
             client.heard_from.update(dict.fromkeys(names, len(self.redis.log)))
@@ -388,14 +410,20 @@ class World(Driver):
         self.exchange.subscribe(client.recipient, channels, patterns or [], acknowledged)
         self.work_off()
 
-    def unsubscribe(self, client: Client, channels: list[bytes], patterns: list[bytes] | None = None) -> None:
+    def unsubscribe(
+        self, client: Client, channels: list[bytes], patterns: list[bytes] | None = None
+    ) -> None:
         self.exchange.unsubscribe(client.recipient, channels, patterns or [])
         for name in [*channels, *(patterns or [])]:
             client.heard_from.pop(name, None)
         self.work_off()
 
-    def begin(self, client: Client, *, persisted: bool = True, fetch: bool = False, rest: bytes = b'') -> None:
-        """The handshake has succeeded; persisted: a job reads the persisted messages, fetch: the driver does for all at once."""
+    def begin(
+        self, client: Client, *, persisted: bool = True, fetch: bool = False, rest: bytes = b''
+    ) -> None:
+        """The handshake has succeeded; persisted: a job reads the persisted messages, fetch: the
+        driver does for all at once.
+        """
         client.started = True
         client.recipient.transport = client.wire
         self.start(client.recipient, HEAD, rest, persisted=persisted, fetch=fetch)
@@ -413,7 +441,15 @@ class World(Driver):
         parses: bool = False,
     ) -> Client:
         """A websocket that has joined."""
-        client = self.handshake(channels, patterns, limits=limits, echo=echo, publishes=publishes, persist=persist, parses=parses)
+        client = self.handshake(
+            channels,
+            patterns,
+            limits=limits,
+            echo=echo,
+            publishes=publishes,
+            persist=persist,
+            parses=parses,
+        )
         self.settle()
         assert client.answer, client.answer
         self.begin(client, persisted=persisted)
@@ -491,7 +527,9 @@ class World(Driver):
     # All steps
 
     def settle(self, *, jobs: bool = True) -> None:
-        """Until nothing moves any more at this moment of time; jobs: whether the site's code runs too."""
+        """Until nothing moves any more at this moment of time; jobs: whether the site's code
+        runs too.
+        """
         for _ in range(10_000):
             if not self._move(jobs):
                 return

@@ -1,4 +1,6 @@
-"""The production form of a test's site: gunicorn's gevent worker on a redis-server, and its clients over TCP."""
+"""The production form of a test's site: gunicorn's gevent worker on a redis-server, and its
+clients over TCP.
+"""
 
 import inspect
 import json
@@ -25,7 +27,9 @@ from ws4redis.testing import HandshakeRejected
 __all__ = ['InGunicorn', 'Production', 'RemoteClient', 'dotted']
 
 WITNESS = 'tests:broadcast:witness'
-"""The channel of a websocket that hears what passes through gunicorn's process; no pattern of a test matches it."""
+"""The channel of a websocket that hears what passes through gunicorn's process; no pattern of a
+test matches it.
+"""
 
 LISTENS = 10.0
 """Seconds after which Redis has not heard of a channel, or still hears of one."""
@@ -121,7 +125,10 @@ class InGunicorn(Site):
 
     def _begin(self) -> None:
         self.run(inside.begin_anew)
-        eventually(lambda: self.run(inside.figures)['websockets'] == 0, 'the websockets of the test before are still there')
+        eventually(
+            lambda: self.run(inside.figures)['websockets'] == 0,
+            'the websockets of the test before are still there',
+        )
         self.run(inside.use_settings, {'WS4REDIS_PREFIX': 'tests'})
         self._witness = RemoteClient(self, '/ws/witness?subscribe-broadcast')
         self.run(inside.use_settings, {})
@@ -172,14 +179,18 @@ class InGunicorn(Site):
             before = now
 
     def _pass_through(self) -> dict[str, Any]:
-        """Once to the clients' ends of everything that moves; figures that are the same again if nothing has moved since."""
+        """Once to the clients' ends of everything that moves; figures that are the same again if
+        nothing has moved since.
+        """
         for client in self._clients:
             client.pass_through()
         self._markers += 1
         self.redis.publish(WITNESS, str(self._markers))
         assert self._witness is not None
         self._witness.receive_all_until(str(self._markers))
-        figures: dict[str, Any] = eventually(self._quiet, 'calls of the site, or websockets that join or leave, take too long')
+        figures: dict[str, Any] = eventually(
+            self._quiet, 'calls of the site, or websockets that join or leave, take too long'
+        )
         for client in self._clients:
             client.pass_through()
         return figures
@@ -190,8 +201,13 @@ class InGunicorn(Site):
         there = 1 + sum(not client.ended for client in self._clients)
         if figures['joining'] or figures['running_jobs'] or figures['websockets'] > there:
             return None
-        moved = {name: figures[name] for name in ('opened', 'messages_received', 'job_failures', 'closed')}
-        return moved | {name: figures[name] - self._markers for name in ('messages_from_redis', 'messages_sent')}
+        moved = {
+            name: figures[name]
+            for name in ('opened', 'messages_received', 'job_failures', 'closed')
+        }
+        return moved | {
+            name: figures[name] - self._markers for name in ('messages_from_redis', 'messages_sent')
+        }
 
     def run(self, function: Callable[..., Any], *arguments: Any) -> Any:
         name = f'{function.__module__}.{function.__qualname__}'
@@ -216,7 +232,9 @@ class InGunicorn(Site):
         self.settle()
         self._numbers += 1
         self._record.ping(str(self._numbers))
-        while (message := self._record.get_message(timeout=GUARD)) is None or message['type'] != 'pong':
+        while (message := self._record.get_message(timeout=GUARD)) is None or message[
+            'type'
+        ] != 'pong':
             if message is not None and message['channel'].decode() != WITNESS:
                 self._published.append((message['channel'].decode(), message['data'].decode()))
         return list(self._published)
@@ -224,7 +242,9 @@ class InGunicorn(Site):
     def assert_listeners(self, name: str, count: int) -> None:
         self.settle()
         # What it has sent on its own connection last may come to Redis behind this question.
-        eventually(lambda: self._listeners(name) == count, f'not {count} listen on {name!r}', LISTENS)
+        eventually(
+            lambda: self._listeners(name) == count, f'not {count} listen on {name!r}', LISTENS
+        )
 
     def end(self) -> None:
         self.ended = True
@@ -248,7 +268,11 @@ class RemoteClient(loop_process.Browser):
     """A browser's websocket over TCP; what it reads is complete, as WebSocketClient has it."""
 
     def __init__(
-        self, site: InGunicorn, url: str, headers: Mapping[str, str] | None = None, subprotocols: Sequence[str] = ()
+        self,
+        site: InGunicorn,
+        url: str,
+        headers: Mapping[str, str] | None = None,
+        subprotocols: Sequence[str] = (),
     ) -> None:
         self._site = site
         self._heartbeat = settings.WS4REDIS_HEARTBEAT
@@ -259,7 +283,9 @@ class RemoteClient(loop_process.Browser):
         try:
             super().__init__(site.port, url, headers=headers, subprotocols=subprotocols)
         except loop_process.Refused as exc:
-            raise HandshakeRejected(exc.status, exc.headers, exc.body, 'in the log of gunicorn') from exc
+            raise HandshakeRejected(
+                exc.status, exc.headers, exc.body, 'in the log of gunicorn'
+            ) from exc
 
     def _read(self) -> bool:
         going_on = super()._read()
@@ -271,20 +297,28 @@ class RemoteClient(loop_process.Browser):
     def _take(self, event: Frame) -> None:
         if event.opcode is Opcode.PONG:
             self._pongs += 1
-        elif event.opcode is Opcode.TEXT and self._heartbeat and bytes(event.data) == self._heartbeat.encode():
+        elif (
+            event.opcode is Opcode.TEXT
+            and self._heartbeat
+            and bytes(event.data) == self._heartbeat.encode()
+        ):
             self.heartbeats += 1
         else:
             super()._take(event)
 
     def pass_through(self) -> None:
-        """Until the server has worked off what was sent before, and what it has written has come; or to the end."""
+        """Until the server has worked off what was sent before, and what it has written has
+        come; or to the end.
+        """
         if self.ended:
             return
         self._begin_to_wait()
         if self._protocol.state is State.OPEN:
             self._pings += 1
             self.sock.sendall(Frame(Opcode.PING, b'%d' % self._pings).serialize(mask=True))
-        while not self.ended and (self._pongs < self._pings or self._protocol.state is not State.OPEN):
+        while not self.ended and (
+            self._pongs < self._pings or self._protocol.state is not State.OPEN
+        ):
             self._read()
 
     def send(self, message: str | bytes) -> None:
@@ -331,7 +365,9 @@ class RemoteClient(loop_process.Browser):
 
     @property
     def close_code(self) -> int | None:
-        """The close code that the server sent; 1006 if it ended without one; None while it is open."""
+        """The close code that the server sent; 1006 if it ended without one; None while it is
+        open.
+        """
         self._settle()
         return self._close[0] if self._close is not None else 1006 if self.ended else None
 

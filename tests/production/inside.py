@@ -35,7 +35,8 @@ def log_in(name: str, groups: Sequence[str] | None = None) -> str:
     """Log a user in; gives the session's key.
 
     Args:
-        groups: what the project writes into the session itself; None leaves what the login has written.
+        groups: what the project writes into the session itself; None leaves what the login has
+            written.
     """
     client = Client()
     client.force_login(User.objects.get(username=name))
@@ -62,15 +63,21 @@ def use_settings(values: Mapping[str, Any]) -> None:
 
 
 def figures() -> dict[str, Any]:
-    """What the loop tells of itself, and how many websockets have not been given their persisted messages yet."""
+    """What the loop tells of itself, and how many websockets have not been given their persisted
+    messages yet.
+    """
     loop = current_loop()
-    joining = sum(recipient.held is not None and recipient.is_open for recipient in loop.exchange.recipients)
+    joining = sum(
+        recipient.held is not None and recipient.is_open for recipient in loop.exchange.recipients
+    )
     return {**loop.status(), 'joining': joining}
 
 
 def nature() -> dict[str, Any]:
     """What the loop runs in, and on."""
     loop = current_loop()
-    modules = [base.__module__.partition('.')[0] for base in loop.server.pool.connection_class.__mro__]
+    modules = [
+        base.__module__.partition('.')[0] for base in loop.server.pool.connection_class.__mro__
+    ]
     library = next(module for module in modules if module != 'ws4redis')
     return {'patched': loop.patched, 'pid': os.getpid(), 'library': library}

@@ -1,11 +1,15 @@
-"""Settings of the suite for a process of its own: Redis and a database file, both named in the environment."""
+"""Settings of the suite for a process of its own: Redis and a database file, both named in the
+environment.
+"""
 
 import os
 
 from tests.settings import *  # noqa: F403
 
 ALLOWED_HOSTS = ['127.0.0.1']
-DATABASES = {'default': {'ENGINE': 'django.db.backends.sqlite3', 'NAME': os.environ['JOURNEY_DATABASE']}}
+DATABASES = {
+    'default': {'ENGINE': 'django.db.backends.sqlite3', 'NAME': os.environ['JOURNEY_DATABASE']}
+}
 MIGRATION_MODULES = dict.fromkeys(('auth', 'contenttypes', 'sessions'))
 MIDDLEWARE = [*MIDDLEWARE, 'tests.overrides.tenant_middleware']  # noqa: F405
 ROOT_URLCONF = 'tests.production.urls'

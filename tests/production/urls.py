@@ -1,4 +1,6 @@
-"""What the site serves beside its websockets: a page, and the way by which the test reaches into the process."""
+"""What the site serves beside its websockets: a page, and the way by which the test reaches into
+the process.
+"""
 
 import json
 import os
@@ -17,7 +19,9 @@ def tenant(request: Any) -> HttpResponse:
 
 
 def call(request: HttpRequest) -> HttpResponse:
-    """Call the function that is named, and give what it gives; for this run of the suite alone, whose key it is."""
+    """Call the function that is named, and give what it gives; for this run of the suite alone,
+    whose key it is.
+    """
     called = json.loads(request.body)
     key = os.environ.get('OVERRIDES_KEY')
     if not key or not constant_time_compare(called['key'], key):

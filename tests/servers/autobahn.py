@@ -1,7 +1,9 @@
 """Autobahn|Testsuite, which speaks RFC 6455 rightly and wrongly, against the echo site over TCP.
 
-    python -m tests.servers.autobahn             runs it on each of HOSTS and prints the cases by group and behaviour
-    python -m tests.servers.autobahn --python    prints the Python 2.7 that would run it; ends with 1 if there is none
+    python -m tests.servers.autobahn             runs it on each of HOSTS and prints the cases by
+                                                 group and behaviour
+    python -m tests.servers.autobahn --python    prints the Python 2.7 that would run it; ends with
+                                                 1 if there is none
 
 It runs on Python 2.7 only, and is installed from autobahn-requirements.txt in .venv-autobahn.
 """
@@ -25,7 +27,17 @@ from typing import Final
 
 from tests.servers.processes import ServerProcess, Site
 
-__all__ = ['HOSTS', 'REMEDY', 'Behaviour', 'Report', 'find_python', 'install', 'read', 'run', 'table']
+__all__ = [
+    'HOSTS',
+    'REMEDY',
+    'Behaviour',
+    'Report',
+    'find_python',
+    'install',
+    'read',
+    'run',
+    'table',
+]
 
 ROOT: Final = Path(__file__).resolve().parent.parent.parent
 REQUIREMENTS: Final = Path(__file__).with_name('autobahn-requirements.txt')
@@ -40,7 +52,10 @@ EXCLUDED: Final = ('12.*', '13.*')
 
 AGENT: Final = 'ws4redis'
 
-REMEDY: Final = 'name a Python 2.7 that has pip in AUTOBAHN_PYTHON, or put one on PATH; autobahntestsuite runs on no other'
+REMEDY: Final = (
+    'name a Python 2.7 that has pip in AUTOBAHN_PYTHON, or put one on PATH; '
+    'autobahntestsuite runs on no other'
+)
 
 ASKED: Final = 30.0
 """Seconds after which an interpreter that was asked for its version does not work."""
@@ -54,7 +69,10 @@ RUN: Final = 300.0
 VERSION: Final = 'import sys, pip; sys.stdout.write("%d.%d" % sys.version_info[:2])'
 
 # What is installed in a directory holds a package in parts (zope), which only site puts together.
-START: Final = 'import site, sys; site.addsitedir(sys.argv.pop(1)); from autobahntestsuite.wstest import run; run()'
+START: Final = (
+    'import site, sys; site.addsitedir(sys.argv.pop(1)); from '
+    'autobahntestsuite.wstest import run; run()'
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +121,9 @@ def _numbers(case: str) -> tuple[int, ...]:
 
 
 def find_python(environ: Mapping[str, str]) -> str | None:
-    """The Python 2.7 that AUTOBAHN_PYTHON names; else the first on PATH, or of pyenv's versions, that runs and has pip."""
+    """The Python 2.7 that AUTOBAHN_PYTHON names; else the first on PATH, or of pyenv's versions,
+    that runs and has pip.
+    """
     named = environ.get('AUTOBAHN_PYTHON')
     candidates = [named] if named else _candidates(environ)
     return next((python for python in candidates if _works(python)), None)
@@ -124,13 +144,17 @@ def _candidates(environ: Mapping[str, str]) -> Iterator[str]:
 def _pyenv_root(pyenv: str | None) -> str:
     if pyenv is None:
         return ''
-    return subprocess.run([pyenv, 'root'], capture_output=True, text=True, timeout=ASKED, check=False).stdout.strip()
+    return subprocess.run(
+        [pyenv, 'root'], capture_output=True, text=True, timeout=ASKED, check=False
+    ).stdout.strip()
 
 
 def _works(python: str) -> bool:
     # What pyenv puts on PATH is there also where no version is chosen, and then only says so.
     try:
-        said = subprocess.run([python, '-c', VERSION], capture_output=True, text=True, timeout=ASKED, check=False).stdout
+        said = subprocess.run(
+            [python, '-c', VERSION], capture_output=True, text=True, timeout=ASKED, check=False
+        ).stdout
     except (OSError, subprocess.TimeoutExpired):
         return False
     return said == '2.7'
@@ -149,7 +173,16 @@ def install(python: str, directory: Path = ENVIRONMENT) -> Path:
             return packages
         mark.unlink(missing_ok=True)
         shutil.rmtree(packages, ignore_errors=True)
-        command = [python, '-s', '-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', '--no-deps']
+        command = [
+            python,
+            '-s',
+            '-m',
+            'pip',
+            'install',
+            '--quiet',
+            '--disable-pip-version-check',
+            '--no-deps',
+        ]
         done = subprocess.run(
             [*command, '--target', str(packages), '-r', str(REQUIREMENTS)],
             env=_environ(),
@@ -159,7 +192,9 @@ def install(python: str, directory: Path = ENVIRONMENT) -> Path:
             check=False,
         )
         if done.returncode:
-            raise RuntimeError(f'pip cannot install {REQUIREMENTS.name} for {python}:\n{done.stdout}{done.stderr}')
+            raise RuntimeError(
+                f'pip cannot install {REQUIREMENTS.name} for {python}:\n{done.stdout}{done.stderr}'
+            )
         mark.write_text(required, 'ascii')
         return packages
 
@@ -182,7 +217,8 @@ def run(python: str, packages: Path, host: str, directory: Path) -> Report:
 
     Args:
         python, packages: from find_python() and install().
-        directory: where the server's log and the suite's own pages go; made, and emptied if it is there.
+        directory: where the server's log and the suite's own pages go; made, and emptied if it is
+            there.
 
     Raises:
         RuntimeError: the suite failed.
@@ -193,8 +229,22 @@ def run(python: str, packages: Path, host: str, directory: Path) -> Report:
     site = Site(directory / 'db.sqlite3', 'memory://?allow=1', settings='journey.settings_echo')
     with ServerProcess(site, host, directory / 'server.log') as server:
         specification = directory / 'fuzzingclient.json'
-        specification.write_text(_specification(f'ws://127.0.0.1:{server.port}/ws/echo', directory), 'utf-8')
-        command = [python, '-s', '-W', 'ignore', '-c', START, str(packages), '-m', 'fuzzingclient', '-s', str(specification)]
+        specification.write_text(
+            _specification(f'ws://127.0.0.1:{server.port}/ws/echo', directory), 'utf-8'
+        )
+        command = [
+            python,
+            '-s',
+            '-W',
+            'ignore',
+            '-c',
+            START,
+            str(packages),
+            '-m',
+            'fuzzingclient',
+            '-s',
+            str(specification),
+        ]
         began = time.monotonic()
         done = subprocess.run(
             command,
@@ -209,21 +259,35 @@ def run(python: str, packages: Path, host: str, directory: Path) -> Report:
         seconds = time.monotonic() - began
     index = directory / 'index.json'
     if done.returncode or not index.exists():
-        raise RuntimeError(f'the suite ended with {done.returncode}:\n{done.stdout[-2000:]}{done.stderr[-2000:]}')
+        raise RuntimeError(
+            f'the suite ended with {done.returncode}:\n{done.stdout[-2000:]}{done.stderr[-2000:]}'
+        )
     return read(index, seconds)
 
 
 def _specification(url: str, directory: Path) -> str:
     servers = [{'agent': AGENT, 'url': url}]
     return json.dumps(
-        {'outdir': str(directory), 'servers': servers, 'cases': ['*'], 'exclude-cases': EXCLUDED, 'exclude-agent-cases': {}}
+        {
+            'outdir': str(directory),
+            'servers': servers,
+            'cases': ['*'],
+            'exclude-cases': EXCLUDED,
+            'exclude-agent-cases': {},
+        }
     )
 
 
 def read(index: Path, seconds: float) -> Report:
     """Read the suite's index.json."""
     cases = json.loads(index.read_text('utf-8')).get(AGENT, {})
-    return Report({case: Behaviour(found['behavior'], found['behaviorClose']) for case, found in cases.items()}, seconds)
+    return Report(
+        {
+            case: Behaviour(found['behavior'], found['behaviorClose'])
+            for case, found in cases.items()
+        },
+        seconds,
+    )
 
 
 def table(report: Report) -> str:
@@ -234,20 +298,32 @@ def table(report: Report) -> str:
     widths = [max(len(kind), 5) + 2 for kind in kinds]
 
     def line(first: str, cells: Sequence[object]) -> str:
-        return f'{first:<6}' + ''.join(f'{cell!s:>{width}}' for cell, width in zip(cells, widths, strict=True))
+        return f'{first:<6}' + ''.join(
+            f'{cell!s:>{width}}' for cell, width in zip(cells, widths, strict=True)
+        )
 
     lines = [line('group', kinds)]
-    lines += [line(str(group), [count[kind] or '' for kind in kinds]).rstrip() for group, count in counts.items()]
+    lines += [
+        line(str(group), [count[kind] or '' for kind in kinds]).rstrip()
+        for group, count in counts.items()
+    ]
     lines += [line('all', [total[kind] for kind in kinds]), '']
-    lines += [f'{case}: {found.messages}, close: {found.close}' for case, found in report.deviations().items()]
+    lines += [
+        f'{case}: {found.messages}, close: {found.close}'
+        for case, found in report.deviations().items()
+    ]
     return '\n'.join([*lines, f'{len(report.behaviours)} cases in {report.seconds:.0f} s'])
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run it; the exit status: whether everything that can fail has not."""
-    parser = argparse.ArgumentParser(prog='python -m tests.servers.autobahn', description=(__doc__ or '').split('\n')[0])
+    parser = argparse.ArgumentParser(
+        prog='python -m tests.servers.autobahn', description=(__doc__ or '').split('\n')[0]
+    )
     parser.add_argument('hosts', nargs='*', default=HOSTS, help='the servers to run it on')
-    parser.add_argument('--python', action='store_true', help='print the Python 2.7 that would run it, and end')
+    parser.add_argument(
+        '--python', action='store_true', help='print the Python 2.7 that would run it, and end'
+    )
     options = parser.parse_args(arguments)
     python = find_python(os.environ)
     if python is None:
@@ -262,8 +338,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # The server's log lies beside the report.
         with contextlib.redirect_stdout(io.StringIO()):
             report = run(python, packages, host, REPORTS / host)
-        print(f'\n{host}\n\n{table(report)}; more in {(REPORTS / host / "index.html").relative_to(ROOT)}', flush=True)
-        passed = passed and bool(report.behaviours) and not any('FAILED' in kinds for kinds in report.counts().values())
+        print(
+            f'\n{host}\n\n{table(report)}; more in '
+            f'{(REPORTS / host / "index.html").relative_to(ROOT)}',
+            flush=True,
+        )
+        passed = (
+            passed
+            and bool(report.behaviours)
+            and not any('FAILED' in kinds for kinds in report.counts().values())
+        )
     return 0 if passed else 1
 
 

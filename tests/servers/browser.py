@@ -42,7 +42,9 @@ class Browser:
         username: whom to log in; None for nobody.
     """
 
-    def __init__(self, pages: Server, websockets: Server | None = None, username: str | None = None) -> None:
+    def __init__(
+        self, pages: Server, websockets: Server | None = None, username: str | None = None
+    ) -> None:
         self.pages = pages
         self.websockets = websockets or pages
         self.cookie = ''
@@ -57,7 +59,9 @@ class Browser:
             )
         else:
             connection = http.client.HTTPConnection('127.0.0.1', self.pages.port, timeout=GUARD)
-        headers = {'Content-Type': FORM, 'Connection': 'close'} | ({'Cookie': self.cookie} if self.cookie else {})
+        headers = {'Content-Type': FORM, 'Connection': 'close'} | (
+            {'Cookie': self.cookie} if self.cookie else {}
+        )
         try:
             connection.request('POST', path, urlencode(form_data(fields)), headers)
             answer = connection.getresponse()
@@ -73,7 +77,9 @@ class Browser:
         assert self.post('/publish/', message=message, **fields) == (204, '')
 
     def websocket(self, facility_and_query: str, origin: str | None = None) -> ClientConnection:
-        """Open a websocket, as a page of `origin` does; None: a page of the websockets' own host."""
+        """Open a websocket, as a page of `origin` does; None: a page of the websockets' own
+        host.
+        """
         return connect(
             f'ws://127.0.0.1:{self.websockets.port}/ws/{facility_and_query}',
             origin=Origin(origin or self.websockets.origin),
@@ -115,7 +121,8 @@ def open_connection(server: Server) -> socket.socket:
 def raw_request(
     server: Server, target: str, headers: Mapping[str, str], *, ends: bool = True
 ) -> tuple[int, http.client.HTTPMessage, str]:
-    """Send a GET and, if the connection has to end with the answer, read until it does: TimeoutError if it does not.
+    """Send a GET and, if the connection has to end with the answer, read until it does:
+    TimeoutError if it does not.
 
     Returns:
         Status, headers and text of the answer.

@@ -19,7 +19,9 @@ def journey_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope='session')
 def shared_site(journey_database: Path, _shared_redis: RedisProcess) -> Site:
-    """The journey project on the Redis of the whole run; a test that uses redis_url too begins with an empty one."""
+    """The journey project on the Redis of the whole run; a test that uses redis_url too begins
+    with an empty one.
+    """
     return Site(journey_database, _shared_redis.url)
 
 

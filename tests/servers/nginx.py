@@ -35,7 +35,9 @@ PASS_HOST = re.compile(r'^ *proxy_set_header Host .*\n', re.MULTILINE)
 
 def recommended(port: int, pages: int, websockets: int) -> str:
     """The lines of the deployment page, on these ports."""
-    [lines] = re.findall(r'^```nginx\n(.*?)^```$', DEPLOYMENT.read_text('utf-8'), re.MULTILINE | re.DOTALL)
+    [lines] = re.findall(
+        r'^```nginx\n(.*?)^```$', DEPLOYMENT.read_text('utf-8'), re.MULTILINE | re.DOTALL
+    )
     for on_the_page, here in (
         ('listen 8080;', f'listen 127.0.0.1:{port};'),
         ('proxy_pass http://127.0.0.1:8000;', f'proxy_pass http://127.0.0.1:{pages};'),
@@ -87,7 +89,9 @@ class BehindNginx:
 
     def said(self) -> str:
         """What all three have written so far."""
-        return self._websockets.said() + self._pages.said() + self._log.read_text('utf-8', 'replace')
+        return (
+            self._websockets.said() + self._pages.said() + self._log.read_text('utf-8', 'replace')
+        )
 
     def begin_to_end(self) -> None:
         """Send SIGTERM to the websockets' server."""
@@ -108,8 +112,12 @@ class BehindNginx:
     def __enter__(self) -> 'BehindNginx':
         with ExitStack() as stack:
             logs = self.directory
-            self._websockets = stack.enter_context(ServerProcess(self.site, self.host, logs / 'websockets.log'))
-            self._pages = stack.enter_context(ServerProcess(self.site, self.pages_host, logs / 'pages.log'))
+            self._websockets = stack.enter_context(
+                ServerProcess(self.site, self.host, logs / 'websockets.log')
+            )
+            self._pages = stack.enter_context(
+                ServerProcess(self.site, self.pages_host, logs / 'pages.log')
+            )
             self._log = logs / 'nginx.log'
             self._start(stack)
             self._stack = stack.pop_all()
@@ -121,11 +129,24 @@ class BehindNginx:
         assert PASS_HOST.search(lines)
         configuration = self.directory / 'nginx.conf'
         configuration.write_text(
-            CONFIGURATION.format(directory=self.directory, lines=lines if self.passes_host else PASS_HOST.sub('', lines))
+            CONFIGURATION.format(
+                directory=self.directory,
+                lines=lines if self.passes_host else PASS_HOST.sub('', lines),
+            )
         )
         with self._log.open('wb') as log:
-            command = [nginx_program() or 'nginx', '-p', str(self.directory), '-e', 'stderr', '-c', str(configuration)]
-            process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT)
+            command = [
+                nginx_program() or 'nginx',
+                '-p',
+                str(self.directory),
+                '-e',
+                'stderr',
+                '-c',
+                str(configuration),
+            ]
+            process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT
+            )
         stack.callback(process.wait)
         stack.callback(process.kill)
 

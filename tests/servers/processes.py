@@ -1,4 +1,6 @@
-"""The journey project in processes of its own: management commands, and real servers on free ports of the loopback."""
+"""The journey project in processes of its own: management commands, and real servers on free
+ports of the loopback.
+"""
 
 import os
 import signal
@@ -18,7 +20,9 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 PROJECT = ROOT / 'tests' / 'projects' / 'journey'
 
 GUARD = 30.0
-"""Seconds after which what has not happened is a failure; on a busy machine a server takes some to come up."""
+"""Seconds after which what has not happened is a failure; on a busy machine a server takes some
+to come up.
+"""
 
 ATTEMPTS = 3
 """Between asking for a free port and listening on it somebody else may take it."""
@@ -63,7 +67,13 @@ class Site:
         """Run a management command, expect it to succeed and return what it said."""
         command = [sys.executable, 'manage.py', *arguments]
         done = subprocess.run(
-            command, cwd=self.project, env=self.environ, capture_output=True, text=True, timeout=GUARD * 2, check=False
+            command,
+            cwd=self.project,
+            env=self.environ,
+            capture_output=True,
+            text=True,
+            timeout=GUARD * 2,
+            check=False,
         )
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout + done.stderr
@@ -122,12 +132,17 @@ class ServerProcess:
             except BaseException as exc:
                 self._end()
                 if 'in use' not in self.said():
-                    raise AssertionError(f'{self.host} has not come up: {exc}\n{self.said()}') from exc
+                    raise AssertionError(
+                        f'{self.host} has not come up: {exc}\n{self.said()}'
+                    ) from exc
         raise AssertionError(f'{self.host} has found no free port:\n{self.said()}')
 
     def _start(self) -> None:
         kind = self.kind
-        command = [*kind.command(self.site.application or kind.application, f'127.0.0.1:{self.port}'), *self.options]
+        command = [
+            *kind.command(self.site.application or kind.application, f'127.0.0.1:{self.port}'),
+            *self.options,
+        ]
         with self.log.open('wb') as log, interruptible():
             # A session of its own, so that the workers of a server can be ended with it.
             self._process = subprocess.Popen(
@@ -186,7 +201,9 @@ class ServerProcess:
 
 @contextmanager
 def interruptible() -> Iterator[None]:
-    """Processes that start in here hear SIGINT, as in a terminal: what a shell has put into the background ignores it."""
+    """Processes that start in here hear SIGINT, as in a terminal: what a shell has put into the
+    background ignores it.
+    """
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         yield
@@ -195,7 +212,9 @@ def interruptible() -> Iterator[None]:
 
 
 def eventually(happened: Callable[[], Any], otherwise: str, seconds: float = GUARD) -> Any:
-    """Ask until the answer is true, and return it: for what other processes do. `otherwise` is the failure's text."""
+    """Ask until the answer is true, and return it: for what other processes do. `otherwise` is
+    the failure's text.
+    """
     deadline = time.monotonic() + seconds
     while not (answer := happened()):
         if time.monotonic() > deadline:
@@ -207,7 +226,9 @@ def eventually(happened: Callable[[], Any], otherwise: str, seconds: float = GUA
 
 def children(pid: int) -> list[int]:
     """The process ids of a process's children."""
-    return [int(child) for child in Path(f'/proc/{pid}/task/{pid}/children').read_text('ascii').split()]
+    return [
+        int(child) for child in Path(f'/proc/{pid}/task/{pid}/children').read_text('ascii').split()
+    ]
 
 
 def descriptor_count(pid: int) -> int:

@@ -1,4 +1,5 @@
-"""Runs the cases of test_hosts.py and prints them as a table of hosts by cases: python -m tests.servers.table
+"""Runs the cases of test_hosts.py and prints them as a table of hosts by cases: python -m
+tests.servers.table
 
 What stands in a cell is how the test CASE[HOST] ended; a cell without a test is empty.
 """
@@ -65,7 +66,9 @@ def table(outcomes: list[Outcome]) -> str:
     cases = re.findall(r'^def (test_\w+)', (REPOSITORY / CASES).read_text('utf-8'), re.MULTILINE)
     hosts = [*HOSTS, *REFUSING]
     first = max(map(len, hosts)) + 1
-    lines = [f'{"":<{first}}' + ''.join(f'{number:<{WIDTH}}' for number in range(1, len(cases) + 1))]
+    lines = [
+        f'{"":<{first}}' + ''.join(f'{number:<{WIDTH}}' for number in range(1, len(cases) + 1))
+    ]
     for host in hosts:
         words = [WORDS[cells[host, case].kind] if (host, case) in cells else '' for case in cases]
         lines.append(f'{host:<{first}}' + ''.join(f'{word:<{WIDTH}}' for word in words))
@@ -79,7 +82,10 @@ def main() -> int:
     print(f'\nA cell is the test CASE[HOST] of {CASES}\n\n{table(outcomes)}\n')
     for outcome in outcomes:
         if outcome.kind != 'passed':
-            print(f'{WORDS[outcome.kind]:<{WIDTH}}{outcome.case}[{outcome.host}]: {outcome.message[:150]}')
+            print(
+                f'{WORDS[outcome.kind]:<{WIDTH}}{outcome.case}[{outcome.host}]: '
+                f'{outcome.message[:150]}'
+            )
     kinds = [outcome.kind for outcome in outcomes]
     print(', '.join(f'{kinds.count(kind)} {kind}' for kind in WORDS))
     return 0 if outcomes and 'failed' not in kinds else 1

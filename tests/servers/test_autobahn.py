@@ -1,6 +1,7 @@
 """RFC 6455 to the letter: Autobahn|Testsuite against both forms of the loop, over TCP.
 
-The suite needs a Python 2.7 of its own: see tests/servers/autobahn.py. `make autobahn` prints what it finds.
+The suite needs a Python 2.7 of its own: see tests/servers/autobahn.py. `make autobahn` prints what
+it finds.
 """
 
 import json
@@ -13,27 +14,43 @@ import pytest
 
 from tests.conftest import require
 from tests.servers import autobahn
-from tests.servers.autobahn import HOSTS, REMEDY, Behaviour, Report, find_python, install, read, run, table
+from tests.servers.autobahn import (
+    HOSTS,
+    REMEDY,
+    Behaviour,
+    Report,
+    find_python,
+    install,
+    read,
+    run,
+    table,
+)
 
 CASES = {1: 16, 2: 11, 3: 7, 4: 10, 5: 20, 6: 145, 7: 37, 9: 54, 10: 1}
-"""By group: framing, pings, reserved bits, opcodes, fragments, UTF-8, closing, limits, automatic fragments."""
+"""By group: framing, pings, reserved bits, opcodes, fragments, UTF-8, closing, limits, automatic
+fragments.
+"""
 
 UNJUDGED = Behaviour('INFORMATIONAL', 'INFORMATIONAL')
 
 LATE = Behaviour('NON-STRICT', 'OK')
 
 EXCEPTIONS = {
-    # The websockets library gives a frame when all of it is there, and text is validated frame by frame: 1007 comes with the
-    # end of the frame, where the suite would rather see it in the middle. RFC 6455, 8.1 asks for it when text "is found" invalid.
+    # The websockets library gives a frame when all of it is there, and text is validated frame by
+    # frame: 1007 comes with the end of the frame, where the suite would rather see it in the
+    # middle. RFC 6455, 8.1 asks for it when text "is found" invalid.
     '6.4.3': LATE,
     '6.4.4': LATE,
-    # 256 KiB, a close and a ping, all at once: whether the answer still comes is left to the server (ours does give it).
+    # 256 KiB, a close and a ping, all at once: whether the answer still comes is left to the server
+    # (ours does give it).
     '7.1.6': UNJUDGED,
     # Close codes 5000 and 65535, of which RFC 6455, 7.4.2 says nothing: ours answers 1002.
     '7.13.1': UNJUDGED,
     '7.13.2': UNJUDGED,
 }
-"""What is not OK, and why; all else is. A case that becomes better fails the test too, until it is taken out of here."""
+"""What is not OK, and why; all else is. A case that becomes better fails the test too, until it
+is taken out of here.
+"""
 
 
 @pytest.mark.parametrize('host', HOSTS)
@@ -101,7 +118,9 @@ def test_versions_of_pyenv_are_looked_through(tmp_path: Path) -> None:
     assert find_python({'PATH': path}) == str(broken)
 
 
-def test_it_is_installed_once_until_its_requirements_change(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_is_installed_once_until_its_requirements_change(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A pip of the test's own says what it was asked to do."""
     calls = tmp_path / 'calls'
     python = str(program(tmp_path / 'python2.7', f'echo "$@" >> {calls}'))
@@ -112,7 +131,10 @@ def test_it_is_installed_once_until_its_requirements_change(tmp_path: Path, monk
     requirements.write_text('six==1.17.0\n', 'ascii')
     monkeypatch.setattr(autobahn, 'REQUIREMENTS', requirements)
     install(python, tmp_path / 'environment')
-    assert [str(requirements) in line for line in calls.read_text('utf-8').splitlines()] == [False, True]
+    assert [str(requirements) in line for line in calls.read_text('utf-8').splitlines()] == [
+        False,
+        True,
+    ]
 
 
 def test_failed_installation_says_what_pip_says_and_is_tried_again(tmp_path: Path) -> None:
@@ -125,7 +147,9 @@ def test_failed_installation_says_what_pip_says_and_is_tried_again(tmp_path: Pat
 
 def test_requirements_are_pinned_and_each_has_its_reason() -> None:
     lines = autobahn.REQUIREMENTS.read_text('utf-8').splitlines()
-    requirements = [number for number, line in enumerate(lines) if line and not line.startswith('#')]
+    requirements = [
+        number for number, line in enumerate(lines) if line and not line.startswith('#')
+    ]
     assert 'autobahntestsuite==0.8.2' in lines
     for number in requirements:
         assert lines[number].count('==') == 1
@@ -143,7 +167,10 @@ def test_report_is_read_and_counted(tmp_path: Path) -> None:
     index.write_text(json.dumps({'ws4redis': found}), 'utf-8')
     report = read(index, 2.0)
     assert report.counts() == {1: Counter(OK=1), 9: Counter(OK=2), 10: Counter(FAILED=1)}
-    assert report.deviations() == {'9.1.1': Behaviour('OK', 'WRONG CODE'), '10.1.1': Behaviour('FAILED', 'UNCLEAN')}
+    assert report.deviations() == {
+        '9.1.1': Behaviour('OK', 'WRONG CODE'),
+        '10.1.1': Behaviour('FAILED', 'UNCLEAN'),
+    }
     assert [line.split() for line in table(report).splitlines()] == [
         ['group', 'OK', 'FAILED'],
         ['1', '1'],

@@ -1,6 +1,7 @@
 """Two sites in the style of 2016 start and chat as they are.
 
-tests/projects/chat060 on runserver, and on uWSGI as in its time; tests/projects/allow060, which needs one line, on runserver.
+tests/projects/chat060 on runserver, and on uWSGI as in its time; tests/projects/allow060, which
+needs one line, on runserver.
 """
 
 import http.client
@@ -44,7 +45,9 @@ class OldSite(Site):
     @property
     def environ(self) -> dict[str, str]:
         """The environment of its processes."""
-        inherited = {name: value for name, value in os.environ.items() if name != 'DJANGO_SETTINGS_MODULE'}
+        inherited = {
+            name: value for name, value in os.environ.items() if name != 'DJANGO_SETTINGS_MODULE'
+        }
         return {
             **inherited,
             'PYTHONPATH': os.pathsep.join([str(ROOT), str(self.project)]),
@@ -55,7 +58,8 @@ class OldSite(Site):
 
 
 class Visitor:
-    """A browser at an old site: keeps cookies, fills in forms, and opens the websocket that a page's script asks for.
+    """A browser at an old site: keeps cookies, fills in forms, and opens the websocket that a
+    page's script asks for.
 
     Args:
         username: whom to log in, by the admin's form; None for nobody.
@@ -78,7 +82,9 @@ class Visitor:
             connection.request(method, path, body, headers)
             answer = connection.getresponse()
             for header in answer.headers.get_all('Set-Cookie', []):
-                self.cookies |= {name: morsel.value for name, morsel in SimpleCookie(header).items()}
+                self.cookies |= {
+                    name: morsel.value for name, morsel in SimpleCookie(header).items()
+                }
             return answer.status, answer.read().decode()
         finally:
             connection.close()
@@ -135,7 +141,9 @@ def heartbeat_of(page: str) -> object:
 
 
 def heard(websocket: ClientConnection) -> str | bytes:
-    """The next message but for heartbeats, which the script of the pages keeps to itself; TimeoutError if there comes none."""
+    """The next message but for heartbeats, which the script of the pages keeps to itself;
+    TimeoutError if there comes none.
+    """
     deadline = time.monotonic() + GUARD
     while (message := receive(websocket)) == HEARTBEAT:
         if time.monotonic() > deadline:
@@ -144,7 +152,9 @@ def heard(websocket: ClientConnection) -> str | bytes:
 
 
 def split_060(port: int, pages: int, websockets: int) -> str:
-    """nginx as the documentation of release 0.6.0 has it, but for the two lines with Host, which docs/migrating.md asks for."""
+    """nginx as the documentation of release 0.6.0 has it, but for the two lines with Host, which
+    docs/migrating.md asks for.
+    """
     return f"""
     server {{
         listen 127.0.0.1:{port};
@@ -169,7 +179,11 @@ def split_060(port: int, pages: int, websockets: int) -> str:
 @pytest.fixture(scope='module')
 def site(tmp_path_factory: pytest.TempPathFactory, _shared_redis: RedisProcess) -> Site:
     """The chat, with its users, on the Redis of the whole run."""
-    site = OldSite(tmp_path_factory.mktemp('chat060') / 'db.sqlite3', _shared_redis.url, project=PROJECTS / 'chat060')
+    site = OldSite(
+        tmp_path_factory.mktemp('chat060') / 'db.sqlite3',
+        _shared_redis.url,
+        project=PROJECTS / 'chat060',
+    )
     assert 'ws4redis.' not in site.manage('check'), 'a check finds fault with it'
     site.manage('migrate')
     site.manage('loaddata', 'users')
@@ -185,13 +199,21 @@ def serving(site: Site, on: str, directory: Path) -> AnyServer:
     if on.startswith('nginx'):
         require_programs('nginx')
         require_programs('uwsgi')
-        return BehindNginx(site, 'uwsgi-websockets-of-060', directory, pages_host='uwsgi-pages-of-060', lines=split_060)
+        return BehindNginx(
+            site,
+            'uwsgi-websockets-of-060',
+            directory,
+            pages_host='uwsgi-pages-of-060',
+            lines=split_060,
+        )
     require_programs(on)
     return ServerProcess(site, on, directory / 'log')
 
 
 @pytest.fixture(scope='module', params=ON)
-def server(request: pytest.FixtureRequest, site: Site, tmp_path_factory: pytest.TempPathFactory) -> Iterator[AnyServer]:
+def server(
+    request: pytest.FixtureRequest, site: Site, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[AnyServer]:
     """The chat, for all tests that leave it as they found it."""
     with serving(site, request.param, tmp_path_factory.mktemp(request.param)) as server:
         yield server
@@ -239,7 +261,9 @@ def test_page_has_what_its_script_needs(john: Visitor, path: str, target: str) -
 # Messages
 
 
-def test_lobby_hears_what_a_browser_and_what_django_says(john: Visitor, mary: Visitor, client: 'redis.Redis') -> None:
+def test_lobby_hears_what_a_browser_and_what_django_says(
+    john: Visitor, mary: Visitor, client: 'redis.Redis'
+) -> None:
     with john.open('/chat/') as his, mary.open('/chat/') as hers:
         assert [heard(his), heard(hers)] == ['* Hello john', '* Hello mary']
         his.send('john: h\u00e9llo')
@@ -252,7 +276,9 @@ def test_lobby_hears_what_a_browser_and_what_django_says(john: Visitor, mary: Vi
         assert client.get('chat060:broadcast:lobby') == '* tea is ready'
 
 
-def test_letter_reaches_its_reader_alone(john: Visitor, mary: Visitor, client: 'redis.Redis') -> None:
+def test_letter_reaches_its_reader_alone(
+    john: Visitor, mary: Visitor, client: 'redis.Redis'
+) -> None:
     with john.open('/userchat/') as his, mary.open('/userchat/') as hers:
         john.say('/userchat/', user='mary', message='tea?')
         mary.say('/userchat/', user='john', message='yes')
@@ -262,13 +288,18 @@ def test_letter_reaches_its_reader_alone(john: Visitor, mary: Visitor, client: '
     assert client.get('chat060:user:mary:letters') == 'john: tea?'
 
 
-def test_club_reaches_its_members_alone(john: Visitor, mary: Visitor, client: 'redis.Redis') -> None:
+def test_club_reaches_its_members_alone(
+    john: Visitor, mary: Visitor, client: 'redis.Redis'
+) -> None:
     with john.open('/groupchat/') as his, mary.open('/groupchat/') as hers:
         john.say('/groupchat/', group='music', message='la')
         mary.say('/groupchat/', group='chess', message='e4')
         assert [heard(his), heard(his), heard(his)] == ['* Hello john', 'john: la', 'mary: e4']
         assert [heard(hers), heard(hers)] == ['* Hello mary', 'mary: e4']
-    assert sorted(client.keys('chat060:group:*')) == ['chat060:group:chess:clubs', 'chat060:group:music:clubs']
+    assert sorted(client.keys('chat060:group:*')) == [
+        'chat060:group:chess:clubs',
+        'chat060:group:music:clubs',
+    ]
 
 
 def test_late_comer_gets_the_last_message(john: Visitor, mary: Visitor) -> None:
@@ -297,11 +328,15 @@ def test_heartbeats_come_and_are_kept_from_the_others(john: Visitor, client: 're
 # The site's own code
 
 
-def test_subscriber_of_the_site_sees_the_beginning_and_the_end(john: Visitor, mary: Visitor) -> None:
+def test_subscriber_of_the_site_sees_the_beginning_and_the_end(
+    john: Visitor, mary: Visitor
+) -> None:
     with mary.open('/chat/') as hers:
         assert heard(hers) == '* Hello mary'
         assert '<span id="present">mary</span>' in john.get('/chat/')
-    eventually(lambda: '<span id="present"></span>' in john.get('/chat/'), 'she is said to be there still')
+    eventually(
+        lambda: '<span id="present"></span>' in john.get('/chat/'), 'she is said to be there still'
+    )
 
 
 def test_strangers_are_refused_by_the_callback(server: AnyServer) -> None:
@@ -311,7 +346,9 @@ def test_strangers_are_refused_by_the_callback(server: AnyServer) -> None:
     assert 'The chat is for members' in server.said()
 
 
-def test_channels_that_the_callback_leaves_out_are_left_out(john: Visitor, client: 'redis.Redis') -> None:
+def test_channels_that_the_callback_leaves_out_are_left_out(
+    john: Visitor, client: 'redis.Redis'
+) -> None:
     uri = uri_of(john.get('/userchat/'))
     with john.open_uri(f'{uri}&publish-user&subscribe-broadcast&publish-broadcast&echo') as his:
         assert heard(his) == '* Hello john'
@@ -328,7 +365,9 @@ def test_interrupted_server_ends_without_a_traceback(on: str, site: Site, tmp_pa
     with ExitStack() as stack:
         server = stack.enter_context(serving(site, on, tmp_path))
         john = Visitor(server, 'john')
-        websockets = [stack.enter_context(john.open(path)) for path in ('/chat/', '/userchat/', '/groupchat/')]
+        websockets = [
+            stack.enter_context(john.open(path)) for path in ('/chat/', '/userchat/', '/groupchat/')
+        ]
         assert [heard(websocket) for websocket in websockets] == ['* Hello john'] * 3
         server.interrupt()
         codes = set()
@@ -338,7 +377,11 @@ def test_interrupted_server_ends_without_a_traceback(on: str, site: Site, tmp_pa
             codes.add(1006 if closed.value.rcvd is None else closed.value.rcvd.code)
         assert codes <= ({1001} if server.kind.says_goodbye else {1001, 1006})
         assert server.wait() == server.kind.interrupted
-    assert [line for line in server.said().splitlines() if any(complaint in line for complaint in COMPLAINTS)] == []
+    assert [
+        line
+        for line in server.said().splitlines()
+        if any(complaint in line for complaint in COMPLAINTS)
+    ] == []
 
 
 # The other site
@@ -348,10 +391,14 @@ LINE = "WS4REDIS_ALLOWED_CHANNELS = 'ws4redis.policies.allow_all'\n"
 
 
 @pytest.mark.parametrize('changed', [True, False], ids=['with the line', 'without it'])
-def test_strangers_may_publish_by_one_line(changed: bool, _shared_redis: RedisProcess, tmp_path: Path) -> None:
+def test_strangers_may_publish_by_one_line(
+    changed: bool, _shared_redis: RedisProcess, tmp_path: Path
+) -> None:
     project = PROJECTS / 'allow060'
     if not changed:
-        project = shutil.copytree(project, tmp_path / 'project', ignore=shutil.ignore_patterns('__pycache__'))
+        project = shutil.copytree(
+            project, tmp_path / 'project', ignore=shutil.ignore_patterns('__pycache__')
+        )
         settings = project / 'billboard' / 'settings.py'
         assert settings.read_text().count(LINE) == 1
         settings.write_text(settings.read_text().replace(LINE, ''))

@@ -1,6 +1,8 @@
-"""The same cases on every WSGI server that can give its connections away, and what the others answer.
+"""The same cases on every WSGI server that can give its connections away, and what the others
+answer.
 
-`make hosts` prints them as a table. The cases of one host share one server; the last ones reload and end it.
+`make hosts` prints them as a table. The cases of one host share one server; the last ones reload
+and end it.
 """
 
 import shutil
@@ -19,7 +21,14 @@ from tests import loop_process
 from tests.servers.browser import UPGRADE, Browser, raw_request, receive
 from tests.servers.hosts import HOSTS, REFUSING, require_programs
 from tests.servers.nginx import BehindNginx
-from tests.servers.processes import PROJECT, ServerProcess, Site, descriptor_count, eventually, thread_count
+from tests.servers.processes import (
+    PROJECT,
+    ServerProcess,
+    Site,
+    descriptor_count,
+    eventually,
+    thread_count,
+)
 
 pytestmark = pytest.mark.usefixtures('redis_url')
 
@@ -27,10 +36,14 @@ MANY = 200
 """Websockets at once: more than any of these servers has threads."""
 
 MOST_THREADS = 64
-"""The loop's 32 workers, gunicorn's 8 and a few of the interpreter's own; with one a websocket there would be more."""
+"""The loop's 32 workers, gunicorn's 8 and a few of the interpreter's own; with one a websocket
+there would be more.
+"""
 
 OTHERS = 60
-"""Descriptors of a process's pool of 50 connections to Redis, and of requests that are about to end."""
+"""Descriptors of a process's pool of 50 connections to Redis, and of requests that are about to
+end.
+"""
 
 VISITORS, VISITS = 4, 10
 """Who asks for a page again and again, all at once, and how often."""
@@ -74,8 +87,12 @@ class Keeper:
             return BehindNginx(self.site, self.host, self.directory)
         if kind.reloads == 'file':
             project = self.directory / 'project'
-            shutil.copytree(PROJECT, project, ignore=shutil.ignore_patterns('__pycache__'), dirs_exist_ok=True)
-            return ServerProcess(replace(self.site, project=project), self.host, self.directory / 'log')
+            shutil.copytree(
+                PROJECT, project, ignore=shutil.ignore_patterns('__pycache__'), dirs_exist_ok=True
+            )
+            return ServerProcess(
+                replace(self.site, project=project), self.host, self.directory / 'log'
+            )
         return ServerProcess(self.site, self.host, self.directory / 'log')
 
     def end(self) -> None:
@@ -111,7 +128,9 @@ def feeds(redis_url: str) -> Iterator['Feeds']:
 
 
 class Feeds:
-    """Pub/sub connections, which Redis counts; those of servers that have ended may take a moment to go."""
+    """Pub/sub connections, which Redis counts; those of servers that have ended may take a
+    moment to go.
+    """
 
     def __init__(self, client: 'redis.Redis') -> None:
         self.client = client
@@ -141,7 +160,9 @@ def open_crowd(stack: ExitStack, server: AnyServer, count: int) -> list[loop_pro
 
 
 def close_code(websocket: ClientConnection) -> int:
-    """Receive until the server closes, and return its close code; 1006 if it went without a close frame."""
+    """Receive until the server closes, and return its close code; 1006 if it went without a
+    close frame.
+    """
     try:
         while True:
             receive(websocket)
@@ -156,7 +177,9 @@ def descriptors(server: AnyServer) -> int:
 
 def complaints(text: str) -> list[str]:
     """The lines of a log in which something is complained about."""
-    return [line for line in text.splitlines() if any(complaint in line for complaint in COMPLAINTS)]
+    return [
+        line for line in text.splitlines() if any(complaint in line for complaint in COMPLAINTS)
+    ]
 
 
 def is_served(server: AnyServer) -> bool:
@@ -179,7 +202,10 @@ def test_upgrade_is_accepted(server: AnyServer) -> None:
 
 
 def test_foreign_origin_is_refused(server: AnyServer) -> None:
-    with pytest.raises(InvalidStatus) as refused, Browser(server).websocket('news', origin='https://evil.example'):
+    with (
+        pytest.raises(InvalidStatus) as refused,
+        Browser(server).websocket('news', origin='https://evil.example'),
+    ):
         pass
     assert refused.value.response.status_code == 403
     assert 'WS4REDIS_ALLOWED_ORIGINS' in server.said()
@@ -187,7 +213,11 @@ def test_foreign_origin_is_refused(server: AnyServer) -> None:
 
 def test_plain_request_is_refused_and_the_connection_closed(server: AnyServer) -> None:
     status, headers, text = raw_request(server, '/ws/news', {})
-    assert (status, headers['Connection'], text) == (400, 'close', 'Client does not wish to upgrade to a websocket\n')
+    assert (status, headers['Connection'], text) == (
+        400,
+        'close',
+        'Client does not wish to upgrade to a websocket\n',
+    )
 
 
 def test_other_version_is_refused_and_the_connection_closed(server: AnyServer) -> None:
@@ -268,7 +298,10 @@ def test_many_websockets_cost_one_descriptor_each_and_no_thread_and_no_redis_con
         crowd = open_crowd(stack, server, MANY)
         nobody.publish('for all', facility='news', broadcast=1)
         assert [websocket.receive() for websocket in crowd] == ['for all'] * MANY
-        eventually(lambda: descriptors(server) <= before + MANY + OTHERS * workers, 'more than one descriptor a websocket')
+        eventually(
+            lambda: descriptors(server) <= before + MANY + OTHERS * workers,
+            'more than one descriptor a websocket',
+        )
         threads = [thread_count(pid) for pid in server.serving_pids()]
         eventually(lambda: max(threads) <= MOST_THREADS, 'more threads than the workers')
         assert feeds.since() <= workers
@@ -276,7 +309,9 @@ def test_many_websockets_cost_one_descriptor_each_and_no_thread_and_no_redis_con
     eventually(lambda: descriptors(server) <= opened - MANY, 'descriptors are left open')
 
 
-def test_views_are_served_beside_many_websockets_that_get_all_they_publish(server: AnyServer) -> None:
+def test_views_are_served_beside_many_websockets_that_get_all_they_publish(
+    server: AnyServer,
+) -> None:
     def visit(visitor: int) -> None:
         browser = Browser(server)
         for number in range(VISITS):
@@ -362,7 +397,9 @@ def test_log_has_no_complaint(keeper: Keeper) -> None:
 
 
 @pytest.mark.parametrize('host', MIDDLEWARE)
-def test_middleware_that_is_a_generator_is_no_obstacle(host: str, shared_site: Site, tmp_path: Path) -> None:
+def test_middleware_that_is_a_generator_is_no_obstacle(
+    host: str, shared_site: Site, tmp_path: Path
+) -> None:
     require_programs(host)
     site = replace(shared_site, application='journey.behind_middleware:application')
     with ServerProcess(site, host, tmp_path / 'server.log') as server, ExitStack() as stack:
@@ -378,17 +415,24 @@ def test_middleware_that_is_a_generator_is_no_obstacle(host: str, shared_site: S
 
 
 @pytest.mark.parametrize('host', ['nginx-gunicorn-gevent'])
-def test_host_that_nginx_keeps_to_itself_is_named_and_so_is_the_remedy(host: str, shared_site: Site, tmp_path: Path) -> None:
+def test_host_that_nginx_keeps_to_itself_is_named_and_so_is_the_remedy(
+    host: str, shared_site: Site, tmp_path: Path
+) -> None:
     require_programs(host)
     with BehindNginx(shared_site, host, tmp_path, passes_host=False) as server:
         with pytest.raises(InvalidStatus) as refused, Browser(server).websocket('news'):
             pass
         assert refused.value.response.status_code == 403
-        assert 'name it in WS4REDIS_ALLOWED_ORIGINS; behind a proxy, let it pass on the Host header' in server.said()
+        assert (
+            'name it in WS4REDIS_ALLOWED_ORIGINS; behind a proxy, let it pass on the Host header'
+            in server.said()
+        )
 
 
 @pytest.mark.parametrize('host', ['nginx-gunicorn-gevent'])
-def test_page_that_may_open_websockets_may_so_without_its_host(host: str, shared_site: Site, tmp_path: Path) -> None:
+def test_page_that_may_open_websockets_may_so_without_its_host(
+    host: str, shared_site: Site, tmp_path: Path
+) -> None:
     require_programs(host)
     site = replace(shared_site, origins=('https://shop.example',))
     with BehindNginx(site, host, tmp_path, passes_host=False) as server:
@@ -400,11 +444,16 @@ def test_page_that_may_open_websockets_may_so_without_its_host(host: str, shared
 
 @pytest.mark.parametrize('host', ['nginx-gunicorn-gevent'])
 def test_host_is_the_one_that_nginx_went_by(host: str, shared_site: Site, tmp_path: Path) -> None:
-    """If the request line names a host, that one counts, and the header of that name says nothing (RFC 9112, 3.2.2)."""
+    """If the request line names a host, that one counts, and the header of that name says
+    nothing (RFC 9112, 3.2.2).
+    """
     require_programs(host)
     with BehindNginx(shared_site, host, tmp_path) as server:
         headers = UPGRADE | {'Origin': server.origin}
-        assert raw_request(server, f'http://elsewhere.example:{server.port}/ws/news', headers)[0] == 400
+        assert (
+            raw_request(server, f'http://elsewhere.example:{server.port}/ws/news', headers)[0]
+            == 400
+        )
         assert f"Invalid HTTP_HOST header: 'elsewhere.example:{server.port}'" in server.said()
 
 
@@ -424,7 +473,9 @@ REMEDIES = {
 
 
 @pytest.mark.parametrize('host', REFUSING)
-def test_server_that_cannot_is_refused_with_a_remedy(host: str, shared_site: Site, tmp_path: Path) -> None:
+def test_server_that_cannot_is_refused_with_a_remedy(
+    host: str, shared_site: Site, tmp_path: Path
+) -> None:
     require_programs(host)
     with ServerProcess(shared_site, host, tmp_path / 'server.log') as server:
         # waitress leaves nobody but itself a say in that.

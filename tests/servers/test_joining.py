@@ -1,8 +1,10 @@
-"""Joins race publishes over TCP: nothing is lost, repeated or out of order, whenever a client comes.
+"""Joins race publishes over TCP: nothing is lost, repeated or out of order, whenever a client
+comes.
 
-A thread publishes numbered messages without a pause, each persisted. All have eight digits, so each is a frame of the same
-ten bytes, and what a client gets has to be a piece of one long row of bytes: from its first message to its last. And that
-first one must not come too late: from the 101 on a client gets everything.
+A thread publishes numbered messages without a pause, each persisted. All have eight digits, so each
+is a frame of the same ten bytes, and what a client gets has to be a piece of one long row of bytes:
+from its first message to its last. And that first one must not come too late: from the 101 on a
+client gets everything.
 """
 
 import asyncio
@@ -26,16 +28,22 @@ ROW = b''.join(FRAME % number for number in range(MOST))
 END = b'\x81\x08the end!'
 
 PING, PONG = b'\x89\x00', b'\x8a\x80\x00\x00\x00\x00'
-"""On a busy machine a client stays longer than WS4REDIS_PING_INTERVAL. These bytes are nowhere in ROW."""
+"""On a busy machine a client stays longer than WS4REDIS_PING_INTERVAL. These bytes are nowhere
+in ROW.
+"""
 
 SHORT_VISITS, VISITORS, FACILITIES = 1000, 40, 8
-"""Joins, how many there are at a time, and on how many facilities: so few on each that channels are given up and taken again."""
+"""Joins, how many there are at a time, and on how many facilities: so few on each that channels
+are given up and taken again.
+"""
 
 STAYING, CROWD = 1000, 50
 """Joins that stay until the end, and how many of them come at once."""
 
 WINDOW = 16
-"""Messages on their way to those who stay: more than one batch, and no more than a thousand clients can be sent."""
+"""Messages on their way to those who stay: more than one batch, and no more than a thousand
+clients can be sent.
+"""
 
 
 class Publisher(threading.Thread):
@@ -56,7 +64,10 @@ class Publisher(threading.Thread):
         self.completed = dict.fromkeys(facilities, -1)
         self.told_to_end = threading.Event()
         self._publishers = {
-            facility: RedisPublisher(facility=facility, broadcast=True, connection=self.server.client) for facility in facilities
+            facility: RedisPublisher(
+                facility=facility, broadcast=True, connection=self.server.client
+            )
+            for facility in facilities
         }
 
     def publish(self, message: bytes) -> None:
@@ -86,7 +97,8 @@ class Publisher(threading.Thread):
         self._credit.release()
 
     def __enter__(self) -> 'Publisher':
-        # The first is there before the first client, so that every client has something to begin with.
+        # The first is there before the first client, so that every client has something to begin
+        # with.
         self.publish(b'%08d' % 0)
         self.start()
         return self
@@ -111,7 +123,13 @@ class Visitor(asyncio.Protocol):
         left: result: what was wrong, '' if nothing was.
     """
 
-    def __init__(self, request: bytes, completed: Callable[[], int], progress: Callable[[int], None], most: int | None) -> None:
+    def __init__(
+        self,
+        request: bytes,
+        completed: Callable[[], int],
+        progress: Callable[[int], None],
+        most: int | None,
+    ) -> None:
         self.request = request
         self.completed = completed
         self.progress = progress
@@ -162,7 +180,10 @@ class Visitor(asyncio.Protocol):
             self.joined.set_result(None)
             # One more may have been on its way, and been replaced as the persisted one by the next.
             if self.first > self.accepted_at + 2:
-                self.leave(f'{self.first} came first, but {self.accepted_at} was the last one before the 101')
+                self.leave(
+                    f'{self.first} came first, but {self.accepted_at} was the last one before '
+                    f'the 101'
+                )
                 return
         ended = frames.endswith(END)
         numbers = frames.removesuffix(END)
@@ -181,10 +202,17 @@ class Visitor(asyncio.Protocol):
         return self._at // FRAME_SIZE - self.first
 
     def _difference(self, came: bytes, expected: bytes) -> str:
-        at = next(index for index, pair in enumerate(zip(came, expected, strict=True)) if pair[0] != pair[1])
+        at = next(
+            index
+            for index, pair in enumerate(zip(came, expected, strict=True))
+            if pair[0] != pair[1]
+        )
         at -= at % FRAME_SIZE
         wanted, got = (text[at : at + 2 * FRAME_SIZE] for text in (expected, came))
-        return f'{got!r} came instead of {wanted!r}, {self.received + at // FRAME_SIZE} messages after {self.first}'
+        return (
+            f'{got!r} came instead of {wanted!r}, {self.received + at // FRAME_SIZE} messages '
+            f'after {self.first}'
+        )
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.leave(f'closed after {self.received} messages with {self._buffer!r}')
@@ -249,7 +277,9 @@ class Visits:
 
 
 @pytest.fixture(params=['gunicorn-gevent', 'gunicorn-gthread'])
-def host(request: pytest.FixtureRequest, shared_site: Site, tmp_path: Path) -> Iterator[ServerProcess]:
+def host(
+    request: pytest.FixtureRequest, shared_site: Site, tmp_path: Path
+) -> Iterator[ServerProcess]:
     """Both forms of the loop: in the main hub, and in a thread of its own."""
     options = ('--worker-connections', '4000')
     with ServerProcess(shared_site, request.param, tmp_path / 'server.log', options) as server:

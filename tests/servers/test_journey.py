@@ -1,4 +1,6 @@
-"""The way of a message through real processes: Django, Redis, gunicorn, and a client that is not ours."""
+"""The way of a message through real processes: Django, Redis, gunicorn, and a client that is not
+ours.
+"""
 
 import os
 import shutil
@@ -69,14 +71,21 @@ def test_redis_cli_reaches_a_websocket(nobody: Browser, redis_url: str) -> None:
     with nobody.websocket('news?subscribe-broadcast') as websocket:
         publish = ['PUBLISH', 'broadcast:news', 'from redis-cli']
         said = subprocess.run(
-            [program, '-p', str(urlsplit(redis_url).port), *publish], capture_output=True, text=True, timeout=GUARD, check=True
+            [program, '-p', str(urlsplit(redis_url).port), *publish],
+            capture_output=True,
+            text=True,
+            timeout=GUARD,
+            check=True,
         )
         assert said.stdout.strip() == '1', 'how many connections it reached'
         assert receive(websocket) == 'from redis-cli'
 
 
 def test_bytes_that_are_no_text_arrive_as_a_binary_message(nobody: Browser, redis_url: str) -> None:
-    with nobody.websocket('news?subscribe-broadcast') as websocket, redis.Redis.from_url(redis_url) as client:
+    with (
+        nobody.websocket('news?subscribe-broadcast') as websocket,
+        redis.Redis.from_url(redis_url) as client,
+    ):
         client.publish('broadcast:news', b'\xff\x00')
         assert receive(websocket) == b'\xff\x00'
 
@@ -84,9 +93,14 @@ def test_bytes_that_are_no_text_arrive_as_a_binary_message(nobody: Browser, redi
 # Who receives
 
 
-def test_broadcast_reaches_everybody_on_the_facility_and_nobody_else(john: Browser, mary: Browser, nobody: Browser) -> None:
+def test_broadcast_reaches_everybody_on_the_facility_and_nobody_else(
+    john: Browser, mary: Browser, nobody: Browser
+) -> None:
     with ExitStack() as stack:
-        listeners = [stack.enter_context(who.websocket('news?subscribe-broadcast')) for who in (john, mary, nobody)]
+        listeners = [
+            stack.enter_context(who.websocket('news?subscribe-broadcast'))
+            for who in (john, mary, nobody)
+        ]
         elsewhere = stack.enter_context(nobody.websocket('sport?subscribe-broadcast'))
         nobody.publish('for all', facility='news', broadcast=1)
         nobody.publish('for the others', facility='sport', broadcast=1)
@@ -94,9 +108,15 @@ def test_broadcast_reaches_everybody_on_the_facility_and_nobody_else(john: Brows
         assert receive(elsewhere) == 'for the others'
 
 
-def test_message_for_a_user_reaches_that_user_alone(john: Browser, mary: Browser, nobody: Browser) -> None:
+def test_message_for_a_user_reaches_that_user_alone(
+    john: Browser, mary: Browser, nobody: Browser
+) -> None:
     query = 'news?subscribe-user&subscribe-broadcast'
-    with john.websocket(query) as his, mary.websocket(query) as hers, nobody.websocket(query) as nobodys:
+    with (
+        john.websocket(query) as his,
+        mary.websocket(query) as hers,
+        nobody.websocket(query) as nobodys,
+    ):
         nobody.publish('for john', facility='news', user='john')
         nobody.publish('for all', facility='news', broadcast=1)
         assert [receive(his), receive(his)] == ['for john', 'for all']
@@ -104,9 +124,15 @@ def test_message_for_a_user_reaches_that_user_alone(john: Browser, mary: Browser
         assert receive(nobodys) == 'for all'
 
 
-def test_message_for_a_group_reaches_its_members_alone(john: Browser, mary: Browser, nobody: Browser) -> None:
+def test_message_for_a_group_reaches_its_members_alone(
+    john: Browser, mary: Browser, nobody: Browser
+) -> None:
     query = 'news?subscribe-group&subscribe-broadcast'
-    with john.websocket(query) as his, mary.websocket(query) as hers, nobody.websocket(query) as nobodys:
+    with (
+        john.websocket(query) as his,
+        mary.websocket(query) as hers,
+        nobody.websocket(query) as nobodys,
+    ):
         nobody.publish('for chess', facility='news', group='chess')
         nobody.publish('for staff', facility='news', group='staff')
         nobody.publish('for all', facility='news', broadcast=1)
@@ -118,7 +144,11 @@ def test_message_for_a_group_reaches_its_members_alone(john: Browser, mary: Brow
 def test_message_for_a_session_reaches_its_own_windows_alone(john: Browser) -> None:
     other = Browser(john.pages, john.websockets, 'john')
     query = 'news?subscribe-session&subscribe-broadcast'
-    with john.websocket(query) as first, john.websocket(query) as second, other.websocket(query) as third:
+    with (
+        john.websocket(query) as first,
+        john.websocket(query) as second,
+        other.websocket(query) as third,
+    ):
         john.publish('for this browser', facility='news', session=1)
         john.publish('for all', facility='news', broadcast=1)
         assert [receive(first), receive(first)] == ['for this browser', 'for all']
@@ -151,7 +181,10 @@ def test_persisted_message_is_gone_after_its_time(nobody: Browser, redis_url: st
 
 
 def test_message_without_expiry_is_not_kept(nobody: Browser, redis_url: str) -> None:
-    with redis.Redis.from_url(redis_url) as client, nobody.websocket('news?subscribe-broadcast') as websocket:
+    with (
+        redis.Redis.from_url(redis_url) as client,
+        nobody.websocket('news?subscribe-broadcast') as websocket,
+    ):
         nobody.publish('now or never', facility='news', broadcast=1, expire=0)
         assert receive(websocket) == 'now or never'
         assert client.keys('*news') == []
@@ -160,9 +193,15 @@ def test_message_without_expiry_is_not_kept(nobody: Browser, redis_url: str) -> 
 # From client to client
 
 
-def test_sender_without_echo_does_not_get_its_own_message_and_others_do(john: Browser, mary: Browser) -> None:
+def test_sender_without_echo_does_not_get_its_own_message_and_others_do(
+    john: Browser, mary: Browser
+) -> None:
     query = 'chat?subscribe-broadcast&publish-broadcast'
-    with john.websocket(query) as his, john.websocket(query) as his_other, mary.websocket(query) as hers:
+    with (
+        john.websocket(query) as his,
+        john.websocket(query) as his_other,
+        mary.websocket(query) as hers,
+    ):
         for number in range(3):
             his.send(f'hello {number}')
         sent = ['hello 0', 'hello 1', 'hello 2']
@@ -184,13 +223,18 @@ def test_message_of_a_client_waits_for_who_joins_later(john: Browser, mary: Brow
     with john.websocket('chat?publish-user') as his:
         his.send('note to myself')
     # He has closed, and the answer comes after everything that he sent has been published.
-    with john.websocket('chat?subscribe-user') as his, mary.websocket('chat?subscribe-user') as hers:
+    with (
+        john.websocket('chat?subscribe-user') as his,
+        mary.websocket('chat?subscribe-user') as hers,
+    ):
         assert receive(his) == 'note to myself'
         mary.publish('for mary', facility='chat', user='mary')
         assert receive(hers) == 'for mary'
 
 
-def test_client_that_is_not_logged_in_publishes_nothing(nobody: Browser, john: Browser, redis_url: str) -> None:
+def test_client_that_is_not_logged_in_publishes_nothing(
+    nobody: Browser, john: Browser, redis_url: str
+) -> None:
     query = 'chat?subscribe-broadcast&publish-broadcast'
     with john.websocket(query) as his:
         with nobody.websocket(query) as websocket:
@@ -201,7 +245,9 @@ def test_client_that_is_not_logged_in_publishes_nothing(nobody: Browser, john: B
         assert receive(his) == 'from john'
 
 
-def test_first_frame_sent_with_the_handshake_is_not_lost(gunicorn: ServerProcess, john: Browser) -> None:
+def test_first_frame_sent_with_the_handshake_is_not_lost(
+    gunicorn: ServerProcess, john: Browser
+) -> None:
     """A client may send frames behind its request, before it has seen the 101."""
     head = request_head(gunicorn, '/ws/chat?publish-broadcast', UPGRADE | {'Cookie': john.cookie})
     # Masked with four zeros.
@@ -220,7 +266,9 @@ def test_first_frame_sent_with_the_handshake_is_not_lost(gunicorn: ServerProcess
 class Outage:
     """Two servers on a Redis that can be killed."""
 
-    def __init__(self, server: RedisProcess, pages: ServerProcess, websockets: ServerProcess) -> None:
+    def __init__(
+        self, server: RedisProcess, pages: ServerProcess, websockets: ServerProcess
+    ) -> None:
         self.redis = server
         self.pages = pages
         self.websockets = websockets
@@ -228,7 +276,10 @@ class Outage:
     def begin(self) -> None:
         """Kill Redis, and wait until the websocket loop has noticed."""
         os.kill(self.redis.pid, signal.SIGKILL)
-        eventually(lambda: 'Redis is away' in self.websockets.said(), 'the loop has not noticed that Redis is away')
+        eventually(
+            lambda: 'Redis is away' in self.websockets.said(),
+            'the loop has not noticed that Redis is away',
+        )
 
     def end(self) -> None:
         """Start Redis again on the same port, empty as it was at first."""
@@ -237,7 +288,9 @@ class Outage:
 
     @contextmanager
     def listener(self, facility: str) -> Iterator[ClientConnection]:
-        """A websocket that has joined: one that Redis leaves while it looks for persisted messages is closed with 1013."""
+        """A websocket that has joined: one that Redis leaves while it looks for persisted
+        messages is closed with 1013.
+        """
         nobody = Browser(self.pages, self.websockets)
         with nobody.websocket(f'{facility}?subscribe-broadcast') as websocket:
             nobody.publish('before', facility=facility, broadcast=1, expire=0)
@@ -262,7 +315,9 @@ def is_alive(websocket: ClientConnection) -> bool:
 
 
 def test_websockets_outlive_redis(outage: Outage) -> None:
-    """They stay open, get what was persisted before the loop was back, once, and everything after that."""
+    """They stay open, get what was persisted before the loop was back, once, and everything
+    after that.
+    """
     nobody = Browser(outage.pages, outage.websockets)
     john = Browser(outage.pages, outage.websockets, 'john')
     with (
@@ -273,7 +328,10 @@ def test_websockets_outlive_redis(outage: Outage) -> None:
         outage.begin()
         assert is_alive(first) and is_alive(second)
         # Nothing is dropped without a word: who publishes is told, and told once.
-        assert nobody.post('/publish/', message='lost', facility='news', broadcast=1) == (503, 'ConnectionError')
+        assert nobody.post('/publish/', message='lost', facility='news', broadcast=1) == (
+            503,
+            'ConnectionError',
+        )
         sender.send('lost too')
         with pytest.raises(ConnectionClosed) as closed:
             receive(sender)
@@ -284,7 +342,10 @@ def test_websockets_outlive_redis(outage: Outage) -> None:
         nobody.publish('persisted', facility='news', broadcast=1)
         assert receive(first) == 'persisted'
         with outage.redis.client() as client:
-            eventually(lambda: client.pubsub_numsub('broadcast:sport') == [(b'broadcast:sport', 1)], 'not subscribed again')
+            eventually(
+                lambda: client.pubsub_numsub('broadcast:sport') == [(b'broadcast:sport', 1)],
+                'not subscribed again',
+            )
         for number in range(3):
             nobody.publish(f'after {number}', facility='news', broadcast=1)
             nobody.publish(f'after {number}', facility='sport', broadcast=1)
@@ -296,7 +357,9 @@ def test_websockets_outlive_redis(outage: Outage) -> None:
 
 
 def test_message_persisted_before_the_loop_is_back_comes_by_catching_up(outage: Outage) -> None:
-    """The process that serves is stopped until both are published, so that it cannot be back in time to hear them."""
+    """The process that serves is stopped until both are published, so that it cannot be back in
+    time to hear them.
+    """
     nobody = Browser(outage.pages, outage.websockets)
     with outage.listener('news') as websocket:
         outage.begin()
@@ -316,7 +379,10 @@ def test_message_persisted_before_the_loop_is_back_comes_by_catching_up(outage: 
 def test_handshake_while_redis_is_away_is_refused(outage: Outage) -> None:
     with outage.listener('news') as websocket:
         outage.begin()
-        eventually(lambda: 'cannot connect to Redis' in outage.websockets.said(), 'no attempt to connect has failed')
+        eventually(
+            lambda: 'cannot connect to Redis' in outage.websockets.said(),
+            'no attempt to connect has failed',
+        )
         status, _, text = raw_request(outage.websockets, '/ws/news?subscribe-broadcast', UPGRADE)
         assert (status, text) == (503, 'Try again later\n')
         assert is_alive(websocket)

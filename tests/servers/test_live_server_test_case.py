@@ -1,4 +1,6 @@
-"""Django's LiveServerTestCase carries websockets, as projects of release 0.6.0 test theirs: its server gets our application."""
+"""Django's LiveServerTestCase carries websockets, as projects of release 0.6.0 test theirs: its
+server gets our application.
+"""
 
 import io
 import struct
@@ -51,20 +53,35 @@ class OldProject(LiveServerTestCase):
 
     def open_websocket_client(self) -> websocket.WebSocket:
         """A websocket of the package websocket-client."""
-        client = websocket.create_connection(self.url, timeout=GUARD, cookie=self.cookie, origin=self.live_server_url)
+        client = websocket.create_connection(
+            self.url, timeout=GUARD, cookie=self.cookie, origin=self.live_server_url
+        )
         self.addCleanup(client.shutdown)
         return client
 
     def open_websockets(self) -> ClientConnection:
         """A websocket of the package websockets."""
         headers = {'Cookie': self.cookie}
-        return self.enterContext(connect(self.url, additional_headers=headers, origin=Origin(self.live_server_url), proxy=None))
+        return self.enterContext(
+            connect(
+                self.url,
+                additional_headers=headers,
+                origin=Origin(self.live_server_url),
+                proxy=None,
+            )
+        )
 
     @contextmanager
     def without_complaint(self) -> Iterator[None]:
-        """Neither the server nor the loop has anything to say against what happens, and nothing is left of the websockets."""
+        """Neither the server nor the loop has anything to say against what happens, and nothing
+        is left of the websockets.
+        """
         said = io.StringIO()
-        with self.assertNoLogs('ws4redis', 'WARNING'), self.assertNoLogs('django', 'WARNING'), redirect_stderr(said):
+        with (
+            self.assertNoLogs('ws4redis', 'WARNING'),
+            self.assertNoLogs('django', 'WARNING'),
+            redirect_stderr(said),
+        ):
             yield
             eventually(lambda: not list(current_loop().websockets), 'a websocket stays', GUARD)
         # Tracebacks of the server's own go there.
@@ -73,7 +90,9 @@ class OldProject(LiveServerTestCase):
     def test_websocket_client_gets_and_sends(self) -> None:
         with self.without_complaint():
             client = self.open_websocket_client()
-            RedisPublisher(facility=self.facility, users=['john']).publish_message('for john', expire=0)
+            RedisPublisher(facility=self.facility, users=['john']).publish_message(
+                'for john', expire=0
+            )
             self.assertEqual(client.recv(), 'for john')
             client.send('for all')
             self.assertEqual(client.recv(), 'for all')
@@ -82,7 +101,9 @@ class OldProject(LiveServerTestCase):
     def test_websockets_gets_and_sends(self) -> None:
         with self.without_complaint():
             client = self.open_websockets()
-            RedisPublisher(facility=self.facility, users=['john']).publish_message('for john', expire=0)
+            RedisPublisher(facility=self.facility, users=['john']).publish_message(
+                'for john', expire=0
+            )
             self.assertEqual(client.recv(GUARD), 'for john')
             client.send('for all')
             self.assertEqual(client.recv(GUARD), 'for all')
@@ -100,7 +121,9 @@ class OldProject(LiveServerTestCase):
                     client = self.open_websocket_client()
                     client.send_close(status, b'enough')
                     opcode, data = client.recv_data()
-                    self.assertEqual((opcode, data[:2]), (websocket.ABNF.OPCODE_CLOSE, struct.pack('!H', status)))
+                    self.assertEqual(
+                        (opcode, data[:2]), (websocket.ABNF.OPCODE_CLOSE, struct.pack('!H', status))
+                    )
                     client.shutdown()
 
     def test_every_status_that_may_not_be_sent_is_a_protocol_error(self) -> None:
@@ -110,7 +133,9 @@ class OldProject(LiveServerTestCase):
                     client = self.open_websocket_client()
                     client.send_close(status, b'enough')
                     opcode, data = client.recv_data()
-                    self.assertEqual((opcode, data[:2]), (websocket.ABNF.OPCODE_CLOSE, struct.pack('!H', 1002)))
+                    self.assertEqual(
+                        (opcode, data[:2]), (websocket.ABNF.OPCODE_CLOSE, struct.pack('!H', 1002))
+                    )
                     client.shutdown()
 
     def test_websocket_client_that_closes_and_leaves_is_no_error(self) -> None:

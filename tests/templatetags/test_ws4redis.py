@@ -61,19 +61,33 @@ def request_(rf: RequestFactory) -> HttpRequest:
 # websocket_config
 
 
-def test_config_is_data_that_no_policy_takes_for_code(request_: HttpRequest, settings: Settings) -> None:
+def test_config_is_data_that_no_policy_takes_for_code(
+    request_: HttpRequest, settings: Settings
+) -> None:
     settings.WS4REDIS_HEARTBEAT = '--heartbeat--'
     page = Page(render('{% websocket_config %}', request_))
     assert page.elements == [('script', {'id': 'ws4redis', 'type': 'application/json'})]
-    assert json.loads(page.texts[0]) == {'uri': 'ws://testserver/ws/', 'heartbeat_msg': '--heartbeat--'}
+    assert json.loads(page.texts[0]) == {
+        'uri': 'ws://testserver/ws/',
+        'heartbeat_msg': '--heartbeat--',
+    }
 
 
 def test_config_without_heartbeat_has_null(request_: HttpRequest) -> None:
-    assert json.loads(Page(render('{% websocket_config %}', request_)).texts[0])['heartbeat_msg'] is None
+    assert (
+        json.loads(Page(render('{% websocket_config %}', request_)).texts[0])['heartbeat_msg']
+        is None
+    )
 
 
 def test_config_has_the_id_that_it_is_given(request_: HttpRequest) -> None:
-    page = Page(render("{% websocket_config 'other' %}{% websocket_config element_id=name %}", request_, name='third'))
+    page = Page(
+        render(
+            "{% websocket_config 'other' %}{% websocket_config element_id=name %}",
+            request_,
+            name='third',
+        )
+    )
     assert [attributes['id'] for _, attributes in page.elements] == ['other', 'third']
 
 
@@ -125,7 +139,9 @@ def test_uri_is_escaped_once_in_an_attribute(request_: HttpRequest) -> None:
     tag = "{% websocket_uri 'orders' subscribe='user' echo=True %}"
     text = render(f'<p data-uri="{tag}"></p>', request_)
     assert '"ws://testserver/ws/orders?subscribe-user&amp;echo"' in text
-    assert Page(text).elements == [('p', {'data-uri': 'ws://testserver/ws/orders?subscribe-user&echo'})]
+    assert Page(text).elements == [
+        ('p', {'data-uri': 'ws://testserver/ws/orders?subscribe-user&echo'})
+    ]
 
 
 def test_uri_in_a_variable_is_escaped_where_it_is_used(request_: HttpRequest) -> None:
@@ -137,19 +153,43 @@ def test_uri_in_a_variable_is_escaped_where_it_is_used(request_: HttpRequest) ->
 
 
 FACILITIES = [
-    *('orders', '', 'a/b/c', '/a//b/', 'grün haus', 'what?', '#1', '100%', 'a%2Fb', 'a:b', '🍵', 'a\\b', '...', 'a&b=c', '"><b>')
+    *(
+        'orders',
+        '',
+        'a/b/c',
+        '/a//b/',
+        'grün haus',
+        'what?',
+        '#1',
+        '100%',
+        'a%2Fb',
+        'a:b',
+        '🍵',
+        'a\\b',
+        '...',
+        'a&b=c',
+        '"><b>',
+    )
 ]
 
 
 @pytest.mark.parametrize('facility', FACILITIES)
-def test_facility_arrives_at_the_server_as_it_was_named(request_: HttpRequest, facility: str) -> None:
-    text = render('<p data-uri="{% websocket_uri facility subscribe="broadcast" %}"></p>', request_, facility=facility)
+def test_facility_arrives_at_the_server_as_it_was_named(
+    request_: HttpRequest, facility: str
+) -> None:
+    text = render(
+        '<p data-uri="{% websocket_uri facility subscribe="broadcast" %}"></p>',
+        request_,
+        facility=facility,
+    )
     [(_, attributes)] = Page(text).elements
     uri = attributes['data-uri']
     assert uri is not None and uri.startswith('ws://testserver/ws/')
     assert unquote(urlsplit(uri).path) == f'/ws/{facility}'
     with Broker() as broker:
-        assert broker.connect(uri.removeprefix('ws://testserver')).channels == [f'broadcast:{facility}']
+        assert broker.connect(uri.removeprefix('ws://testserver')).channels == [
+            f'broadcast:{facility}'
+        ]
 
 
 def test_facility_may_be_a_number(request_: HttpRequest) -> None:
@@ -157,32 +197,46 @@ def test_facility_may_be_a_number(request_: HttpRequest) -> None:
 
 
 @pytest.mark.parametrize('facility', ['.', '..', 'a/../b', './a', 'a/.', None])
-def test_facility_that_can_have_no_address_is_refused(request_: HttpRequest, facility: str | None) -> None:
+def test_facility_that_can_have_no_address_is_refused(
+    request_: HttpRequest, facility: str | None
+) -> None:
     with pytest.raises(ValueError, match='can have no address'):
         render('{% websocket_uri facility %}', request_, facility=facility)
 
 
 @pytest.mark.parametrize('verb', ['subscribe', 'publish'])
-def test_misspelt_audience_is_refused_with_those_that_there_are(request_: HttpRequest, verb: str) -> None:
+def test_misspelt_audience_is_refused_with_those_that_there_are(
+    request_: HttpRequest, verb: str
+) -> None:
     with pytest.raises(TemplateSyntaxError) as refused:
         render(f"{{% websocket_uri 'orders' {verb}='user,broadcats' %}}", request_)
     assert str(refused.value) == (
-        f"websocket_uri: {verb}='broadcats' is no channel: it takes 'session', 'group', 'user', 'broadcast'"
+        f"websocket_uri: {verb}='broadcats' is no channel: it takes 'session', 'group', 'user', "
+        f"'broadcast'"
     )
 
 
 @pytest.mark.parametrize('verb', ['subscribe', 'publish'])
 @pytest.mark.parametrize('value', ['None', 'True', '5'])
-def test_audiences_that_can_be_none_are_refused_by_name(request_: HttpRequest, verb: str, value: str) -> None:
-    with pytest.raises(TemplateSyntaxError, match=f"^websocket_uri: {verb}={value} is neither a text as 'user,broadcast' nor"):
+def test_audiences_that_can_be_none_are_refused_by_name(
+    request_: HttpRequest, verb: str, value: str
+) -> None:
+    with pytest.raises(
+        TemplateSyntaxError,
+        match=f"^websocket_uri: {verb}={value} is neither a text as 'user,broadcast' nor",
+    ):
         render(f"{{% websocket_uri 'orders' {verb}={value} %}}", request_)
 
 
-def test_audiences_are_those_of_the_sites_subscriber(request_: HttpRequest, settings: Settings) -> None:
+def test_audiences_are_those_of_the_sites_subscriber(
+    request_: HttpRequest, settings: Settings
+) -> None:
     settings.WS4REDIS_SUBSCRIBER = 'tests.templatetags.test_ws4redis.TenantSubscriber'
     text = render("{% websocket_uri 'orders' subscribe='tenant' publish='tenant' %}", request_)
     assert text == 'ws://testserver/ws/orders?subscribe-tenant&amp;publish-tenant'
-    with pytest.raises(TemplateSyntaxError, match="publish='user' is no channel: it takes 'tenant'$"):
+    with pytest.raises(
+        TemplateSyntaxError, match="publish='user' is no channel: it takes 'tenant'$"
+    ):
         render("{% websocket_uri 'orders' publish='user' %}", request_)
 
 
@@ -196,11 +250,15 @@ def test_request_may_be_a_variable(request_: HttpRequest, tag: str) -> None:
 
 @pytest.mark.parametrize('tag', ['websocket_config', "websocket_uri 'orders'"])
 def test_missing_request_is_named(tag: str) -> None:
-    with pytest.raises(ImproperlyConfigured, match=re.escape(f'{{% {tag.partition(" ")[0]} %}} needs the request')):
+    with pytest.raises(
+        ImproperlyConfigured, match=re.escape(f'{{% {tag.partition(" ")[0]} %}} needs the request')
+    ):
         render(f'{{% {tag} %}}', None)
 
 
-def test_django_finds_the_tags_by_the_name_of_the_app(request_: HttpRequest, settings: Settings) -> None:
+def test_django_finds_the_tags_by_the_name_of_the_app(
+    request_: HttpRequest, settings: Settings
+) -> None:
     from django.template import engines
 
     settings.TEMPLATES = [{'BACKEND': 'django.template.backends.django.DjangoTemplates'}]

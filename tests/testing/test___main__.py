@@ -16,7 +16,9 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 BROKEN = 'import sys\nfrom tests.broken import apply\nfrom ws4redis.testing.__main__ import main\n'
 
 
-def command(*arguments: str, code: str = '', **environment: str) -> subprocess.CompletedProcess[str]:
+def command(
+    *arguments: str, code: str = '', **environment: str
+) -> subprocess.CompletedProcess[str]:
     """Run it, without settings unless the environment names some."""
     kept = {name: value for name, value in os.environ.items() if name != 'DJANGO_SETTINGS_MODULE'}
     program = ['-c', code] if code else ['-m', 'ws4redis.testing']
@@ -32,13 +34,19 @@ def command(*arguments: str, code: str = '', **environment: str) -> subprocess.C
 
 
 @pytest.mark.parametrize('settings', [{}, {'DJANGO_SETTINGS_MODULE': 'tests.settings'}])
-def test_cases_are_run_on_the_server_and_leave_nothing_there(redis_process: RedisProcess, settings: dict[str, str]) -> None:
+def test_cases_are_run_on_the_server_and_leave_nothing_there(
+    redis_process: RedisProcess, settings: dict[str, str]
+) -> None:
     client = redis_process.client()
     client.set('broadcast:news', 'of somebody else')
     done = command('certify', redis_process.url, '-k', 'prefix', **settings)
     assert done.returncode == 0, done.stdout + done.stderr
     assert f'process {redis_process.pid}' in done.stdout
-    [row] = [line for line in done.stdout.splitlines() if line.startswith('prefix_stands_before_every_name')]
+    [row] = [
+        line
+        for line in done.stdout.splitlines()
+        if line.startswith('prefix_stands_before_every_name')
+    ]
     assert set(row.split()[1:]) == {'ok'}
     assert client.keys() == [b'broadcast:news']
     assert client.get('broadcast:news') == b'of somebody else'

@@ -1,4 +1,6 @@
-"""A subscriber alone: Broker.make_subscriber(), and the recipe that takes the place of doubles written by hand."""
+"""A subscriber alone: Broker.make_subscriber(), and the recipe that takes the place of doubles
+written by hand.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +32,9 @@ def broker() -> Iterator[Broker]:
 
 def alone(broker: Broker, cls: Any = None, *channels: str, **keywords: Any) -> Any:
     """A subscriber of the facility news that listens on broadcast."""
-    return broker.make_subscriber(cls, facility='news', channels=channels or 'subscribe-broadcast', **keywords)
+    return broker.make_subscriber(
+        cls, facility='news', channels=channels or 'subscribe-broadcast', **keywords
+    )
 
 
 def tell(broker: Broker, *texts: str | bytes) -> None:
@@ -90,10 +94,18 @@ def test_what_the_process_publishes_need_not_be_settled(broker: Broker) -> None:
 
 
 def test_subscribers_and_clients_on_one_broker_get_their_own(broker: Broker) -> None:
-    first, second, client = alone(broker), alone(broker), broker.connect('news', subscribe='broadcast')
+    first, second, client = (
+        alone(broker),
+        alone(broker),
+        broker.connect('news', subscribe='broadcast'),
+    )
     other = broker.make_subscriber(facility='chat', channels=['subscribe-broadcast'])
     tell(broker, 'hello')
-    assert (payloads(first), payloads(second), client.receive_all()) == ([b'hello'], [b'hello'], ['hello'])
+    assert (payloads(first), payloads(second), client.receive_all()) == (
+        [b'hello'],
+        [b'hello'],
+        ['hello'],
+    )
     assert payloads(other) == []
     assert broker.clients == [client]
 
@@ -111,7 +123,9 @@ def test_echo_in_the_query_string_of_its_request_brings_its_own_copies(broker: B
     request = make_request('news')
     request.GET = request.GET.copy()
     request.GET['echo'] = ''
-    subscriber = broker.make_subscriber(request=request, channels=['subscribe-broadcast', 'publish-broadcast'])
+    subscriber = broker.make_subscriber(
+        request=request, channels=['subscribe-broadcast', 'publish-broadcast']
+    )
     subscriber.publish_message('mine')
     assert payloads(subscriber) == [b'mine']
 
@@ -153,7 +167,10 @@ def test_one_call_is_offered_one_message_as_in_production(broker: Broker) -> Non
         def parse_response(self) -> Any:
             return b' '.join([super().parse_response()[-1], super().parse_response()[-1]])
 
-    subscriber, client = alone(broker, Pairs), broker.connect('news', subscribe='broadcast', subscriber=Pairs)
+    subscriber, client = (
+        alone(broker, Pairs),
+        broker.connect('news', subscribe='broadcast', subscriber=Pairs),
+    )
     tell(broker, 'one', 'two')
     assert replies(subscriber) == client.receive_all() == []
 
@@ -265,7 +282,9 @@ def test_t7_unknown_channel_names_the_valid_ones(broker: Broker) -> None:
     for channels in ('broadcast', ['subscribe-broadcast', 'subscribe-server'], 'echo'):
         with pytest.raises(ValueError, match=text):
             broker.make_subscriber(channels=channels)
-    assert alone(broker, overrides.LabSubscriber, 'subscribe-server')._subscription.channels == {b'server:news': None}
+    assert alone(broker, overrides.LabSubscriber, 'subscribe-server')._subscription.channels == {
+        b'server:news': None
+    }
 
 
 def test_refusal_reaches_the_test_and_leaves_nothing(broker: Broker, db: None) -> None:
@@ -303,7 +322,9 @@ def test_redis_away_is_a_connection_error(broker: Broker) -> None:
 # Its end
 
 
-@pytest.mark.parametrize('cls', [RedisSubscriber, overrides.SaysGoodbye, probes.ForgetsSubscription])
+@pytest.mark.parametrize(
+    'cls', [RedisSubscriber, overrides.SaysGoodbye, probes.ForgetsSubscription]
+)
 def test_release_frees_it_whatever_the_override_does(broker: Broker, cls: Any) -> None:
     subscriber = alone(broker, cls)
     assert listeners(broker) == 1
@@ -313,7 +334,10 @@ def test_release_frees_it_whatever_the_override_does(broker: Broker, cls: Any) -
 
 
 def test_release_tells_the_others_and_not_itself(broker: Broker) -> None:
-    subscriber, client = alone(broker, overrides.SaysGoodbye), broker.connect('news', subscribe='broadcast')
+    subscriber, client = (
+        alone(broker, overrides.SaysGoodbye),
+        broker.connect('news', subscribe='broadcast'),
+    )
     subscriber.release()
     assert client.receive_all() == ['gone']
     assert broker.redis.lrange(overrides.NOTES, 0, -1) == [b'released']
@@ -362,7 +386,9 @@ def test_closing_the_clients_releases_it_while_the_database_is_there(broker: Bro
 
 
 def test_o12_double_by_hand_gets_no_live_messages() -> None:
-    """fakeredis has no descriptor to watch, so that a test had to read the double's own subscription."""
+    """fakeredis has no descriptor to watch, so that a test had to read the double's own
+    subscription.
+    """
     request = make_request('news')
     server = fakeredis.FakeServer()
     subscriber = RedisSubscriber(fakeredis.FakeStrictRedis(server=server, protocol=2))
@@ -385,7 +411,9 @@ def test_o12_replacement_on_a_broker(broker: Broker) -> None:
 def test_exchange_is_the_real_one(broker: Broker) -> None:
     subscriber = alone(broker)
     assert type(broker.driver.exchange) is Exchange
-    whole = broker.connect('news', subscribe='broadcast', subscriber=overrides.PassesOn, allowed_channels=allow_all)
+    whole = broker.connect(
+        'news', subscribe='broadcast', subscriber=overrides.PassesOn, allowed_channels=allow_all
+    )
     tell(broker, 'one', b'\xff', '')
     assert payloads(subscriber) == [b'one', b'\xff', b'']
     assert whole.receive_all() == ['one', b'\xff', '']

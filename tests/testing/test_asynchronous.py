@@ -1,4 +1,6 @@
-"""The twins for asynchronous tests: which thread they run in, what they refuse, and that an asynchronous view publishes."""
+"""The twins for asynchronous tests: which thread they run in, what they refuse, and that an
+asynchronous view publishes.
+"""
 
 from __future__ import annotations
 
@@ -38,7 +40,9 @@ def by_asyncio(test: Test) -> Any:
 
 
 def by_django(test: Test) -> Any:
-    """As Django runs async test methods: the event loop in another thread, while the test's own waits for calls."""
+    """As Django runs async test methods: the event loop in another thread, while the test's own
+    waits for calls.
+    """
     return async_to_sync(test)()
 
 
@@ -80,7 +84,13 @@ def test_twins_do_what_the_calls_do(broker: Broker, settings: Any, run: Any) -> 
     settings.WS4REDIS_HEARTBEAT = 'beat'
 
     async def test() -> None:
-        client = await broker.aconnect('news', subscribe='broadcast', publish='broadcast', echo=True, allowed_channels=allow_all)
+        client = await broker.aconnect(
+            'news',
+            subscribe='broadcast',
+            publish='broadcast',
+            echo=True,
+            allowed_channels=allow_all,
+        )
         assert isinstance(client, WebSocketClient)
         await client.asend('hello')
         assert await client.areceive() == 'hello'
@@ -138,17 +148,23 @@ def test_calls_that_use_no_database_work_in_an_event_loop_too(broker: Broker) ->
 
 
 @RUNNERS
-def test_t14_connect_in_an_event_loop_names_aconnect(broker: Broker, transactional_db: None, run: Any) -> None:
+def test_t14_connect_in_an_event_loop_names_aconnect(
+    broker: Broker, transactional_db: None, run: Any
+) -> None:
     john = User.objects.create(username='john')
 
     async def test() -> None:
-        with pytest.raises(SynchronousOnlyOperation, match=r'connect\(\) uses the database.*await aconnect\(\)'):
+        with pytest.raises(
+            SynchronousOnlyOperation, match=r'connect\(\) uses the database.*await aconnect\(\)'
+        ):
             broker.connect('news', user=john)
         with pytest.raises(SynchronousOnlyOperation, match=r'await aconnect\(\)'):
             broker.connect('news', groups=['staff'])
         with pytest.raises(SynchronousOnlyOperation, match=r'await aconnect\(\)'):
             broker.connect('news', subscriber=CountsGroups)
-        assert (await broker.aconnect('news', subscribe='user', user=john)).channels == ['user:john:news']
+        assert (await broker.aconnect('news', subscribe='user', user=john)).channels == [
+            'user:john:news'
+        ]
 
     run(test)
 
@@ -178,13 +194,21 @@ def test_call_whose_override_uses_the_database_names_its_twin(
     broker.driver.errors.clear()
 
 
-def test_under_async_to_sync_the_sites_code_runs_in_the_tests_thread_and_transaction(broker: Broker, db: None) -> None:
+def test_under_async_to_sync_the_sites_code_runs_in_the_tests_thread_and_transaction(
+    broker: Broker, db: None
+) -> None:
     Group.objects.create(name='staff')
     john = User.objects.create(username='john')
 
     async def test() -> None:
         client = await broker.aconnect(
-            'news', subscribe='user', publish='user', echo=True, user=john, subscriber=CountsGroups, allowed_channels=allow_all
+            'news',
+            subscribe='user',
+            publish='user',
+            echo=True,
+            user=john,
+            subscriber=CountsGroups,
+            allowed_channels=allow_all,
         )
         await client.asend('how many?')
         assert await client.areceive() == '1 groups'
@@ -194,11 +218,15 @@ def test_under_async_to_sync_the_sites_code_runs_in_the_tests_thread_and_transac
     assert CountsGroups.threads == [threading.current_thread().name] * 4
 
 
-def test_under_asyncio_run_it_runs_in_another_thread_that_sees_what_is_committed(broker: Broker, transactional_db: None) -> None:
+def test_under_asyncio_run_it_runs_in_another_thread_that_sees_what_is_committed(
+    broker: Broker, transactional_db: None
+) -> None:
     Group.objects.create(name='staff')
 
     async def test() -> None:
-        client = await broker.aconnect('news', publish='broadcast', subscriber=CountsGroups, allowed_channels=allow_all)
+        client = await broker.aconnect(
+            'news', publish='broadcast', subscriber=CountsGroups, allowed_channels=allow_all
+        )
         await client.asend('how many?')
         assert [publication.text for publication in broker.published] == ['1 groups']
         await client.aclose()
@@ -219,14 +247,19 @@ def test_twin_refuses_to_leave_the_transaction_of_the_test(broker: Broker, db: N
             client.areceive(),
             client.aclose(),
         ):
-            with pytest.raises(RuntimeError, match=f'transaction is open in {threading.current_thread().name}.*async_to_sync'):
+            with pytest.raises(
+                RuntimeError,
+                match=f'transaction is open in {threading.current_thread().name}.*async_to_sync',
+            ):
                 await call
         assert client.open
 
     by_asyncio(test)
 
 
-def test_fixture_that_comes_before_the_database_refuses_too(request: pytest.FixtureRequest, broker: Broker) -> None:
+def test_fixture_that_comes_before_the_database_refuses_too(
+    request: pytest.FixtureRequest, broker: Broker
+) -> None:
     request.getfixturevalue('db')
     with pytest.raises(RuntimeError, match='transaction is open'):
         by_asyncio(broker.asettle)
@@ -245,7 +278,9 @@ def test_broker_may_begin_and_end_in_the_event_loop(transactional_db: None, run:
     assert len(set(CountsGroups.threads)) == 1
 
 
-def test_broker_that_begins_in_the_event_loop_knows_what_waited_in_the_tests_thread_before() -> None:
+def test_broker_that_begins_in_the_event_loop_knows_what_waited_in_the_tests_thread_before() -> (
+    None
+):
     waiting = gevent.spawn_later(60, print)
 
     async def test() -> None:
@@ -324,7 +359,9 @@ class DjangoTests(TestCase):
 
     async def test_async_method_uses_the_database_as_it_likes(self) -> None:
         await Group.objects.acreate(name='staff')
-        client = await self.broker.aconnect('news', subscribe='user', user=self.john, subscriber=CountsGroups)
+        client = await self.broker.aconnect(
+            'news', subscribe='user', user=self.john, subscriber=CountsGroups
+        )
         await RedisPublisher(facility='news', users=[self.john]).apublish_message('hello')
         self.assertEqual(await client.areceive(), '1 groups')
         await client.aclose()

@@ -101,7 +101,13 @@ def test_t1_request_is_what_a_browser_sends(broker: Broker) -> None:
             seen.append(request)
             super().set_pubsub_channels(request, channels)
 
-    broker.connect('/ws/a b?x=1', subscribe='broadcast', echo=True, headers={'X-Tenant': 'lab'}, subscriber=Looking)
+    broker.connect(
+        '/ws/a b?x=1',
+        subscribe='broadcast',
+        echo=True,
+        headers={'X-Tenant': 'lab'},
+        subscriber=Looking,
+    )
     [request] = seen
     assert request.method == 'GET'
     assert request.path_info == '/ws/a b'
@@ -168,7 +174,10 @@ def test_t3_exception_of_the_sites_code_comes_out_of_the_call_that_drove_it(brok
     client = broker.connect('news', subscriber=FailsToPublish)
     with pytest.raises(ZeroDivisionError, match='a bug of the site') as caught:
         client.send('hello')
-    assert any(entry.name == 'publish_message' and str(entry.path) == __file__ for entry in caught.traceback)
+    assert any(
+        entry.name == 'publish_message' and str(entry.path) == __file__
+        for entry in caught.traceback
+    )
     assert client.close_code == 1011
     client.assert_nothing_received()
 
@@ -213,7 +222,10 @@ def test_t3_browser_sees_codes_only_when_asked_for() -> None:
 
 
 def test_t4_nothing_received_is_known_without_waiting(broker: Broker) -> None:
-    client, other = broker.connect('news', subscribe='broadcast'), broker.connect('chat', subscribe='broadcast')
+    client, other = (
+        broker.connect('news', subscribe='broadcast'),
+        broker.connect('chat', subscribe='broadcast'),
+    )
     for number in range(100):
         broker.redis.publish(raw(broker, 'broadcast:news'), str(number))
     other.assert_nothing_received()
@@ -225,7 +237,10 @@ def test_t4_greenlet_that_a_hook_spawned_has_run(broker: Broker) -> None:
 
     class Spawning(RedisSubscriber):
         def publish_message(self, message: Any, expire: float | None = None) -> None:
-            gevent.spawn(RedisPublisher(facility='news', broadcast=True).publish_message, b'later: ' + message)
+            gevent.spawn(
+                RedisPublisher(facility='news', broadcast=True).publish_message,
+                b'later: ' + message,
+            )
 
     client = broker.connect('news', subscribe='broadcast', subscriber=Spawning)
     client.send('hello')
@@ -266,7 +281,9 @@ def test_t6_key_without_a_ttl_stays(broker: Broker) -> None:
 
 
 def test_t6_timers_run_in_their_order(broker: Broker, settings: Settings) -> None:
-    """Every 4 s a heartbeat; after 20 s of silence a ping, which the client answers, so that it stays."""
+    """Every 4 s a heartbeat; after 20 s of silence a ping, which the client answers, so that it
+    stays.
+    """
     settings.WS4REDIS_HEARTBEAT = 'beat'
     client = broker.connect('news')
     for count in range(1, 16):
@@ -316,7 +333,10 @@ def test_t6_time_passes_during_an_outage(broker: Broker) -> None:
 
 
 def test_t6_time_machine_is_moved_and_ttls_follow_it() -> None:
-    with time_machine.travel(datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC), tick=False), Broker() as broker:
+    with (
+        time_machine.travel(datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC), tick=False),
+        Broker() as broker,
+    ):
         start = time.time()
         tell(broker, 'hello', expire=60)
         client = broker.connect('news', subscribe='broadcast')
@@ -330,7 +350,12 @@ def test_t6_time_machine_is_moved_and_ttls_follow_it() -> None:
 
 def test_t6_shift_of_somebody_else_is_noticed(settings: Settings) -> None:
     settings.WS4REDIS_HEARTBEAT = 'beat'
-    with time_machine.travel(datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC), tick=False) as traveller, Broker() as broker:
+    with (
+        time_machine.travel(
+            datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC), tick=False
+        ) as traveller,
+        Broker() as broker,
+    ):
         client = broker.connect('news')
         traveller.shift(5)
         broker.settle()
@@ -350,7 +375,10 @@ def test_t6_freezegun_is_moved_and_ttls_follow_it() -> None:
 
 def test_t6_heartbeats_with_a_frozen_clock(settings: Settings) -> None:
     settings.WS4REDIS_HEARTBEAT = 'beat'
-    with time_machine.travel(datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC), tick=False), Broker() as broker:
+    with (
+        time_machine.travel(datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC), tick=False),
+        Broker() as broker,
+    ):
         client = broker.connect('news')
         broker.advance(12)
         assert client.heartbeats == 3
@@ -383,7 +411,10 @@ def test_t7_names_of_the_subscriber_that_is_used_are_valid(broker: Broker) -> No
 @pytest.mark.parametrize('method', ['publish', 'connect', 'persisted', 'ttl'])
 def test_t7_keywords_are_explicit(broker: Broker, method: str) -> None:
     """A typo in `**audience` would pass for ever."""
-    kinds = {parameter.kind for parameter in inspect.signature(getattr(broker, method)).parameters.values()}
+    kinds = {
+        parameter.kind
+        for parameter in inspect.signature(getattr(broker, method)).parameters.values()
+    }
     assert inspect.Parameter.VAR_KEYWORD not in kinds
     with pytest.raises(TypeError, match='broadcats'):
         getattr(broker, method)(broadcats=True)
@@ -402,9 +433,16 @@ def test_t7_audience_of_several_channels_has_no_one_persisted_message(broker: Br
             method(facility='news')
 
 
-@pytest.mark.parametrize('url', ['localhost', 'http://localhost', 'memory', '', 'redis//localhost', 7, None])
+@pytest.mark.parametrize(
+    'url', ['localhost', 'http://localhost', 'memory', '', 'redis//localhost', 7, None]
+)
 def test_t7_other_url_is_refused(url: Any) -> None:
-    with pytest.raises(ValueError, match=r'a Broker takes memory://, server, or the URL of a server \(redis://'), Broker(url):
+    with (
+        pytest.raises(
+            ValueError, match=r'a Broker takes memory://, server, or the URL of a server \(redis://'
+        ),
+        Broker(url),
+    ):
         pass
     assert not runs_in_test()
 
@@ -420,7 +458,9 @@ def test_t7_server_that_does_not_answer_is_an_error_at_once() -> None:
 
 def test_published_knows_channel_facility_message_expire_and_who(broker: Broker) -> None:
     line = inspect.currentframe().f_lineno + 1  # type: ignore[union-attr]
-    RedisPublisher(facility='a:b', users=['john'], broadcast=True).publish_message('{"a": 1}', expire=5)
+    RedisPublisher(facility='a:b', users=['john'], broadcast=True).publish_message(
+        '{"a": 1}', expire=5
+    )
     source = f'{__file__}:{line}'
     assert broker.published == [
         Publication('broadcast:a:b', 'a:b', b'{"a": 1}', 5, source),
@@ -463,7 +503,9 @@ def test_published_holds_nothing_but_publications(broker: Broker) -> None:
     assert [publication.channel for publication in broker.published] == ['broadcast:news']
 
 
-def test_published_is_without_the_prefix_only_in_its_facility(broker: Broker, settings: Settings) -> None:
+def test_published_is_without_the_prefix_only_in_its_facility(
+    broker: Broker, settings: Settings
+) -> None:
     settings.WS4REDIS_PREFIX = 'shop'
     tell(broker, 'hello')
     [publication] = broker.published
@@ -488,7 +530,13 @@ def test_publication_that_failed_does_not_lend_its_source_to_another(broker: Bro
 
 
 @pytest.mark.parametrize(
-    ('obj', 'text'), [({'a': 1}, '{"a": 1}'), (None, 'null'), ([], '[]'), (datetime.date(2026, 1, 2), '"2026-01-02"')]
+    ('obj', 'text'),
+    [
+        ({'a': 1}, '{"a": 1}'),
+        (None, 'null'),
+        ([], '[]'),
+        (datetime.date(2026, 1, 2), '"2026-01-02"'),
+    ],
 )
 def test_publish_takes_json(broker: Broker, obj: Any, text: str) -> None:
     broker.publish(json=obj, facility='news', broadcast=True)
@@ -529,7 +577,13 @@ def test_groups_may_be_those_of_an_anonymous_session(broker: Broker) -> None:
 
 def test_force_user_needs_no_database(broker: Broker) -> None:
     user = User(username='mary')
-    client = broker.connect('news', subscribe=['user', 'group', 'session'], force_user=user, groups=['staff'], publish='user')
+    client = broker.connect(
+        'news',
+        subscribe=['user', 'group', 'session'],
+        force_user=user,
+        groups=['staff'],
+        publish='user',
+    )
     assert set(client.channels) == {'user:mary:news', 'group:staff:news'}
     assert client.name == 'mary'
     client.send('hello')
@@ -607,7 +661,9 @@ def test_subscriber_counts_for_its_handshake_alone(broker: Broker) -> None:
 
 def test_echo_is_asked_for(broker: Broker, john: User) -> None:
     silent = broker.connect('news', subscribe='broadcast', publish='broadcast', user=john)
-    echoing = broker.connect('news', subscribe='broadcast', publish='broadcast', user=john, echo=True)
+    echoing = broker.connect(
+        'news', subscribe='broadcast', publish='broadcast', user=john, echo=True
+    )
     silent.send('one')
     echoing.send('two')
     assert silent.receive_all() == ['two']
@@ -631,7 +687,10 @@ def test_logout_closes_the_websockets_of_its_session_alone(broker: Broker, john:
     for client in (here, elsewhere):
         client.force_login(john)
     one, two = (broker.connect('news', subscribe='user', client=here) for _ in range(2))
-    other, nobody = broker.connect('news', subscribe='user', client=elsewhere), broker.connect('news')
+    other, nobody = (
+        broker.connect('news', subscribe='user', client=elsewhere),
+        broker.connect('news'),
+    )
     here.logout()
     assert [client.close_code for client in (one, two, other, nobody)] == [1008, 1008, None, None]
     assert one.close_reason == 'not allowed'
@@ -652,7 +711,9 @@ def test_rights_are_looked_up_again_after_a_minute(broker: Broker, john: User) -
     assert (john_ws.close_code, nobody.close_code) == (1008, None)
 
 
-def test_rights_are_never_looked_up_again_if_the_setting_says_so(broker: Broker, john: User, settings: Settings) -> None:
+def test_rights_are_never_looked_up_again_if_the_setting_says_so(
+    broker: Broker, john: User, settings: Settings
+) -> None:
     settings.WS4REDIS_RECHECK = None
     client = broker.connect('news', subscribe='user', user=john)
     User.objects.update(is_active=False)
@@ -673,8 +734,13 @@ def test_rights_are_looked_up_while_time_passes_and_at_no_other_time(
         broker.advance(61)
 
 
-def test_session_that_expires_ends_its_websockets_if_a_tool_moves_the_clock_of_django(john: User) -> None:
-    with time_machine.travel(datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC), tick=False), Broker() as broker:
+def test_session_that_expires_ends_its_websockets_if_a_tool_moves_the_clock_of_django(
+    john: User,
+) -> None:
+    with (
+        time_machine.travel(datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC), tick=False),
+        Broker() as broker,
+    ):
         client = broker.connect('news', subscribe='user', user=john)
         broker.advance(timedelta(days=13))
         assert client.open
@@ -682,10 +748,14 @@ def test_session_that_expires_ends_its_websockets_if_a_tool_moves_the_clock_of_d
         assert client.close_code == 1008
 
 
-def test_t6_time_beyond_a_session_needs_a_tool_that_moves_the_clock_of_django(broker: Broker, john: User) -> None:
+def test_t6_time_beyond_a_session_needs_a_tool_that_moves_the_clock_of_django(
+    broker: Broker, john: User
+) -> None:
     client = broker.connect('news', subscribe='user', user=john)
     broker.advance(timedelta(days=13))
-    with pytest.raises(RuntimeError, match=r"john's session ends in 86\d+ s, and Django's clock does not move"):
+    with pytest.raises(
+        RuntimeError, match=r"john's session ends in 86\d+ s, and Django's clock does not move"
+    ):
         broker.advance(timedelta(days=2))
     assert client.open
     client.close()
@@ -873,7 +943,14 @@ def test_what_a_broker_was_made_of_is_freed_at_its_end(caplog: pytest.LogCapture
         with Broker() as broker:
             broker.connect('news', subscribe='broadcast')
             broker.publish('x', facility='news', broadcast=True)
-            parts = [weakref.ref(part) for part in (broker.driver, broker.driver.exchange, *broker.driver.exchange.recipients)]
+            parts = [
+                weakref.ref(part)
+                for part in (
+                    broker.driver,
+                    broker.driver.exchange,
+                    *broker.driver.exchange.recipients,
+                )
+            ]
         del broker
         Broker.last = None
         assert [reference() for reference in parts] == [None] * 3
@@ -940,7 +1017,9 @@ def test_t3_every_error_is_told(broker: Broker) -> None:
         broker.take_from_client(client, b'')
     with pytest.raises(ZeroDivisionError) as error:
         broker.settle()
-    assert error.value.__notes__ == ["the site's code raised this too: ZeroDivisionError('in release')"]
+    assert error.value.__notes__ == [
+        "the site's code raised this too: ZeroDivisionError('in release')"
+    ]
 
 
 def test_t3_redis_of_the_sites_own_that_is_away_is_an_error_of_the_site(broker: Broker) -> None:
@@ -958,11 +1037,17 @@ def test_t3_redis_of_the_sites_own_that_is_away_is_an_error_of_the_site(broker: 
     [
         ({'facility': 'news'}, TypeError, 'takes a message'),
         ({'facility': 'news', 'broadcast': True}, TypeError, 'takes a message'),
-        ({'message': 'x', 'json': 1, 'facility': 'news', 'broadcast': True}, TypeError, 'takes a message'),
+        (
+            {'message': 'x', 'json': 1, 'facility': 'news', 'broadcast': True},
+            TypeError,
+            'takes a message',
+        ),
         ({'message': 'x', 'facility': 'news'}, ValueError, 'reaches nobody'),
     ],
 )
-def test_publish_that_would_do_nothing_is_refused(broker: Broker, arguments: dict[str, Any], error: Any, text: str) -> None:
+def test_publish_that_would_do_nothing_is_refused(
+    broker: Broker, arguments: dict[str, Any], error: Any, text: str
+) -> None:
     with pytest.raises(error, match=text):
         broker.publish(**arguments)
 
@@ -983,18 +1068,30 @@ def test_publish_of_an_outer_broker_is_refused(broker: Broker) -> None:
         ({'session': 'abc', 'groups': ['staff']}, ValueError, 'session says who it is'),
         ({'session': 7}, TypeError, 'session is int'),
         ({'client': 7}, TypeError, 'client is int'),
-        ({'url_or_facility': '/ws/news?subscribe=user'}, ValueError, r"a query string has names, '\?subscribe-user'"),
-        ({'url_or_facility': '/ws/news?echo&publish=all'}, ValueError, r"a query string has names, '\?publish-all'"),
+        (
+            {'url_or_facility': '/ws/news?subscribe=user'},
+            ValueError,
+            r"a query string has names, '\?subscribe-user'",
+        ),
+        (
+            {'url_or_facility': '/ws/news?echo&publish=all'},
+            ValueError,
+            r"a query string has names, '\?publish-all'",
+        ),
     ],
 )
-def test_connect_with_arguments_that_make_no_sense(broker: Broker, arguments: dict[str, Any], error: Any, text: str) -> None:
+def test_connect_with_arguments_that_make_no_sense(
+    broker: Broker, arguments: dict[str, Any], error: Any, text: str
+) -> None:
     with pytest.raises(error, match=text):
         broker.connect(**arguments)
     assert broker.clients == []
 
 
 def test_lone_group_is_one_name(broker: Broker, db: None) -> None:
-    assert broker.connect('news', subscribe='group', groups='staff').channels == ['group:staff:news']
+    assert broker.connect('news', subscribe='group', groups='staff').channels == [
+        'group:staff:news'
+    ]
 
 
 def test_most_websockets_of_a_process_count_here_too(broker: Broker, settings: Settings) -> None:
@@ -1002,10 +1099,15 @@ def test_most_websockets_of_a_process_count_here_too(broker: Broker, settings: S
     broker.connect('news')
     with pytest.raises(HandshakeRejected) as refused:
         broker.connect('news')
-    assert (refused.value.status_code, refused.value.reason) == (503, '1 websockets are open, which is WS4REDIS_MAX_WEBSOCKETS')
+    assert (refused.value.status_code, refused.value.reason) == (
+        503,
+        '1 websockets are open, which is WS4REDIS_MAX_WEBSOCKETS',
+    )
 
 
-def test_published_and_persisted_have_what_follows_from_what_was_sent(broker: Broker, settings: Settings) -> None:
+def test_published_and_persisted_have_what_follows_from_what_was_sent(
+    broker: Broker, settings: Settings
+) -> None:
     class Answering(RedisSubscriber):
         def parse_response(self) -> Any:
             reply = super().parse_response()

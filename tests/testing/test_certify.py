@@ -61,7 +61,13 @@ def test_run_pins_the_settings_that_cases_take_for_granted(settings: Settings) -
     seen: list[Any] = []
 
     def look(site: Site) -> None:
-        seen.append((package_settings.WS4REDIS_PREFIX, package_settings.WS4REDIS_HEARTBEAT, package_settings.WS4REDIS_EXPIRE))
+        seen.append(
+            (
+                package_settings.WS4REDIS_PREFIX,
+                package_settings.WS4REDIS_HEARTBEAT,
+                package_settings.WS4REDIS_EXPIRE,
+            )
+        )
 
     run(look, FAKE)
     assert seen == [(None, None, 3600)]
@@ -91,10 +97,14 @@ def test_failures_are_outcomes_and_the_database_is_emptied_after_each_run() -> N
 def test_failure_names_the_line_of_the_contract() -> None:
     from ws4redis.testing.contract import refusal
 
-    [outcome] = certify.certify({'accepted': lambda site: refusal(site, 'news') and None}, [FAKE], list)
+    [outcome] = certify.certify(
+        {'accepted': lambda site: refusal(site, 'news') and None}, [FAKE], list
+    )
     assert outcome.failure is not None
     place, _, said = outcome.failure.partition('\n')
-    assert place.startswith('contract.py:') and place.endswith("raise AssertionError('the handshake was not refused')")
+    assert place.startswith('contract.py:') and place.endswith(
+        "raise AssertionError('the handshake was not refused')"
+    )
     assert said.strip() == 'AssertionError: the handshake was not refused'
 
 

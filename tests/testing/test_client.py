@@ -41,15 +41,21 @@ def tell(broker: Broker, *messages: str | bytes) -> None:
 # Sending
 
 
-@pytest.mark.parametrize('message', ['grün', '', b'\xff\x00', b'', bytearray(b'\xfe'), 'x' * 100_000])
-def test_what_is_sent_is_published_raw(broker: Broker, client: WebSocketClient, message: Any) -> None:
+@pytest.mark.parametrize(
+    'message', ['grün', '', b'\xff\x00', b'', bytearray(b'\xfe'), 'x' * 100_000]
+)
+def test_what_is_sent_is_published_raw(
+    broker: Broker, client: WebSocketClient, message: Any
+) -> None:
     client.send(message)
     [publication] = broker.published
     assert publication.message == (message.encode() if isinstance(message, str) else bytes(message))
 
 
 @pytest.mark.parametrize('message', [None, 7, ['a'], {'a': 1}])
-def test_message_of_another_type_is_refused_with_what_to_do_instead(client: WebSocketClient, message: Any) -> None:
+def test_message_of_another_type_is_refused_with_what_to_do_instead(
+    client: WebSocketClient, message: Any
+) -> None:
     with pytest.raises(TypeError, match=r'send_json\(\)'):
         client.send(message)
 
@@ -124,7 +130,9 @@ def test_reading_what_has_not_come_says_why(client: WebSocketClient, read: str) 
 def test_reading_what_was_already_read_says_so(broker: Broker, client: WebSocketClient) -> None:
     tell(broker, 'one', 'two')
     client.receive_all()
-    with pytest.raises(AssertionError, match='mary has nothing unread: 2 messages already received'):
+    with pytest.raises(
+        AssertionError, match='mary has nothing unread: 2 messages already received'
+    ):
         client.receive()
 
 
@@ -146,7 +154,9 @@ def test_nothing_received_is_a_fact(broker: Broker, client: WebSocketClient) -> 
 # T5: read and unread
 
 
-def test_assert_received_takes_the_first_that_is_meant_and_no_other(broker: Broker, client: WebSocketClient) -> None:
+def test_assert_received_takes_the_first_that_is_meant_and_no_other(
+    broker: Broker, client: WebSocketClient
+) -> None:
     tell(broker, 'one', 'two', 'one')
     client.assert_received('one')
     assert client.receive_all() == ['two', 'one']
@@ -155,7 +165,9 @@ def test_assert_received_takes_the_first_that_is_meant_and_no_other(broker: Brok
         client.assert_received('one')
 
 
-def test_assert_received_takes_json_and_whatever_compares(broker: Broker, client: WebSocketClient) -> None:
+def test_assert_received_takes_json_and_whatever_compares(
+    broker: Broker, client: WebSocketClient
+) -> None:
     broker.publish(json={'state': 'new', 'id': 7}, facility='news', broadcast=True)
     tell(broker, b'\xff', 'one')
     client.assert_received(json_contains={'state': 'new'})
@@ -206,7 +218,9 @@ def test_t7_misspelt_keyword_is_an_error(client: WebSocketClient, name: str) -> 
         getattr(client, name)(mesage='one')
 
 
-def test_message_that_was_published_in_a_finished_thread_has_arrived(broker: Broker, client: WebSocketClient) -> None:
+def test_message_that_was_published_in_a_finished_thread_has_arrived(
+    broker: Broker, client: WebSocketClient
+) -> None:
     thread = threading.Thread(target=broker.redis.publish, args=('broadcast:news', 'from a thread'))
     thread.start()
     thread.join()
@@ -235,15 +249,27 @@ def test_fragments_of_the_client_are_one_message(broker: Broker, client: WebSock
 
 
 def test_close_is_answered_with_the_same_code(broker: Broker, client: WebSocketClient) -> None:
-    assert (client.open, client.closed, client.close_code, client.close_reason) == (True, False, None, None)
+    assert (client.open, client.closed, client.close_code, client.close_reason) == (
+        True,
+        False,
+        None,
+        None,
+    )
     client.close(4001, 'enough')
-    assert (client.open, client.closed, client.close_code, client.close_reason) == (False, True, 4001, 'enough')
+    assert (client.open, client.closed, client.close_code, client.close_reason) == (
+        False,
+        True,
+        4001,
+        'enough',
+    )
     assert broker.clients == []
     client.close()
     assert client.close_code == 4001
 
 
-def test_client_that_drops_leaves_without_a_close_frame(broker: Broker, client: WebSocketClient) -> None:
+def test_client_that_drops_leaves_without_a_close_frame(
+    broker: Broker, client: WebSocketClient
+) -> None:
     client.drop()
     assert broker.clients == []
     assert client.closed
@@ -269,7 +295,9 @@ def test_server_that_closes_is_seen_with_code_and_reason(broker: Broker) -> None
 # A slow reader
 
 
-def test_client_that_does_not_read_gets_it_when_it_does(broker: Broker, client: WebSocketClient) -> None:
+def test_client_that_does_not_read_gets_it_when_it_does(
+    broker: Broker, client: WebSocketClient
+) -> None:
     client.stop_reading()
     tell(broker, 'one', 'two')
     client.assert_nothing_received()
@@ -301,7 +329,9 @@ def test_client_that_does_not_read_answers_no_ping(broker: Broker, client: WebSo
     assert broker.driver.exchange.agenda.counters.no_answer == 1
 
 
-def test_client_that_does_not_read_reads_to_the_end_when_it_does(broker: Broker, client: WebSocketClient) -> None:
+def test_client_that_does_not_read_reads_to_the_end_when_it_does(
+    broker: Broker, client: WebSocketClient
+) -> None:
     client.stop_reading()
     tell(broker, 'before')
     broker.advance(41)
@@ -335,6 +365,8 @@ def test_answer_that_no_browser_would_take_is_an_error(broker: Broker) -> None:
     client = broker.connect('news')
     fresh = type(client)(broker, 'ws://testserver/ws/', 'fresh', (), None)
     fresh.request()
-    fresh.take_bytes(b'HTTP/1.1 101 Switching Protocols\r\nUpgrade: spdy\r\nConnection: Upgrade\r\n\r\n')
+    fresh.take_bytes(
+        b'HTTP/1.1 101 Switching Protocols\r\nUpgrade: spdy\r\nConnection: Upgrade\r\n\r\n'
+    )
     with pytest.raises(InvalidUpgrade):
         check_response(fresh)

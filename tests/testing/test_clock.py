@@ -1,4 +1,6 @@
-"""The broker's time: time.time() and an offset of its own; a clock tool that is active is moved instead."""
+"""The broker's time: time.time() and an offset of its own; a clock tool that is active is moved
+instead.
+"""
 
 import time
 

@@ -70,7 +70,9 @@ def test_message_too_many_has_the_difference_alone(broker: Broker, mary: WebSock
     assert not any('got nothing' in line for line in lines)
 
 
-def test_one_reason_for_several_messages_is_given_once(broker: Broker, mary: WebSocketClient) -> None:
+def test_one_reason_for_several_messages_is_given_once(
+    broker: Broker, mary: WebSocketClient
+) -> None:
     def call() -> None:
         assert mary.received == ['one', 'one']
 
@@ -89,21 +91,34 @@ def test_object_that_came_as_json_text_is_explained(broker: Broker, mary: WebSoc
     for call in (equal, contained):
         lines = lines_of(call)
         assert 'mary got JSON text, which is no dict' in lines
-        assert any(line.endswith('-> receive_json() and assert_received(json=...) look into it') for line in lines)
+        assert any(
+            line.endswith('-> receive_json() and assert_received(json=...) look into it')
+            for line in lines
+        )
 
 
-@pytest.mark.parametrize(('came', 'item', 'first'), [('hi', b'hi', 'text, not as bytes'), (b'\xc3', 'hi', '')])
-def test_text_is_told_from_bytes(broker: Broker, mary: WebSocketClient, came: str | bytes, item: str | bytes, first: str) -> None:
+@pytest.mark.parametrize(
+    ('came', 'item', 'first'), [('hi', b'hi', 'text, not as bytes'), (b'\xc3', 'hi', '')]
+)
+def test_text_is_told_from_bytes(
+    broker: Broker, mary: WebSocketClient, came: str | bytes, item: str | bytes, first: str
+) -> None:
     broker.publish(came, facility='news', broadcast=True)
 
     def call() -> None:
         assert mary.received == [item]
 
     lines = lines_of(call)
-    assert f'mary got it as {first}' in lines if first else not any('got it as' in line for line in lines)
+    assert (
+        f'mary got it as {first}' in lines
+        if first
+        else not any('got it as' in line for line in lines)
+    )
 
 
-def test_second_one_that_is_missing_is_no_matter_of_types(broker: Broker, mary: WebSocketClient) -> None:
+def test_second_one_that_is_missing_is_no_matter_of_types(
+    broker: Broker, mary: WebSocketClient
+) -> None:
     broker.publish('hi', facility='news', broadcast=True)
 
     def call() -> None:
@@ -132,6 +147,8 @@ def test_published_that_waits_for_a_commit_is_explained(broker: Broker, db: None
     assert 'nothing published: 1 callback waits for a commit, or has run' in lines_of(call)
 
 
-def test_other_comparisons_are_pytests_own(broker: Broker, mary: WebSocketClient, pytestconfig: pytest.Config) -> None:
+def test_other_comparisons_are_pytests_own(
+    broker: Broker, mary: WebSocketClient, pytestconfig: pytest.Config
+) -> None:
     assert explain_comparison(pytestconfig, '!=', mary.received, []) is None
     assert explain_comparison(pytestconfig, 'not in', 'hi', mary.received) is None

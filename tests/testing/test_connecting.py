@@ -23,23 +23,41 @@ POSSIBLE = ['subscribe-user', 'subscribe-broadcast', 'publish-user']
     [
         ('news', (), (), False, ('/ws/news', '')),
         ('', 'user', (), False, ('/ws/', 'subscribe-user')),
-        ('a b', ['user', 'broadcast'], 'user', True, ('/ws/a%20b', 'subscribe-user&subscribe-broadcast&publish-user&echo')),
-        ('/ws/news?subscribe-user', 'broadcast', (), False, ('/ws/news', 'subscribe-user&subscribe-broadcast')),
+        (
+            'a b',
+            ['user', 'broadcast'],
+            'user',
+            True,
+            ('/ws/a%20b', 'subscribe-user&subscribe-broadcast&publish-user&echo'),
+        ),
+        (
+            '/ws/news?subscribe-user',
+            'broadcast',
+            (),
+            False,
+            ('/ws/news', 'subscribe-user&subscribe-broadcast'),
+        ),
         ('/elsewhere', (), (), False, ('/elsewhere', '')),
     ],
 )
-def test_address(url: str, subscribe: str, publish: str, echo: bool, expected: tuple[str, str]) -> None:
+def test_address(
+    url: str, subscribe: str, publish: str, echo: bool, expected: tuple[str, str]
+) -> None:
     assert address(url, subscribe, publish, echo, lambda: POSSIBLE) == expected
 
 
-@pytest.mark.parametrize(('verb', 'valid'), [('subscribe', "'user', 'broadcast'"), ('publish', "'user'")])
+@pytest.mark.parametrize(
+    ('verb', 'valid'), [('subscribe', "'user', 'broadcast'"), ('publish', "'user'")]
+)
 def test_unknown_name_is_refused_with_the_valid_ones(verb: str, valid: str) -> None:
     asked = {'subscribe': (), 'publish': ()} | {verb: 'group'}
     with pytest.raises(ValueError, match=f"{verb}='group' is no channel: it takes {valid}"):
         address('news', asked['subscribe'], asked['publish'], False, lambda: POSSIBLE)
 
 
-@pytest.mark.parametrize(('query', 'uri'), [('', 'ws://testserver/ws/news'), ('echo', 'ws://testserver/ws/news?echo')])
+@pytest.mark.parametrize(
+    ('query', 'uri'), [('', 'ws://testserver/ws/news'), ('echo', 'ws://testserver/ws/news?echo')]
+)
 def test_uri(query: str, uri: str) -> None:
     assert uri_of('/ws/news', query) == uri
 
@@ -54,7 +72,13 @@ def test_client_knows_what_it_asked_for_and_what_it_got(settings: Settings) -> N
         assert joined.policy == 'None: publishing needs a user'
         assert (joined.echo, joined.channels, joined.number) == (True, ['broadcast:news'], 1)
         settings.WS4REDIS_ALLOWED_CHANNELS = authenticated_only
-        other = broker.connect('news', client=None, subscribe=(), force_user=None, allowed_channels=lambda request, names: names)
+        other = broker.connect(
+            'news',
+            client=None,
+            subscribe=(),
+            force_user=None,
+            allowed_channels=lambda request, names: names,
+        )
         assert other.joined.policy.startswith('tests.testing.test_connecting.test_client_knows')
         assert (other.joined.asked, other.joined.echo) == ([], False)
 
@@ -78,7 +102,9 @@ def test_groups_replace_those_of_the_user(db: None) -> None:
     with Broker() as broker:
         assert broker.connect('news', groups=['staff']).session['ws4redis:memberof'] == ['staff']
         john = User.objects.create_user('john')
-        assert broker.connect('news', user=john, groups=['chess']).session['ws4redis:memberof'] == ['chess']
+        assert broker.connect('news', user=john, groups=['chess']).session['ws4redis:memberof'] == [
+            'chess'
+        ]
 
 
 def test_login_of_a_test_costs_few_queries(db: None, django_assert_max_num_queries: Any) -> None:

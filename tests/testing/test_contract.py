@@ -39,7 +39,10 @@ def test_there_are_enough_cases_and_each_says_what_holds() -> None:
 def test_case_asserts_something(name: str) -> None:
     tree = ast.parse(inspect.getsource(CASES[name]))
     nodes = list(ast.walk(tree))
-    assert any(isinstance(node, ast.Assert) or getattr(node, 'attr', '') == 'assert_nothing_received' for node in nodes)
+    assert any(
+        isinstance(node, ast.Assert) or getattr(node, 'attr', '') == 'assert_nothing_received'
+        for node in nodes
+    )
 
 
 def test_contract_needs_no_test_framework() -> None:
@@ -47,6 +50,10 @@ def test_contract_needs_no_test_framework() -> None:
         name.partition('.')[0]
         for node in ast.walk(ast.parse(inspect.getsource(contract)))
         if isinstance(node, (ast.Import, ast.ImportFrom))
-        for name in ([node.module or ''] if isinstance(node, ast.ImportFrom) else [alias.name for alias in node.names])
+        for name in (
+            [node.module or '']
+            if isinstance(node, ast.ImportFrom)
+            else [alias.name for alias in node.names]
+        )
     }
     assert not roots & {'pytest', 'unittest', 'time', 'fakeredis'}

@@ -151,7 +151,9 @@ def test_greenlets_of_a_hook_have_run_when_it_has_settled(broker: Broker) -> Non
         else:
             self._connection.set('done', 'yes')
 
-    broker.connect('news', subscribe='broadcast', subscriber=type('Chain', (Spawning,), {'rest': rest}))
+    broker.connect(
+        'news', subscribe='broadcast', subscriber=type('Chain', (Spawning,), {'rest': rest})
+    )
     broker.publish('3', facility='news', broadcast=True)
     assert broker.redis.get('done') == b'yes'
     assert [publication.text for publication in broker.published] == ['3', '2', '1', '0']
@@ -161,8 +163,13 @@ def test_t4_greenlet_of_a_hook_that_waits_for_real_time_is_named_at_once(broker:
     def rest(self: RedisSubscriber, number: int) -> None:
         gevent.sleep(60)
 
-    broker.connect('news', subscribe='broadcast', subscriber=type('Waiting', (Spawning,), {'rest': rest}))
-    with pytest.raises(RuntimeError, match=f'waits for real time.*rest.*{__file__}:{rest.__code__.co_firstlineno + 1}'):
+    broker.connect(
+        'news', subscribe='broadcast', subscriber=type('Waiting', (Spawning,), {'rest': rest})
+    )
+    with pytest.raises(
+        RuntimeError,
+        match=f'waits for real time.*rest.*{__file__}:{rest.__code__.co_firstlineno + 1}',
+    ):
         broker.publish('1', facility='news', broadcast=True)
     broker.settle()
 

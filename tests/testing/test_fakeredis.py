@@ -1,7 +1,8 @@
-"""Where fakeredis differs from Redis, and where it does not: the table of docs/fakeredis.md, seen on both.
+"""Where fakeredis differs from Redis, and where it does not: the table of docs/fakeredis.md, seen
+on both.
 
-Each test does the same on both and says what each of them does: it fails when fakeredis has become like Redis, so that the
-row can go, and when it has become unlike in another way.
+Each test does the same on both and says what each of them does: it fails when fakeredis has become
+like Redis, so that the row can go, and when it has become unlike in another way.
 """
 
 from __future__ import annotations
@@ -34,7 +35,9 @@ def real(redis_url: str) -> Iterator[Client]:
 
 @pytest.fixture
 def fake() -> Iterator[Client]:
-    with contextlib.closing(fakeredis.FakeRedis(server=fakeredis.FakeServer(), protocol=2)) as client:
+    with contextlib.closing(
+        fakeredis.FakeRedis(server=fakeredis.FakeServer(), protocol=2)
+    ) as client:
         yield client
 
 
@@ -123,11 +126,17 @@ def test_connection_that_ends_is_unsubscribed(real: Client, fake: Client) -> Non
     def left(client: Client) -> tuple[int, list[bytes], list[tuple[bytes, int]], int]:
         with listening(client, 'news', patterns=('new*',)) as pubsub:
             pubsub.connection.disconnect()
-            # The server reads the end of one connection and the command of another in no particular order.
+            # The server reads the end of one connection and the command of another in no particular
+            # order.
             deadline = time.monotonic() + 5
             while client.pubsub_numsub('news') != [(b'news', 0)] and time.monotonic() < deadline:
                 pass
-            return client.pubsub_numpat(), client.pubsub_channels(), client.pubsub_numsub('news'), client.publish('news', 'x')
+            return (
+                client.pubsub_numpat(),
+                client.pubsub_channels(),
+                client.pubsub_numsub('news'),
+                client.publish('news', 'x'),
+            )
 
     assert left(real) == (0, [], [(b'news', 0)], 0)
     assert left(fake) == (1, [b'news'], [(b'news', 0)], 0)
@@ -180,14 +189,20 @@ def test_killed_connection(real: Client, fake: Client) -> None:
 
 
 def test_outage_outlives_a_subscription(redis_process: RedisProcess) -> None:
-    with contextlib.closing(redis.Redis.from_url(redis_process.url, protocol=2)) as client, listening(client, 'news') as pubsub:
+    with (
+        contextlib.closing(redis.Redis.from_url(redis_process.url, protocol=2)) as client,
+        listening(client, 'news') as pubsub,
+    ):
         redis_process.stop()
         redis_process.start()
         with pytest.raises(redis.ConnectionError):
             pubsub.connection.read_response()
         assert client.pubsub_numsub('news') == [(b'news', 0)]
     server = fakeredis.FakeServer()
-    with contextlib.closing(fakeredis.FakeRedis(server=server, protocol=2)) as client, listening(client, 'news') as pubsub:
+    with (
+        contextlib.closing(fakeredis.FakeRedis(server=server, protocol=2)) as client,
+        listening(client, 'news') as pubsub,
+    ):
         server.connected = False
         with pytest.raises(redis.ConnectionError):
             client.ping()
@@ -199,7 +214,8 @@ def test_outage_outlives_a_subscription(redis_process: RedisProcess) -> None:
 def test_servers_are_shared_by_address() -> None:
     with contextlib.ExitStack() as stack:
         one, two, other = (
-            stack.enter_context(contextlib.closing(fakeredis.FakeRedis(host=host))) for host in ('shared', 'shared', 'other')
+            stack.enter_context(contextlib.closing(fakeredis.FakeRedis(host=host)))
+            for host in ('shared', 'shared', 'other')
         )
         one.set('key', 'of another test')
         assert two.get('key') == b'of another test'
@@ -207,10 +223,14 @@ def test_servers_are_shared_by_address() -> None:
         one.delete('key')
 
 
-@pytest.mark.parametrize('command', [('EVAL', "return 'done'", '0'), ('SCRIPT', 'LOAD', 'return 1')])
+@pytest.mark.parametrize(
+    'command', [('EVAL', "return 'done'", '0'), ('SCRIPT', 'LOAD', 'return 1')]
+)
 def test_scripts(real: Client, fake: Client, command: tuple[str, ...]) -> None:
     assert real.execute_command(*command)
-    assert error(lambda: fake.execute_command(*command)).startswith(f"unknown command '{command[0].lower()}")
+    assert error(lambda: fake.execute_command(*command)).startswith(
+        f"unknown command '{command[0].lower()}"
+    )
 
 
 MISSING = [
@@ -254,7 +274,9 @@ def test_descriptor_of_a_connection(real: Client, fake: Client) -> None:
 def test_commands_while_subscribed(redis_url: str) -> None:
     with contextlib.ExitStack() as stack:
         real = stack.enter_context(contextlib.closing(redis.Redis.from_url(redis_url, protocol=3)))
-        fake = stack.enter_context(contextlib.closing(fakeredis.FakeRedis(server=fakeredis.FakeServer(), protocol=3)))
+        fake = stack.enter_context(
+            contextlib.closing(fakeredis.FakeRedis(server=fakeredis.FakeServer(), protocol=3))
+        )
         assert ask(stack.enter_context(listening(real, 'news')), 'GET', 'key') is None
         pubsub = stack.enter_context(listening(fake, 'news'))
         assert 'allowed in this context' in error(lambda: ask(pubsub, 'GET', 'key'))
@@ -294,15 +316,25 @@ def test_publish_counts_by_name_and_by_pattern(both: tuple[Client, Client]) -> N
     for client in both:
         with listening(client, 'news', patterns=('n*', '*s')) as pubsub:
             assert client.publish('news', 'hello') == 3
-            assert [reply[0] for reply in heard(pubsub) if reply[-2] == b'news'] == [b'message', b'pmessage', b'pmessage']
+            assert [reply[0] for reply in heard(pubsub) if reply[-2] == b'news'] == [
+                b'message',
+                b'pmessage',
+                b'pmessage',
+            ]
 
 
 def test_publish_crosses_database_numbers(redis_url: str) -> None:
     server = fakeredis.FakeServer()
     with contextlib.ExitStack() as stack:
         clients = [
-            (redis.Redis.from_url(redis_url, protocol=2), redis.Redis.from_url(redis_url, db=1, protocol=2)),
-            (fakeredis.FakeRedis(server=server, protocol=2), fakeredis.FakeRedis(server=server, db=1, protocol=2)),
+            (
+                redis.Redis.from_url(redis_url, protocol=2),
+                redis.Redis.from_url(redis_url, db=1, protocol=2),
+            ),
+            (
+                fakeredis.FakeRedis(server=server, protocol=2),
+                fakeredis.FakeRedis(server=server, db=1, protocol=2),
+            ),
         ]
         for zero, one in clients:
             stack.callback(zero.close)
@@ -314,7 +346,13 @@ def test_publish_crosses_database_numbers(redis_url: str) -> None:
 
 def test_error_inside_multi_leaves_the_rest_done(both: tuple[Client, Client]) -> None:
     for client in both:
-        results = client.pipeline().set('key', 'value').lpush('key', 'x').get('key').execute(raise_on_error=False)
+        results = (
+            client.pipeline()
+            .set('key', 'value')
+            .lpush('key', 'x')
+            .get('key')
+            .execute(raise_on_error=False)
+        )
         assert results[0] is True and results[2] == b'value'
         assert isinstance(results[1], redis.ResponseError)
 
@@ -338,16 +376,23 @@ def test_key_of_another_type(both: tuple[Client, Client]) -> None:
         assert client.mget('list', 'text', 'missing') == [None, b'value', None]
 
 
-@pytest.mark.parametrize('pattern', ['a[^b]', 'a[b', 'a\\*', 'a[z-a]', '[]a]*', 'a[!b]', 'a[\\]]', 'a[]]', 'a[^]]', 'a?', '*'])
+@pytest.mark.parametrize(
+    'pattern',
+    ['a[^b]', 'a[b', 'a\\*', 'a[z-a]', '[]a]*', 'a[!b]', 'a[\\]]', 'a[]]', 'a[^]]', 'a?', '*'],
+)
 def test_glob_patterns(both: tuple[Client, Client], pattern: str) -> None:
     real, fake = both
     for client in both:
-        client.mset(dict.fromkeys(['a', 'ab', 'a^', 'a]', 'a\\', 'a*', 'ax', 'a!', 'a[b', ']'], 'value'))
+        client.mset(
+            dict.fromkeys(['a', 'ab', 'a^', 'a]', 'a\\', 'a*', 'ax', 'a!', 'a[b', ']'], 'value')
+        )
     assert sorted(real.keys(pattern)) == sorted(fake.keys(pattern))
 
 
 @pytest.mark.parametrize('milliseconds', ['0', '-1', '1.5', 'x', ''])
 def test_set_refuses_times_that_are_none(both: tuple[Client, Client], milliseconds: str) -> None:
     for client in both:
-        assert error(lambda client=client: client.execute_command('SET', 'key', 'value', 'PX', milliseconds))  # type: ignore[misc]
+        assert error(
+            lambda client=client: client.execute_command('SET', 'key', 'value', 'PX', milliseconds)
+        )  # type: ignore[misc]
         assert client.get('key') is None

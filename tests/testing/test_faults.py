@@ -36,13 +36,19 @@ def tell(broker: Broker, *messages: str) -> None:
         broker.publish(message, facility='news', broadcast=True, expire=0)
 
 
-@pytest.mark.parametrize(('count', 'left'), [(1, ['two', 'three']), (2, ['three']), (3, []), (4, [])])
-def test_next_messages_are_lost_and_no_others(broker: Broker, driver: MemoryDriver, count: int, left: list[str]) -> None:
+@pytest.mark.parametrize(
+    ('count', 'left'), [(1, ['two', 'three']), (2, ['three']), (3, []), (4, [])]
+)
+def test_next_messages_are_lost_and_no_others(
+    broker: Broker, driver: MemoryDriver, count: int, left: list[str]
+) -> None:
     client = broker.connect('news', subscribe='broadcast')
     driver.lose(count)
     tell(broker, 'one', 'two', 'three')
     assert client.receive_all() == left
-    assert [message.payload.decode() for message in driver.lost] == ['one', 'two', 'three'][: 3 - len(left)]
+    assert [message.payload.decode() for message in driver.lost] == ['one', 'two', 'three'][
+        : 3 - len(left)
+    ]
 
 
 def test_losing_adds_up_and_can_be_taken_back(broker: Broker, driver: MemoryDriver) -> None:
@@ -81,7 +87,9 @@ def listen(driver: MemoryDriver, channels: list[bytes], patterns: list[bytes]) -
 @pytest.fixture(params=['memory', 'redis'])
 def alone(request: pytest.FixtureRequest) -> Iterator[MemoryDriver]:
     """A driver on each kind of server."""
-    server = RedisServer('memory://' if request.param == 'memory' else request.getfixturevalue('redis_url'))
+    server = RedisServer(
+        'memory://' if request.param == 'memory' else request.getfixturevalue('redis_url')
+    )
     driver = MemoryDriver(server, Clock())
     yield driver
     driver.stop()
@@ -96,7 +104,8 @@ def publish(driver: MemoryDriver, *messages: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    ('channels', 'patterns', 'ways'), [([b'news'], [b'n*', b'*s'], 3), ([], [b'n*', b'*s'], 2), ([b'news'], [], 1)]
+    ('channels', 'patterns', 'ways'),
+    [([b'news'], [b'n*', b'*s'], 3), ([], [b'n*', b'*s'], 2), ([b'news'], [], 1)],
 )
 def test_message_is_lost_by_all_the_ways_that_it_comes(
     alone: MemoryDriver, channels: list[bytes], patterns: list[bytes], ways: int
@@ -126,7 +135,9 @@ def test_other_replies_are_never_lost(alone: MemoryDriver) -> None:
     assert alone.lost == []
 
 
-def test_connection_that_is_cut_comes_back_at_once_and_catches_up(broker: Broker, driver: MemoryDriver) -> None:
+def test_connection_that_is_cut_comes_back_at_once_and_catches_up(
+    broker: Broker, driver: MemoryDriver
+) -> None:
     client = broker.connect('news', subscribe='broadcast')
     driver.lose()
     broker.publish('kept', facility='news', broadcast=True, expire=60)

@@ -19,7 +19,9 @@ from ws4redis.testing.guard import Guard
 def guard(request: pytest.FixtureRequest) -> Iterator[Guard]:
     """In force, with the choice that the test's parameter names, else 'memory'."""
     before = ws4redis.unrequested
-    ws4redis.unrequested = guard = Guard(getattr(request, 'param', 'memory'), lambda place: place.rpartition('/')[2])
+    ws4redis.unrequested = guard = Guard(
+        getattr(request, 'param', 'memory'), lambda place: place.rpartition('/')[2]
+    )
     guard.begin('test one')
     yield guard
     ws4redis.unrequested = before
@@ -34,8 +36,14 @@ LINE = publish.__code__.co_firstlineno + 1
 
 def test_memory_keeps_it_and_names_the_line(guard: Guard) -> None:
     publish()
-    assert RedisPublisher(facility='news', broadcast=True).fetch_message(None, 'news', 'broadcast') == b'hi'
-    assert guard.summary() == f'ws4redis: 1 test published without the fixture, kept in memory: test_guard.py:{LINE}'
+    assert (
+        RedisPublisher(facility='news', broadcast=True).fetch_message(None, 'news', 'broadcast')
+        == b'hi'
+    )
+    assert (
+        guard.summary()
+        == f'ws4redis: 1 test published without the fixture, kept in memory: test_guard.py:{LINE}'
+    )
 
 
 def test_next_test_finds_nothing_of_it(guard: Guard) -> None:
@@ -49,7 +57,9 @@ def test_each_test_is_counted_once_and_the_first_are_named(guard: Guard) -> None
         guard.begin(f'test {number}')
         publish()
         publish()
-    assert guard.summary().startswith('ws4redis: 5 tests published without the fixture, kept in memory: ')
+    assert guard.summary().startswith(
+        'ws4redis: 5 tests published without the fixture, kept in memory: '
+    )
     assert guard.summary().count('test_guard.py:') == 3
     assert guard.summary().endswith(' ...')
 
@@ -72,7 +82,11 @@ def test_fail_names_the_line_and_the_remedies(guard: Guard) -> None:
         publish()
     text = str(error.value)
     assert f'published to broadcast:news without a Broker at test_guard.py:{LINE}' in text
-    for remedy in ('use the fixture ws4redis', 'ws4redis_unrequested = memory', 'ws4redis_unrequested = real'):
+    for remedy in (
+        'use the fixture ws4redis',
+        'ws4redis_unrequested = memory',
+        'ws4redis_unrequested = real',
+    ):
         assert remedy in text
     assert active_server().client.keys() == []
 
@@ -85,7 +99,10 @@ def test_real_goes_to_the_settings(guard: Guard, settings: pytest.FixtureRequest
 
 
 def test_without_fakeredis_it_is_as_before(guard: Guard, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr('ws4redis.testing.guard.find_spec', lambda name: None if name == 'fakeredis' else util.find_spec(name))
+    monkeypatch.setattr(
+        'ws4redis.testing.guard.find_spec',
+        lambda name: None if name == 'fakeredis' else util.find_spec(name),
+    )
     assert guard() is None
 
 

@@ -1,4 +1,6 @@
-"""LiveServer: pages, static files and the real loop on a real port; what a test asserts there is as exact as in memory."""
+"""LiveServer: pages, static files and the real loop on a real port; what a test asserts there is
+as exact as in memory.
+"""
 
 from __future__ import annotations
 
@@ -148,7 +150,9 @@ def test_another_application_may_serve_the_pages(broker: Broker) -> None:
         assert live.connect('news').open
 
 
-def test_page_may_publish_while_the_test_holds_a_connection_to_the_database(live: LiveServer, john: User) -> None:
+def test_page_may_publish_while_the_test_holds_a_connection_to_the_database(
+    live: LiveServer, john: User
+) -> None:
     assert User.objects.count() == 1
     client = live.connect('news', subscribe='broadcast')
     assert get(f'{live.url}/whoami/') == 'AnonymousUser'
@@ -168,7 +172,10 @@ def test_server_listens_where_it_is_told(broker: Broker) -> None:
 
 def test_failed_start_leaves_nothing(broker: Broker) -> None:
     before = usage()
-    with closing(socket.create_server(('127.0.0.1', 0))) as taken, pytest.raises(OSError, match='in use'):
+    with (
+        closing(socket.create_server(('127.0.0.1', 0))) as taken,
+        pytest.raises(OSError, match='in use'),
+    ):
         LiveServer(broker, port=taken.getsockname()[1]).__enter__()
     assert usage() == before
 
@@ -206,7 +213,10 @@ def test_client_of_django_gives_its_cookies(live: LiveServer, john: User) -> Non
     browser.force_login(john)
     client = live.connect('news', subscribe=['user', 'session'], client=browser)
     assert client.channels == ['user:john:news', f'session:{browser.session.session_key}:news']
-    assert live.connect('news', subscribe='session', session=browser.session).channels == client.channels[1:]
+    assert (
+        live.connect('news', subscribe='session', session=browser.session).channels
+        == client.channels[1:]
+    )
 
 
 def test_groups_are_those_of_the_session(live: LiveServer, transactional_db: None) -> None:
@@ -254,7 +264,12 @@ def test_origin_is_the_servers_own_unless_it_is_given(live: LiveServer, settings
 @pytest.mark.parametrize(
     ('arguments', 'status', 'body', 'reason'),
     [
-        ({'origin': 'https://evil.example'}, 403, b'Origin not allowed\n', 'WS4REDIS_ALLOWED_ORIGINS'),
+        (
+            {'origin': 'https://evil.example'},
+            403,
+            b'Origin not allowed\n',
+            'WS4REDIS_ALLOWED_ORIGINS',
+        ),
         ({'url_or_facility': 'x' * 2000}, 400, b'Facility too long\n', 'limit is'),
         ({'allowed_channels': lambda request, channels: 1 / 0}, 500, None, 'ZeroDivisionError'),
     ],
@@ -353,7 +368,10 @@ def test_settle_follows_a_chain_through_both_kinds_of_clients(live: LiveServer) 
             number = int(reply[-1])
             if number:
                 time.sleep(0.02)
-                self._connection.publish('broadcast:' + ('two' if reply[1] == b'broadcast:one' else 'one'), str(number - 1))
+                self._connection.publish(
+                    'broadcast:' + ('two' if reply[1] == b'broadcast:one' else 'one'),
+                    str(number - 1),
+                )
             return reply
 
     over_tcp = live.connect('one', subscribe='broadcast', subscriber=Counting)
@@ -364,10 +382,14 @@ def test_settle_follows_a_chain_through_both_kinds_of_clients(live: LiveServer) 
     assert in_memory.receive_all() == ['8', '6', '4', '2', '0']
 
 
-def test_publish_in_another_thread_or_with_another_client_is_read_once_it_has_returned(live: LiveServer) -> None:
+def test_publish_in_another_thread_or_with_another_client_is_read_once_it_has_returned(
+    live: LiveServer,
+) -> None:
     client = live.connect('news', subscribe='broadcast')
     for number in range(20):
-        thread = threading.Thread(target=live.broker.redis.publish, args=('broadcast:news', str(number)))
+        thread = threading.Thread(
+            target=live.broker.redis.publish, args=('broadcast:news', str(number))
+        )
         thread.start()
         thread.join()
         assert client.receive_all() == [str(number)]
@@ -405,7 +427,9 @@ def test_settle_survives_the_loss_of_the_connection_that_it_has_asked(
     assert client.receive_all() == ['on the next one']
 
 
-def test_what_the_sites_code_raises_in_a_job_is_raised_by_the_call_that_drove_it(live: LiveServer) -> None:
+def test_what_the_sites_code_raises_in_a_job_is_raised_by_the_call_that_drove_it(
+    live: LiveServer,
+) -> None:
     class Failing(RedisSubscriber):
         def publish_message(self, message: Any, expire: float | None = None) -> None:
             raise ZeroDivisionError('a bug of the site')
@@ -442,14 +466,19 @@ def test_job_that_hangs_is_named(live: LiveServer, monkeypatch: pytest.MonkeyPat
     client = live.connect('news', publish='broadcast', subscriber=Hanging)
     with monkeypatch.context() as patch:
         patch.setattr(live_loop_module, 'GUARD', 0.1)
-        with pytest.raises(RuntimeError, match=r'not settled within 0 s: Hanging\.publish_message\(\) runs'):
+        with pytest.raises(
+            RuntimeError, match=r'not settled within 0 s: Hanging\.publish_message\(\) runs'
+        ):
             client.send('hello')
     end.set()
     live.settle()
 
 
 def test_hundred_clients_get_everything(live: LiveServer) -> None:
-    clients = [live.connect('news', subscribe='broadcast', publish='broadcast', echo=True) for _ in range(100)]
+    clients = [
+        live.connect('news', subscribe='broadcast', publish='broadcast', echo=True)
+        for _ in range(100)
+    ]
     tell(live.broker, 'to all')
     clients[42].send('from one')
     assert [client.receive_all() for client in clients] == [['to all', 'from one']] * 100
@@ -513,7 +542,9 @@ def test_advance_lets_persisted_messages_expire(live: LiveServer) -> None:
     assert live.broker.persisted(facility='news', broadcast=True) is None
 
 
-def test_advance_runs_heartbeats_and_pings_in_their_order(live: LiveServer, settings: Settings) -> None:
+def test_advance_runs_heartbeats_and_pings_in_their_order(
+    live: LiveServer, settings: Settings
+) -> None:
     settings.WS4REDIS_HEARTBEAT = 'beat'
     client = live.connect('news', subscribe='broadcast')
     began = time.monotonic()
@@ -560,7 +591,9 @@ def test_session_that_ends_is_withdrawn(live: LiveServer, john: User) -> None:
     assert other.open
 
 
-def test_time_cannot_pass_beyond_a_session_unless_djangos_clock_moves(live: LiveServer, john: User) -> None:
+def test_time_cannot_pass_beyond_a_session_unless_djangos_clock_moves(
+    live: LiveServer, john: User
+) -> None:
     client = live.connect('news', subscribe='user', user=john)
     with pytest.raises(RuntimeError, match="john's session ends in"):
         live.advance(15 * DAY)
@@ -574,9 +607,14 @@ def test_time_never_goes_back(live: LiveServer, seconds: float) -> None:
 
 
 @pytest.mark.parametrize('tool', ['freezegun', 'time-machine'])
-def test_advance_moves_a_clock_tool_and_the_loop_once(live: LiveServer, settings: Settings, tool: str) -> None:
+def test_advance_moves_a_clock_tool_and_the_loop_once(
+    live: LiveServer, settings: Settings, tool: str
+) -> None:
     settings.WS4REDIS_HEARTBEAT = 'beat'
-    travels: dict[str, Any] = {'freezegun': freezegun.freeze_time, 'time-machine': partial(time_machine.travel, tick=False)}
+    travels: dict[str, Any] = {
+        'freezegun': freezegun.freeze_time,
+        'time-machine': partial(time_machine.travel, tick=False),
+    }
     with travels[tool]('2026-01-01 00:00Z'):
         client = live.connect('news', subscribe='broadcast')
         tell(live.broker, 'hello')
@@ -699,7 +737,9 @@ def test_waiting_for_subscribers_ends_when_they_have_come(live: LiveServer) -> N
 # The fixture
 
 
-def test_fixture_serves_on_the_tests_broker_and_database(ws4redis_live_server: LiveServer, ws4redis: Broker) -> None:
+def test_fixture_serves_on_the_tests_broker_and_database(
+    ws4redis_live_server: LiveServer, ws4redis: Broker
+) -> None:
     john = User.objects.create(username='john')
     client = ws4redis_live_server.connect('news', subscribe='user', user=john)
     ws4redis.publish('for john', facility='news', users=[john])
@@ -707,7 +747,9 @@ def test_fixture_serves_on_the_tests_broker_and_database(ws4redis_live_server: L
     assert get(f'{ws4redis_live_server.url}/whoami/') == 'AnonymousUser'
 
 
-def test_fixture_ends_before_the_database_and_the_broker_go(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_fixture_ends_before_the_database_and_the_broker_go(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv('PYTHONPATH', str(Path(__file__).resolve().parents[2]))
     pytester.makepyfile(
         """
@@ -727,7 +769,9 @@ def test_fixture_ends_before_the_database_and_the_broker_go(pytester: pytest.Pyt
         """
     )
     plugin = () if PLUGIN_INSTALLED else ('-p', PLUGIN)
-    result = pytester.runpytest_subprocess(*plugin, '--ds=tests.settings', '-W', 'error', '-p', 'no:cacheprovider', '-s')
+    result = pytester.runpytest_subprocess(
+        *plugin, '--ds=tests.settings', '-W', 'error', '-p', 'no:cacheprovider', '-s'
+    )
     result.assert_outcomes(passed=1)
     result.stdout.fnmatch_lines(['*users at release: 1'])
 
@@ -738,7 +782,10 @@ def test_fixture_ends_before_the_database_and_the_broker_go(pytester: pytest.Pyt
 def usage(*, threads: bool = True) -> dict[str, Any]:
     """What the process uses: descriptors, threads, receivers."""
     gc.collect()
-    found: dict[str, Any] = {'descriptors': len(os.listdir('/dev/fd')), 'receivers': len(rights_withdrawn.receivers)}
+    found: dict[str, Any] = {
+        'descriptors': len(os.listdir('/dev/fd')),
+        'receivers': len(rights_withdrawn.receivers),
+    }
     if threads:
         found['threads'] = sorted(thread.name for thread in threading.enumerate())
     return found
@@ -791,7 +838,9 @@ def test_loop_of_the_process_is_never_touched(live: LiveServer) -> None:
     assert [loop for loop in loops._loops.values() if loop.server is live.broker._server] == []
 
 
-def test_client_that_does_not_read_is_closed_and_nobody_waits_for_it(live: LiveServer, settings: Settings) -> None:
+def test_client_that_does_not_read_is_closed_and_nobody_waits_for_it(
+    live: LiveServer, settings: Settings
+) -> None:
     settings.WS4REDIS_MAX_PENDING = 100_000
     slow, fast = (live.connect('news', subscribe='broadcast') for _ in range(2))
     slow.stop_reading()
@@ -813,5 +862,8 @@ def test_counters_agree_with_those_in_memory(live: LiveServer) -> None:
         tell(live.broker, 'one', b'\xff', facility=facility)
         client.send('two')
         client.close(4000)
-    over_tcp, in_memory = live.loop.exchange.agenda.counters, live.broker.driver.exchange.agenda.counters
+    over_tcp, in_memory = (
+        live.loop.exchange.agenda.counters,
+        live.broker.driver.exchange.agenda.counters,
+    )
     assert dataclasses.asdict(over_tcp) == dataclasses.asdict(in_memory)

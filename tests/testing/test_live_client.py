@@ -1,4 +1,6 @@
-"""LiveClient: what a test reads and does over TCP is what it reads and does in memory; and its guards."""
+"""LiveClient: what a test reads and does over TCP is what it reads and does in memory; and its
+guards.
+"""
 
 from __future__ import annotations
 
@@ -64,7 +66,9 @@ def tell(broker: Broker, *messages: str | bytes) -> None:
 # The same in memory and over TCP
 
 
-@pytest.mark.parametrize('message', ['grün', '', b'\xff\x00', b'', bytearray(b'\xfe'), 'x' * 900_000])
+@pytest.mark.parametrize(
+    'message', ['grün', '', b'\xff\x00', b'', bytearray(b'\xfe'), 'x' * 900_000]
+)
 def test_what_is_sent_is_published_raw(broker: Broker, client: Client, message: Any) -> None:
     client.send(message)
     [publication] = broker.published
@@ -95,12 +99,16 @@ def test_messages_are_read_in_order_each_once(broker: Broker, client: Client) ->
     assert client.received == ['one', b'\xff', 'three']
 
 
-def test_reading_what_has_not_come_says_why_and_blames_no_thread_of_ours(broker: Broker, client: Client) -> None:
+def test_reading_what_has_not_come_says_why_and_blames_no_thread_of_ours(
+    broker: Broker, client: Client
+) -> None:
     with pytest.raises(AssertionError) as failed:
         client.receive()
     assert str(failed.value).splitlines()[0] == 'mary got nothing: nothing was published'
     broker.publish('hello', facility='chat', broadcast=True)
-    with pytest.raises(AssertionError, match="mary got nothing: published to 'chat', joined 'news'"):
+    with pytest.raises(
+        AssertionError, match="mary got nothing: published to 'chat', joined 'news'"
+    ):
         client.receive()
 
 
@@ -118,7 +126,9 @@ def test_ping_is_answered_and_is_no_message(broker: Broker, client: Client, coun
     assert counters.messages_received == 0
 
 
-def test_settling_asks_the_server_nothing(broker: Broker, place: Any, client: Client, settings: Settings) -> None:
+def test_settling_asks_the_server_nothing(
+    broker: Broker, place: Any, client: Client, settings: Settings
+) -> None:
     """A client's own ping counts against its rate, and tells the server that it lives."""
     settings.WS4REDIS_MESSAGE_RATE = 1
     limited = place.connect('news')
@@ -142,9 +152,19 @@ def test_raw_bytes_may_break_the_protocol(client: Client) -> None:
 
 
 def test_close_is_answered_with_the_same_code(place: Any, client: Client) -> None:
-    assert (client.open, client.closed, client.close_code, client.close_reason) == (True, False, None, None)
+    assert (client.open, client.closed, client.close_code, client.close_reason) == (
+        True,
+        False,
+        None,
+        None,
+    )
     client.close(4001, 'enough')
-    assert (client.open, client.closed, client.close_code, client.close_reason) == (False, True, 4001, 'enough')
+    assert (client.open, client.closed, client.close_code, client.close_reason) == (
+        False,
+        True,
+        4001,
+        'enough',
+    )
     assert place.clients == []
     client.close()
     assert client.close_code == 4001
@@ -152,7 +172,9 @@ def test_close_is_answered_with_the_same_code(place: Any, client: Client) -> Non
         client.receive()
 
 
-def test_client_that_drops_leaves_without_a_close_frame(place: Any, client: Client, counters: Any) -> None:
+def test_client_that_drops_leaves_without_a_close_frame(
+    place: Any, client: Client, counters: Any
+) -> None:
     client.drop()
     assert place.clients == []
     assert client.close_code == 1006
@@ -166,10 +188,16 @@ def test_client_that_drops_was_closed_by_the_test(broker: Broker, client: Client
         client.receive()
 
 
-@pytest.mark.parametrize(('asked', 'shown'), [((), 'connected without publish='), (('user',), 'user')])
-def test_sender_that_may_not_publish_is_named(place: Any, client: Client, asked: tuple[str, ...], shown: str) -> None:
+@pytest.mark.parametrize(
+    ('asked', 'shown'), [((), 'connected without publish='), (('user',), 'user')]
+)
+def test_sender_that_may_not_publish_is_named(
+    place: Any, client: Client, asked: tuple[str, ...], shown: str
+) -> None:
     place.connect('news', publish=asked, name='john').send('hello')
-    with pytest.raises(AssertionError, match='nothing published: john may not publish to news') as failed:
+    with pytest.raises(
+        AssertionError, match='nothing published: john may not publish to news'
+    ) as failed:
         client.receive()
     assert str(failed.value).splitlines()[2].endswith(shown)
 
@@ -206,7 +234,9 @@ def test_what_a_client_that_does_not_read_sends_is_read(place: Any, client: Clie
     assert other.receive_all() == ['hello']
 
 
-def test_many_messages_of_one_client_are_worked_off_in_order(place: Any, settings: Settings) -> None:
+def test_many_messages_of_one_client_are_worked_off_in_order(
+    place: Any, settings: Settings
+) -> None:
     """More than the loop lets wait: it stops reading meanwhile."""
     settings.WS4REDIS_MESSAGE_RATE = None
     client = place.connect('news', publish='broadcast')
@@ -245,7 +275,9 @@ def listener() -> Iterator[socket.socket]:
 
 
 @pytest.fixture
-def stranger(live: LiveServer, listener: socket.socket, monkeypatch: pytest.MonkeyPatch) -> Iterator[LiveClient]:
+def stranger(
+    live: LiveServer, listener: socket.socket, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[LiveClient]:
     """A client that is connected to that listener, with a short guard."""
     monkeypatch.setattr(module, 'GUARD', 0.1)
     client = LiveClient(live, 'ws://127.0.0.1/', 'mary', (), None)
@@ -264,9 +296,13 @@ def test_server_that_does_not_read_is_an_error(stranger: LiveClient) -> None:
         stranger._put(b'x' * 50_000_000)
 
 
-def test_answer_that_no_browser_would_take_is_an_error(stranger: LiveClient, listener: socket.socket) -> None:
+def test_answer_that_no_browser_would_take_is_an_error(
+    stranger: LiveClient, listener: socket.socket
+) -> None:
     with closing(listener.accept()[0]) as server_side:
-        server_side.sendall(b'HTTP/1.1 101 Switching Protocols\r\nUpgrade: spdy\r\nConnection: Upgrade\r\n\r\n')
+        server_side.sendall(
+            b'HTTP/1.1 101 Switching Protocols\r\nUpgrade: spdy\r\nConnection: Upgrade\r\n\r\n'
+        )
         with pytest.raises(InvalidUpgrade):
             stranger.shake_hands({})
 
@@ -283,7 +319,9 @@ def test_headers_replace_those_of_the_client(stranger: LiveClient, listener: soc
     assert 'x-tenant: lab\r\n' in request
 
 
-def test_server_that_vanishes_is_met_as_an_end(stranger: LiveClient, listener: socket.socket) -> None:
+def test_server_that_vanishes_is_met_as_an_end(
+    stranger: LiveClient, listener: socket.socket
+) -> None:
     listener.accept()[0].close()
     with pytest.raises(InvalidMessage):
         stranger.shake_hands({})
@@ -296,7 +334,9 @@ def test_address_is_that_of_this_end(live: LiveServer) -> None:
 
 
 def test_slow_reader_is_held_by_no_more_than_the_systems_buffers(live: LiveServer) -> None:
-    """Without limits of our own the system takes several megabytes, the more the more it has taken before."""
+    """Without limits of our own the system takes several megabytes, the more the more it has
+    taken before.
+    """
     client = live.connect('news', subscribe='broadcast')
     for _ in range(10):
         tell(live.broker, 'x' * 900_000)
@@ -315,7 +355,9 @@ def test_slow_reader_is_held_by_no_more_than_the_systems_buffers(live: LiveServe
     assert client._sock.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF) <= 2 * module.RECEIVE_BUFFER
 
 
-def test_settle_waits_for_the_loop_to_write_what_did_not_fit(live: LiveServer, settings: Settings) -> None:
+def test_settle_waits_for_the_loop_to_write_what_did_not_fit(
+    live: LiveServer, settings: Settings
+) -> None:
     settings.WS4REDIS_MAX_PENDING = 10_000_000
     client = live.connect('news', subscribe='broadcast')
     client.stop_reading()

@@ -1,4 +1,6 @@
-"""LiveLoop: it knows when nothing moves any more, its clock is the test's, and its threads keep nothing."""
+"""LiveLoop: it knows when nothing moves any more, its clock is the test's, and its threads keep
+nothing.
+"""
 
 from __future__ import annotations
 
@@ -141,10 +143,16 @@ def test_traffic_is_what_has_passed() -> None:
 
 
 @pytest.fixture
-def file_database(tmp_path: Path, django_db_blocker: DjangoDbBlocker, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+def file_database(
+    tmp_path: Path, django_db_blocker: DjangoDbBlocker, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[str]:
     """A database in a file, as no thread shares it."""
     alias = 'in_a_file'
-    values = {**connections['default'].settings_dict, 'NAME': str(tmp_path / 'db.sqlite3'), 'CONN_MAX_AGE': None}
+    values = {
+        **connections['default'].settings_dict,
+        'NAME': str(tmp_path / 'db.sqlite3'),
+        'CONN_MAX_AGE': None,
+    }
     monkeypatch.setitem(connections.settings, alias, values)
     with django_db_blocker.unblock():
         call_command('migrate', database=alias, run_syncdb=True, verbosity=0)
@@ -154,7 +162,9 @@ def file_database(tmp_path: Path, django_db_blocker: DjangoDbBlocker, monkeypatc
 
 
 def test_threads_keep_no_database_connection(file_database: str, settings: Settings) -> None:
-    """CONN_MAX_AGE None keeps them for ever in production: the test's database could not be destroyed."""
+    """CONN_MAX_AGE None keeps them for ever in production: the test's database could not be
+    destroyed.
+    """
     used: list[Any] = []
 
     class Querying(RedisSubscriber):

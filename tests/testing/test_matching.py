@@ -48,14 +48,22 @@ class Approximately:
         (functools.partial(str.startswith, 'abc'), ['ab'], ['b']),
     ],
 )
-def test_message_is_text_bytes_pattern_callable_or_what_compares(wanted: Any, matching: list[Any], others: list[Any]) -> None:
-    assert [message for message in [*matching, *others] if Wanted(wanted).matches(message)] == matching
+def test_message_is_text_bytes_pattern_callable_or_what_compares(
+    wanted: Any, matching: list[Any], others: list[Any]
+) -> None:
+    assert [
+        message for message in [*matching, *others] if Wanted(wanted).matches(message)
+    ] == matching
 
 
 @pytest.mark.parametrize(
     ('json', 'matching', 'others'),
     [
-        ({'a': 1}, ['{"a": 1}', b'{ "a":1 }'], ['{"a": 1, "b": 2}', '{"a": "1"}', 'no json', b'\xff']),
+        (
+            {'a': 1},
+            ['{"a": 1}', b'{ "a":1 }'],
+            ['{"a": 1, "b": 2}', '{"a": "1"}', 'no json', b'\xff'],
+        ),
         ([1, 2], ['[1, 2]'], ['[2, 1]', '[1, 2, 3]']),
         ((1, 2), ['[1, 2]'], ['[1]']),
         (None, ['null'], ['0', '""']),
@@ -65,8 +73,12 @@ def test_message_is_text_bytes_pattern_callable_or_what_compares(wanted: Any, ma
         ({'id': mock.ANY, 'a': 1}, ['{"id": 7, "a": 1}'], ['{"a": 1}', '{"id": 7, "a": 2}']),
     ],
 )
-def test_json_is_compared_as_django_encodes_it(json: Any, matching: list[Any], others: list[Any]) -> None:
-    assert [message for message in [*matching, *others] if Wanted(json=json).matches(message)] == matching
+def test_json_is_compared_as_django_encodes_it(
+    json: Any, matching: list[Any], others: list[Any]
+) -> None:
+    assert [
+        message for message in [*matching, *others] if Wanted(json=json).matches(message)
+    ] == matching
 
 
 @pytest.mark.parametrize(
@@ -81,12 +93,16 @@ def test_json_is_compared_as_django_encodes_it(json: Any, matching: list[Any], o
     ],
 )
 def test_json_contains_is_a_part(part: Any, matching: list[Any], others: list[Any]) -> None:
-    assert [message for message in [*matching, *others] if Wanted(json_contains=part).matches(message)] == matching
+    assert [
+        message for message in [*matching, *others] if Wanted(json_contains=part).matches(message)
+    ] == matching
 
 
 @pytest.mark.parametrize('message', [{'state': 'new'}, ['a'], ('a',), {'a'}, 7, 1.5, True, None])
 def test_message_that_nothing_can_equal_is_refused(message: Any) -> None:
-    with pytest.raises(TypeError, match=f'message is {type(message).__name__}, .* json= compares JSON'):
+    with pytest.raises(
+        TypeError, match=f'message is {type(message).__name__}, .* json= compares JSON'
+    ):
         Wanted(message)
 
 
@@ -97,14 +113,21 @@ def test_nothing_given_means_every_message() -> None:
     assert (repr(ANY), object() == ANY) == ('ANY', True)
 
 
-@pytest.mark.parametrize('arguments', [{'message': 'a', 'json': 1}, {'json': 1, 'json_contains': 1}])
+@pytest.mark.parametrize(
+    'arguments', [{'message': 'a', 'json': 1}, {'json': 1, 'json_contains': 1}]
+)
 def test_one_way_of_saying_which_is_enough(arguments: dict[str, Any]) -> None:
     with pytest.raises(TypeError, match=' and '.join(arguments)):
         Wanted(**arguments)
 
 
 def test_repr_says_what_was_asked_for() -> None:
-    assert [repr(Wanted('hi')), repr(Wanted(json={'a': 1})), repr(Wanted(json_contains=[1])), repr(Wanted())] == [
+    assert [
+        repr(Wanted('hi')),
+        repr(Wanted(json={'a': 1})),
+        repr(Wanted(json_contains=[1])),
+        repr(Wanted()),
+    ] == [
         "'hi'",
         "json {'a': 1}",
         'json with [1]',

@@ -1,7 +1,8 @@
-"""Whatever order things happen in, a Broker does what a model of a page says, on fakeredis and on a Redis server.
+"""Whatever order things happen in, a Broker does what a model of a page says, on fakeredis and on a
+Redis server.
 
-The model knows nothing of connections, barriers or frames: who listens on what, what was said there last, and what is kept.
-WS4REDIS_EXAMPLES is how many orders are tried; `make certify` tries many.
+The model knows nothing of connections, barriers or frames: who listens on what, what was said there
+last, and what is kept. WS4REDIS_EXAMPLES is how many orders are tried; `make certify` tries many.
 """
 
 from __future__ import annotations
@@ -40,7 +41,9 @@ class Model:
         self.listening: dict[Any, list[str]] = {}
         self.got: dict[Any, list[str]] = {}
         self.said: dict[str, deque[str]] = {}
-        """The last messages of each channel that somebody listens on, by the time at which somebody began to."""
+        """The last messages of each channel that somebody listens on, by the time at which
+        somebody began to.
+        """
 
     def persisted(self, channel: str) -> str | None:
         message, until = self.kept.get(channel, ('', 0))
@@ -111,13 +114,18 @@ class Machine(RuleBasedStateMachine):
     def begin(self) -> None:
         self.model = Model()
         self.context = contextlib.ExitStack()
-        self.context.enter_context(override_settings(WS4REDIS_EXPIRE=DEFAULT_EXPIRE, WS4REDIS_MESSAGE_RATE=None))
+        self.context.enter_context(
+            override_settings(WS4REDIS_EXPIRE=DEFAULT_EXPIRE, WS4REDIS_MESSAGE_RATE=None)
+        )
         self.broker = self.context.enter_context(Broker(self.url))
         pool = self.broker.redis.connection_pool
         others = redis.ConnectionPool(
-            connection_class=pool.connection_class, **{**pool.connection_kwargs, 'ws4redis_gate': Gate()}
+            connection_class=pool.connection_class,
+            **{**pool.connection_kwargs, 'ws4redis_gate': Gate()},
         )
-        self.others = self.context.enter_context(contextlib.closing(redis.Redis(connection_pool=others)))
+        self.others = self.context.enter_context(
+            contextlib.closing(redis.Redis(connection_pool=others))
+        )
         self.context.callback(others.disconnect)
         for facility in FACILITIES:
             self.join(facility, ['broadcast', 'user'])
@@ -127,12 +135,21 @@ class Machine(RuleBasedStateMachine):
             self.context.close()
 
     def anybody(self, data: st.DataObject) -> Any:
-        return data.draw(st.sampled_from(sorted(self.model.listening, key=lambda client: int(client.name))))
+        return data.draw(
+            st.sampled_from(sorted(self.model.listening, key=lambda client: int(client.name)))
+        )
 
-    @rule(facility=st.sampled_from(FACILITIES), asked=st.sampled_from([[], ['user'], ['broadcast'], ['broadcast', 'user']]))
+    @rule(
+        facility=st.sampled_from(FACILITIES),
+        asked=st.sampled_from([[], ['user'], ['broadcast'], ['broadcast', 'user']]),
+    )
     def join(self, facility: str, asked: list[str]) -> None:
         client = self.broker.connect(
-            facility, subscribe=asked, publish='broadcast', force_user=User(username='john'), name=str(len(self.model.got))
+            facility,
+            subscribe=asked,
+            publish='broadcast',
+            force_user=User(username='john'),
+            name=str(len(self.model.got)),
         )
         self.model.join(client, [name_of((facility, name == 'broadcast')) for name in asked])
 
@@ -146,7 +163,13 @@ class Machine(RuleBasedStateMachine):
     @rule(channel=channels, message=messages, expire=expiries)
     def publish(self, channel: tuple[str, bool], message: str, expire: int) -> None:
         facility, broadcast = channel
-        self.broker.publish(message, facility=facility, broadcast=broadcast, users=[] if broadcast else ['john'], expire=expire)
+        self.broker.publish(
+            message,
+            facility=facility,
+            broadcast=broadcast,
+            users=[] if broadcast else ['john'],
+            expire=expire,
+        )
         self.model.publish(name_of(channel), message, expire)
 
     @rule(burst=st.lists(st.tuples(channels, messages), min_size=2, max_size=80))
@@ -166,7 +189,11 @@ class Machine(RuleBasedStateMachine):
             self.model.publish(self.own_channel(client), message, DEFAULT_EXPIRE, sender=client)
 
     def own_channel(self, client: Any) -> str:
-        return next(f'broadcast:{facility}' for facility in FACILITIES if client.recipient.name == repr(facility))
+        return next(
+            f'broadcast:{facility}'
+            for facility in FACILITIES
+            if client.recipient.name == repr(facility)
+        )
 
     @rule(hundreds=st.integers(0, 12))
     def let_time_pass(self, hundreds: int) -> None:
@@ -184,7 +211,9 @@ class Machine(RuleBasedStateMachine):
             self.broker.lose_publishes()
             facility, broadcast = channel
             users = [] if broadcast else ['john']
-            self.broker.publish(message, facility=facility, broadcast=broadcast, users=users, expire=expire)
+            self.broker.publish(
+                message, facility=facility, broadcast=broadcast, users=users, expire=expire
+            )
             self.model.keep(name_of(channel), message, expire)
 
     @rule(data=st.data(), steps=steps)
@@ -194,7 +223,9 @@ class Machine(RuleBasedStateMachine):
                 self.in_outage(data, what, channel, message)
         self.model.catch_up()
 
-    def in_outage(self, data: st.DataObject, what: str, channel: tuple[str, bool], message: str) -> None:
+    def in_outage(
+        self, data: st.DataObject, what: str, channel: tuple[str, bool], message: str
+    ) -> None:
         name = name_of(channel)
         if what == 'set':
             self.others.set(name, message, ex=1050)
@@ -227,13 +258,22 @@ class Machine(RuleBasedStateMachine):
                 for broadcast in (True, False):
                     name = name_of((facility, broadcast))
                     kept = self.broker.persisted(channel=name)
-                    assert (None if kept is None else kept.decode()) == self.model.persisted(name), name
+                    assert (None if kept is None else kept.decode()) == self.model.persisted(
+                        name
+                    ), name
 
     @invariant()
     def process_listens_on_what_is_wanted(self) -> None:
         if hasattr(self, 'broker'):
-            names = [name_of((facility, broadcast)) for facility in FACILITIES for broadcast in (True, False)]
-            heard = {name.decode(): bool(number) for name, number in self.broker.redis.pubsub_numsub(*names)}
+            names = [
+                name_of((facility, broadcast))
+                for facility in FACILITIES
+                for broadcast in (True, False)
+            ]
+            heard = {
+                name.decode(): bool(number)
+                for name, number in self.broker.redis.pubsub_numsub(*names)
+            }
             assert heard == {name: self.model.is_heard(name) for name in names}
 
 
@@ -244,7 +284,11 @@ class MachineOnServer(Machine):
 
 
 PROFILE = settings(
-    max_examples=EXAMPLES, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck), print_blob=True
+    max_examples=EXAMPLES,
+    stateful_step_count=30,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+    print_blob=True,
 )
 
 
@@ -258,7 +302,11 @@ class TestModelOnServer(MachineOnServer.TestCase):  # type: ignore[name-defined,
     settings = PROFILE
 
     def setUp(self) -> None:
-        require('redis', find_redis_server(), 'put redis-server on PATH (Debian: apt-get install redis-server)')
+        require(
+            'redis',
+            find_redis_server(),
+            'put redis-server on PATH (Debian: apt-get install redis-server)',
+        )
         super().setUp()
 
 

@@ -75,7 +75,9 @@ def test_what_the_sites_code_raised_fails_the_test_that_drove_it(project: pytest
 
 
 @pytest.mark.parametrize('arguments', ['ws4redis, db', 'db, ws4redis'])
-def test_t13_clients_are_closed_before_the_database_goes(project: pytest.Pytester, arguments: str) -> None:
+def test_t13_clients_are_closed_before_the_database_goes(
+    project: pytest.Pytester, arguments: str
+) -> None:
     project.makepyfile(
         f"""
         from django.contrib.auth.models import User
@@ -107,12 +109,21 @@ def test_plugin_loads_pytest_alone() -> None:
         'assert found == [], found\n'
         'assert {name for name in sys.modules if name.startswith("ws4redis")} == ours\n'
     )
-    process = subprocess.run([sys.executable, '-c', code], cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
+    process = subprocess.run(
+        [sys.executable, '-c', code],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
     assert process.returncode == 0, process.stderr
 
 
 @pytest.mark.parametrize('without', [(), ('-p', 'no:django')])
-def test_plugin_is_silent_where_there_is_no_django(project: pytest.Pytester, without: tuple[str, ...]) -> None:
+def test_plugin_is_silent_where_there_is_no_django(
+    project: pytest.Pytester, without: tuple[str, ...]
+) -> None:
     project.makepyfile(
         """
         import sys
@@ -136,10 +147,14 @@ def test_option_takes_a_server_of_the_runs_own(project: pytest.Pytester, redis_u
             client = ws4redis.connect('news', subscribe='broadcast')
             ws4redis.publish('hello', facility='news', broadcast=True)
             assert client.receive() == 'hello'
-            print('on', ws4redis.redis.info('server')['redis_version'], ws4redis.server.namespace or 'alone')
+            version = ws4redis.redis.info('server')['redis_version']
+            print('on', version, ws4redis.server.namespace or 'alone')
         """
     )
-    for option, expected in (('server', '*on [0-9]* alone'), (redis_url, '*on [0-9]* ws4redis-test:*')):
+    for option, expected in (
+        ('server', '*on [0-9]* alone'),
+        (redis_url, '*on [0-9]* ws4redis-test:*'),
+    ):
         result = run(project, '--ds=tests.settings', f'--ws4redis={option}', '-s')
         result.assert_outcomes(passed=1)
         result.stdout.fnmatch_lines([expected])
@@ -150,10 +165,14 @@ def test_option_that_makes_no_sense_is_a_usage_error(project: pytest.Pytester, o
     project.makepyfile('def test(ws4redis): pass')
     result = run(project, '--ds=tests.settings', f'--ws4redis={option}')
     assert result.ret == pytest.ExitCode.USAGE_ERROR
-    result.stderr.fnmatch_lines([f"*--ws4redis is '{option}': it takes memory, server or a server's URL*"])
+    result.stderr.fnmatch_lines(
+        [f"*--ws4redis is '{option}': it takes memory, server or a server's URL*"]
+    )
 
 
-def test_mark_comes_before_fixtures_that_publish_and_takes_no_arguments(project: pytest.Pytester) -> None:
+def test_mark_comes_before_fixtures_that_publish_and_takes_no_arguments(
+    project: pytest.Pytester,
+) -> None:
     project.makepyfile(
         """
         import pytest
@@ -207,7 +226,9 @@ def test_t11_workers_of_xdist_hand_on_what_was_published(project: pytest.Pyteste
     pytest.importorskip('xdist')
     project.makepyfile(PUBLISHING)
     result = run(project, '--ds=tests.settings', '-n', '2')
-    result.stdout.fnmatch_lines(['ws4redis: 2 tests published without the fixture, kept in memory: *'])
+    result.stdout.fnmatch_lines(
+        ['ws4redis: 2 tests published without the fixture, kept in memory: *']
+    )
 
 
 def test_mark_is_the_fixture_without_its_object(project: pytest.Pytester) -> None:
@@ -247,17 +268,22 @@ PUBLISHING = """
 
     def test_without(): publish()
     def test_without_again():
-        assert RedisPublisher(facility='news', broadcast=True).fetch_message(None, 'news', 'broadcast') is None
+        assert RedisPublisher().fetch_message(None, 'news', 'broadcast') is None
         publish()
     def test_with(ws4redis): publish()
 """
 
 
-def test_t11_what_is_published_without_the_fixture_is_kept_in_memory_and_named(project: pytest.Pytester) -> None:
+def test_t11_what_is_published_without_the_fixture_is_kept_in_memory_and_named(
+    project: pytest.Pytester,
+) -> None:
     project.makepyfile(PUBLISHING)
     result = run(project, '--ds=tests.settings')
     result.assert_outcomes(passed=3)
-    line = 'ws4redis: 2 tests published without the fixture, kept in memory: test_t11*.py:5, test_t11*.py:5'
+    line = (
+        'ws4redis: 2 tests published without the fixture, kept in memory: test_t11*.py:5, '
+        'test_t11*.py:5'
+    )
     result.stdout.fnmatch_lines([line])
 
 
@@ -265,12 +291,16 @@ def test_t11_it_may_fail_instead(project: pytest.Pytester) -> None:
     project.makepyfile(PUBLISHING)
     result = run(project, '--ds=tests.settings', '-o', 'ws4redis_unrequested=fail')
     result.assert_outcomes(passed=1, failed=2)
-    result.stdout.fnmatch_lines(['*RuntimeError: published to broadcast:news without a Broker at *:5: use the fixture*'])
+    result.stdout.fnmatch_lines(
+        ['*RuntimeError: published to broadcast:news without a Broker at *:5: use the fixture*']
+    )
 
 
 def test_t11_it_may_be_real(project: pytest.Pytester) -> None:
     project.makepyfile(PUBLISHING)
-    result = run(project, '--ds=tests.settings', '-o', 'ws4redis_unrequested=real', '-k', 'test_without')
+    result = run(
+        project, '--ds=tests.settings', '-o', 'ws4redis_unrequested=real', '-k', 'test_without'
+    )
     assert 'published without the fixture' not in result.stdout.str()
 
 
@@ -316,13 +346,20 @@ def test_t10_failing_test_shows_what_happened(project: pytest.Pytester) -> None:
 
 
 @pytest.mark.parametrize('server', ['memory', 'server'])
-@pytest.mark.parametrize('arguments', [('-n', '2'), ('--disable-socket', '--allow-unix-socket'), ('-p', 'randomly')])
+@pytest.mark.parametrize(
+    'arguments', [('-n', '2'), ('--disable-socket', '--allow-unix-socket'), ('-p', 'randomly')]
+)
 def test_t16_works_beside_other_plugins(
-    project: pytest.Pytester, arguments: tuple[str, ...], server: str, request: pytest.FixtureRequest
+    project: pytest.Pytester,
+    arguments: tuple[str, ...],
+    server: str,
+    request: pytest.FixtureRequest,
 ) -> None:
     if server == 'server':
         request.getfixturevalue('redis_url')
-    plugin = {'-n': 'xdist', '--disable-socket': 'pytest_socket', '-p': 'pytest_randomly'}[arguments[0]]
+    plugin = {'-n': 'xdist', '--disable-socket': 'pytest_socket', '-p': 'pytest_randomly'}[
+        arguments[0]
+    ]
     pytest.importorskip(plugin)
     project.makepyfile(
         """
@@ -340,4 +377,6 @@ def test_t16_works_beside_other_plugins(
             assert ws4redis.persisted(facility='news', users=[john]) is None
         """
     )
-    run(project, '--ds=tests.settings', f'--ws4redis={server}', *arguments).assert_outcomes(passed=6)
+    run(project, '--ds=tests.settings', f'--ws4redis={server}', *arguments).assert_outcomes(
+        passed=6
+    )

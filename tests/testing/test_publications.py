@@ -63,17 +63,25 @@ def test_times_counts_on_each_channel(broker: Broker) -> None:
     for _ in range(2):
         tell(broker, 'hi')
     broker.assert_published('hi', facility='news', broadcast=True, times=2)
-    with pytest.raises(AssertionError, match='published twice to broadcast:news, not once') as error:
+    with pytest.raises(
+        AssertionError, match='published twice to broadcast:news, not once'
+    ) as error:
         broker.assert_published('hi', facility='news', broadcast=True)
     assert reasons_of(error) == ('times',)
-    with pytest.raises(AssertionError, match='published twice to broadcast:news, not 3 times') as error:
+    with pytest.raises(
+        AssertionError, match='published twice to broadcast:news, not 3 times'
+    ) as error:
         broker.assert_published('hi', times=3)
     lines = str(error.value).splitlines()
-    assert [line.partition(' (')[0] for line in lines[1:3]] == ["  published: broadcast:news 'hi', expire 3600"] * 2
+    assert [line.partition(' (')[0] for line in lines[1:3]] == [
+        "  published: broadcast:news 'hi', expire 3600"
+    ] * 2
     assert lines[3] == '  -> publish it as often as expected, or say times='
 
 
-@pytest.mark.parametrize('wanted', [b'{"a": 1, "b": 2}', re.compile('"a": 1'), lambda text: '"b"' in text, ANY])
+@pytest.mark.parametrize(
+    'wanted', [b'{"a": 1, "b": 2}', re.compile('"a": 1'), lambda text: '"b"' in text, ANY]
+)
 def test_message_may_be_asked_for_in_many_ways(broker: Broker, wanted: Any) -> None:
     broker.publish(json={'a': 1, 'b': 2}, facility='news', broadcast=True)
     broker.assert_published(wanted)
@@ -87,7 +95,12 @@ def test_expire_is_what_it_was_stored_with(broker: Broker) -> None:
     broker.publish('hi', facility='news', broadcast=True, expire=60)
     broker.assert_published('hi', expire=60)
     broker.assert_not_published('hi', expire=0)
-    for audience in ({}, {'facility': 'news', 'broadcast': True}, {'broadcast': True}, {'facility': 'news'}):
+    for audience in (
+        {},
+        {'facility': 'news', 'broadcast': True},
+        {'broadcast': True},
+        {'facility': 'news'},
+    ):
         with pytest.raises(AssertionError) as error:
             broker.assert_published('hi', expire=61, **audience)
         assert reasons_of(error) == ('expire',)
@@ -105,7 +118,8 @@ def test_failure_lists_what_was_published_where(broker: Broker) -> None:
         broker.assert_published('hi', facility='news', broadcast=True)
     assert str(error.value).splitlines() == [
         "not published: 'hi' to broadcast:news",
-        f"  published: broadcast:newz 'hi', expire 3600 (tests/testing/test_publications.py:{line})",
+        f"  published: broadcast:newz 'hi', expire 3600 "
+        f'(tests/testing/test_publications.py:{line})',
         "  -> did the assertion mean facility 'newz', or the publisher 'news'?",
     ]
 
@@ -148,7 +162,9 @@ def test_thread_that_still_runs_leaves_the_opposite_unproved(broker: Broker, nam
     thread.start()
     begun.wait(20)
     try:
-        with pytest.raises(AssertionError, match='1 thread started by this test still runs') as error:
+        with pytest.raises(
+            AssertionError, match='1 thread started by this test still runs'
+        ) as error:
             getattr(broker, name)()
         assert reasons_of(error) == ('thread',)
     finally:
@@ -222,7 +238,9 @@ def test_source_of_a_coroutine_is_the_innermost_line_of_the_project(broker: Brok
     assert broker.published[0].source == f'{__file__}:{line}'
 
 
-def test_thread_or_coroutine_without_a_line_of_the_project_is_told_from_another_client(broker: Broker) -> None:
+def test_thread_or_coroutine_without_a_line_of_the_project_is_told_from_another_client(
+    broker: Broker,
+) -> None:
     publisher = RedisPublisher(facility='news', broadcast=True)
     timer = threading.Timer(0, publisher.publish_message, ('by a timer', 0))
     timer.start()
@@ -242,7 +260,9 @@ def test_publications_are_numbered_from_one_on(broker: Broker) -> None:
     assert [publication.number for publication in broker.published] == [1, 2]
 
 
-def test_place_is_relative_to_the_working_directory(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
+def test_place_is_relative_to_the_working_directory(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Any
+) -> None:
     monkeypatch.chdir(tmp_path)
     assert place(f'{tmp_path}/shop/views.py:12') == 'shop/views.py:12'
     assert place('/elsewhere/views.py:12') == '/elsewhere/views.py:12'
@@ -267,7 +287,11 @@ def test_publications_of_a_transaction_are_heard_too(broker: Broker) -> None:
 @pytest.mark.parametrize('url', ['memory://', 'server'])
 def test_record_goes_on_after_its_connection_was_killed(url: str) -> None:
     if url == 'server':
-        require('redis', find_redis_server(), 'put redis-server on PATH (Debian: apt-get install redis-server)')
+        require(
+            'redis',
+            find_redis_server(),
+            'put redis-server on PATH (Debian: apt-get install redis-server)',
+        )
     with Broker(url) as broker:
         # Nobody has joined, so there is no other connection that subscribes.
         for client in broker.redis.client_list():

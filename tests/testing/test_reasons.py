@@ -1,4 +1,6 @@
-"""Why not? Each cause is built exactly; first line, evidence and remedy are what a user reads (T9)."""
+"""Why not? Each cause is built exactly; first line, evidence and remedy are what a user reads
+(T9).
+"""
 
 from __future__ import annotations
 
@@ -30,7 +32,9 @@ def broker(settings: Settings) -> Iterator[Broker]:
         yield broker
 
 
-def why(call: Callable[..., object], *arguments: Any, **keywords: Any) -> tuple[tuple[str, ...], list[str]]:
+def why(
+    call: Callable[..., object], *arguments: Any, **keywords: Any
+) -> tuple[tuple[str, ...], list[str]]:
     """Codes and lines of a failure."""
     with pytest.raises(AssertionError) as error:
         call(*arguments, **keywords)
@@ -71,7 +75,10 @@ def test_not_subscribed_to_the_channel_of_somebody_else(broker: Broker) -> None:
     mary = broker.connect('news', subscribe='user', force_user=User(username='mary'))
     broker.publish('hi', facility='news', users=['john'])
     codes, lines = why(mary.receive)
-    assert (codes, lines[0]) == (('not-subscribed',), 'mary got nothing: not subscribed to user:john:news')
+    assert (codes, lines[0]) == (
+        ('not-subscribed',),
+        'mary got nothing: not subscribed to user:john:news',
+    )
     assert lines[-1] == '  -> publish to an audience that it belongs to'
 
 
@@ -80,7 +87,10 @@ def test_no_channel(broker: Broker) -> None:
     tell(broker, 'hi')
     codes, lines = why(mary.receive)
     assert (codes, lines[0]) == (('no-channel',), 'mary got nothing: connected without subscribe=')
-    assert lines[2:] == ['  mary listens on: no channel', "  -> connect('news', subscribe='broadcast')"]
+    assert lines[2:] == [
+        '  mary listens on: no channel',
+        "  -> connect('news', subscribe='broadcast')",
+    ]
 
 
 def test_no_channel_for_what_was_asked(broker: Broker) -> None:
@@ -88,22 +98,31 @@ def test_no_channel_for_what_was_asked(broker: Broker) -> None:
     broker.publish('hi', facility='news', users=['mary'])
     codes, lines = why(mary.receive)
     assert (codes, lines[0]) == (('no-channel',), 'mary got nothing: no channel for subscribe=user')
-    assert lines[-1] == "  -> connect(..., subscribe='user', user=...): only a logged-in user has a channel"
+    assert (
+        lines[-1]
+        == "  -> connect(..., subscribe='user', user=...): only a logged-in user has a channel"
+    )
 
 
 @pytest.mark.parametrize(
     ('kind', 'audience', 'remedy'),
     [
-        ('user', {'users': ['john']}, "subscribe='user', user=...): only a logged-in user has a channel"),
+        (
+            'user',
+            {'users': ['john']},
+            "subscribe='user', user=...): only a logged-in user has a channel",
+        ),
         (
             'group',
             {'groups': ['staff']},
-            "subscribe='group', user=..., groups=[...]): only the groups of the session have channels",
+            "subscribe='group', user=..., groups=[...]): only the groups of the session have "
+            'channels',
         ),
         (
             'session',
             {'sessions': ['abc']},
-            "subscribe='session', session=...) or user=...: only a session that is stored has a channel",
+            "subscribe='session', session=...) or user=...: only a session that is stored has a "
+            'channel',
         ),
     ],
 )
@@ -115,7 +134,10 @@ def test_no_channel_without_the_identity_that_it_is_named_after(
     broker.publish('hi', facility='news', **audience)
     for client, channels in ((alone, 'no channel'), (besides, 'broadcast:news')):
         codes, lines = why(client.receive)
-        assert (codes, lines[0]) == (('no-channel',), f'mary got nothing: no channel for subscribe={kind}')
+        assert (codes, lines[0]) == (
+            ('no-channel',),
+            f'mary got nothing: no channel for subscribe={kind}',
+        )
         assert lines[-2:] == [f'  mary listens on: {channels}', f'  -> connect(..., {remedy}']
 
 
@@ -127,7 +149,10 @@ def test_subscriber_that_names_its_channels_itself_needs_no_other_identity(broke
     mary = broker.connect('news', subscribe='broadcast', subscriber=Tenant, name='mary')
     tell(broker, 'hi')
     codes, lines = why(mary.receive)
-    assert (codes, lines[0]) == (('no-channel',), 'mary got nothing: no channel for subscribe=broadcast')
+    assert (codes, lines[0]) == (
+        ('no-channel',),
+        'mary got nothing: no channel for subscribe=broadcast',
+    )
     assert lines[-1] == '  -> let its subscriber subscribe to it'
 
 
@@ -138,17 +163,26 @@ def test_facility_with_a_query_string_in_it(broker: Broker) -> None:
     mary = broker.connect('/ws/orders%3Fsubscribe-broadcast', name='mary')
     broker.publish('hi', facility='orders', broadcast=True)
     codes, lines = why(mary.receive)
-    assert (codes, lines[0]) == (('address',), "mary got nothing: joined facility 'orders?subscribe-broad...")
+    assert (codes, lines[0]) == (
+        ('address',),
+        "mary got nothing: joined facility 'orders?subscribe-broad...",
+    )
     assert lines[1] == "  mary got nothing: joined facility 'orders?subscribe-broadcast'"
     assert lines[3] == '  address: orders?subscribe-broadcast'
-    assert lines[-1] == "  -> connect('orders', subscribe='broadcast'): a facility alone has no query string"
+    assert (
+        lines[-1]
+        == "  -> connect('orders', subscribe='broadcast'): a facility alone has no query string"
+    )
 
 
 def test_name_with_a_value_counts_and_is_not_blamed(broker: Broker) -> None:
     mary = broker.connect('/ws/news?subscribe-broadcast=yes', name='mary')
     broker.publish('hi', facility='news', users=['mary'])
     codes, lines = why(mary.receive)
-    assert (codes, lines[0]) == (('not-subscribed',), 'mary got nothing: not subscribed to user:mary:news')
+    assert (codes, lines[0]) == (
+        ('not-subscribed',),
+        'mary got nothing: not subscribed to user:mary:news',
+    )
 
 
 def staff_only(request: Any, channels: list[str]) -> list[str]:
@@ -163,7 +197,8 @@ def test_refused(broker: Broker, rule: Any) -> None:
     codes, lines = why(mary.receive)
     assert (codes, lines[0]) == (('refused',), 'mary got nothing: broadcast:news refused')
     assert lines[2] == (
-        "  refused by WS4REDIS_ALLOWED_CHANNELS (tests.testing.test_reasons.staff_only), which gave [] of ['subscribe-broadcast']"
+        '  refused by WS4REDIS_ALLOWED_CHANNELS (tests.testing.test_reasons.staff_only), which '
+        "gave [] of ['subscribe-broadcast']"
     )
     assert lines[-1] == '  -> log in a user who may, or change the rule'
 
@@ -173,9 +208,15 @@ def test_before_join(broker: Broker) -> None:
     broker.advance(61)
     mary = broker.connect('news', subscribe='broadcast', name='mary')
     codes, lines = why(mary.receive)
-    assert (codes, lines[0]) == (('before-join',), 'mary got nothing: published before joining, no expire')
+    assert (codes, lines[0]) == (
+        ('before-join',),
+        'mary got nothing: published before joining, no expire',
+    )
     assert lines[2] == '  mary joined 61 s later'
-    assert lines[-1] == '  -> connect before publishing, or publish with expire= for those who come later'
+    assert (
+        lines[-1]
+        == '  -> connect before publishing, or publish with expire= for those who come later'
+    )
 
 
 def test_expired(broker: Broker) -> None:
@@ -183,7 +224,10 @@ def test_expired(broker: Broker) -> None:
     broker.advance(61)
     mary = broker.connect('news', subscribe='broadcast', name='mary')
     codes, lines = why(mary.receive)
-    assert (codes, lines[0]) == (('expired',), 'mary got nothing: persisted message expired 1 s ago')
+    assert (codes, lines[0]) == (
+        ('expired',),
+        'mary got nothing: persisted message expired 1 s ago',
+    )
     assert lines[2] == '  mary joined 61 s later'
     assert lines[-1] == '  -> connect earlier, or publish with a longer expire='
 
@@ -193,7 +237,10 @@ def test_overwritten(broker: Broker) -> None:
     tell(broker, 'second', expire=60)
     mary = broker.connect('news', subscribe='broadcast', name='mary')
     codes, lines = why(mary.assert_received, 'first')
-    assert (codes, lines[0]) == (('overwritten',), 'mary got nothing: a later persisted message took its place')
+    assert (codes, lines[0]) == (
+        ('overwritten',),
+        'mary got nothing: a later persisted message took its place',
+    )
     assert "then: broadcast:news 'second', expire 60" in lines[2]
     assert lines[-1] == '  -> a channel keeps the last persisted message alone'
 
@@ -202,7 +249,10 @@ def test_own_echo(broker: Broker) -> None:
     john = broker.connect('news', subscribe='broadcast', publish='broadcast', name='john')
     john.send('hi')
     codes, lines = why(john.receive)
-    assert (codes, lines[0]) == (('own-echo',), 'john got nothing: own echo (connect(echo=True) sends it)')
+    assert (codes, lines[0]) == (
+        ('own-echo',),
+        'john got nothing: own echo (connect(echo=True) sends it)',
+    )
     assert lines[-1] == '  -> connect(echo=True), or look at another client'
 
 
@@ -212,8 +262,14 @@ def test_prefix(broker: Broker, settings: Settings) -> None:
     settings.WS4REDIS_PREFIX = None
     tell(broker, 'hi')
     codes, lines = why(mary.receive)
-    assert (codes, lines[0]) == (('prefix',), "mary got nothing: published to 'broadcast:news', joined '...")
-    assert lines[1] == "  mary got nothing: published to 'broadcast:news', joined 'shop:broadcast:news'"
+    assert (codes, lines[0]) == (
+        ('prefix',),
+        "mary got nothing: published to 'broadcast:news', joined '...",
+    )
+    assert (
+        lines[1]
+        == "  mary got nothing: published to 'broadcast:news', joined 'shop:broadcast:news'"
+    )
     assert lines[-1] == '  -> WS4REDIS_PREFIX is None now; it was another one there'
 
 
@@ -221,15 +277,25 @@ def test_facility(broker: Broker) -> None:
     mary = broker.connect('news', subscribe='broadcast', name='mary')
     broker.publish('hi', facility='newz', broadcast=True)
     codes, lines = why(mary.receive)
-    assert (codes, lines[0]) == (('facility',), "mary got nothing: published to 'newz', joined 'news'")
-    assert lines[-1] == "  -> did the publisher mean 'news', or connect() 'newz'? publisher and websocket name the same facility"
+    assert (codes, lines[0]) == (
+        ('facility',),
+        "mary got nothing: published to 'newz', joined 'news'",
+    )
+    assert (
+        lines[-1]
+        == "  -> did the publisher mean 'news', or connect() 'newz'? publisher and websocket "
+        'name the same facility'
+    )
 
 
 def test_facility_that_is_quite_another(broker: Broker) -> None:
     mary = broker.connect('news', subscribe='broadcast', name='mary')
     broker.publish('hi', facility='chat', broadcast=True)
     codes, lines = why(mary.receive)
-    assert (codes, lines[0]) == (('facility',), "mary got nothing: published to 'chat', joined 'news'")
+    assert (codes, lines[0]) == (
+        ('facility',),
+        "mary got nothing: published to 'chat', joined 'news'",
+    )
     assert lines[-1] == '  -> publisher and websocket name the same facility'
 
 
@@ -318,7 +384,10 @@ def test_override(broker: Broker) -> None:
     mary = broker.connect('news', subscribe='broadcast', subscriber=Silent, name='mary')
     tell(broker, 'hi')
     codes, lines = why(mary.receive)
-    assert (codes, lines[0]) == (('override',), 'mary got nothing: Silent.parse_response() left it out')
+    assert (codes, lines[0]) == (
+        ('override',),
+        'mary got nothing: Silent.parse_response() left it out',
+    )
     assert "published: broadcast:news 'hi'" in lines[1]
     assert lines[-1] == '  -> look at Silent.parse_response()'
 
@@ -362,7 +431,10 @@ def test_override_that_has_changed_its_channels_names_the_present_ones(broker: B
     mary.subscriber.move()
     broker.publish('hi', facility='char', broadcast=True)
     codes, lines = why(mary.receive)
-    assert (codes, lines[0]) == (('facility',), "mary got nothing: published to 'char', joined 'chat'")
+    assert (codes, lines[0]) == (
+        ('facility',),
+        "mary got nothing: published to 'char', joined 'chat'",
+    )
 
 
 def test_name_with_a_star_is_no_pattern(broker: Broker) -> None:
@@ -374,7 +446,9 @@ def test_name_with_a_star_is_no_pattern(broker: Broker) -> None:
     assert mary.receive() == 'hi'
 
 
-@pytest.mark.parametrize(('pattern', 'code'), [('broadcast:a?c', 'override'), ('broadcast:a\\?c', 'not-subscribed')])
+@pytest.mark.parametrize(
+    ('pattern', 'code'), [('broadcast:a?c', 'override'), ('broadcast:a\\?c', 'not-subscribed')]
+)
 def test_pattern_matches_as_redis_has_it(broker: Broker, pattern: str, code: str) -> None:
     class Silent(RedisSubscriber):
         def set_pubsub_channels(self, request: Any, channels: list[str]) -> None:
@@ -399,7 +473,10 @@ def test_override_on_joining(broker: Broker) -> None:
     tell(broker, 'hi', expire=60)
     mary = broker.connect('news', subscribe='broadcast', subscriber=Silent, name='mary')
     codes, lines = why(mary.receive)
-    assert (codes, lines[0]) == (('override',), 'mary got nothing: Silent did not send it on joining')
+    assert (codes, lines[0]) == (
+        ('override',),
+        'mary got nothing: Silent did not send it on joining',
+    )
     assert lines[-1] == '  -> look at Silent.send_persisted_messages()'
 
 
@@ -432,7 +509,9 @@ def notify() -> None:
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize('callback', [notify, functools.partial(notify), functools.partial(functools.partial(notify))])
+@pytest.mark.parametrize(
+    'callback', [notify, functools.partial(notify), functools.partial(functools.partial(notify))]
+)
 def test_uncommitted(broker: Broker, callback: Callable[[], None]) -> None:
     mary = broker.connect('news', subscribe='broadcast', name='mary')
     transaction.on_commit(callback)
@@ -460,7 +539,10 @@ def test_callback_that_a_capture_has_run_waits_for_nothing(
         transaction.on_commit(unlike)
     for call in (mary.receive, functools.partial(mary.assert_received, 'hi')):
         codes, lines = why(call)
-        assert (codes, lines[0]) == (('facility',), "mary got nothing: published to 'news', joined 'newz'")
+        assert (codes, lines[0]) == (
+            ('facility',),
+            "mary got nothing: published to 'news', joined 'newz'",
+        )
     codes, lines = why(mary.assert_received, 'ho')
     assert (codes, lines[0]) == (('not-published',), "mary got nothing: nothing published is 'ho'")
     for call in (
@@ -545,7 +627,8 @@ def test_nothing_published_at_all(broker: Broker) -> None:
     assert codes == ('not-published',)
     assert lines == [
         'mary got nothing: nothing was published',
-        '  -> publish it before asserting; if a view is to do it, was it reached? Look at its status_code',
+        '  -> publish it before asserting; if a view is to do it, was it reached? Look at its '
+        'status_code',
     ]
 
 
@@ -565,7 +648,11 @@ def test_sender_that_asked_for_no_channel_to_publish_on(broker: Broker) -> None:
     john = broker.connect('news', name='john')
     mary = broker.connect('news', subscribe='broadcast', name='mary')
     john.send('hi')
-    for call in (mary.receive, functools.partial(mary.assert_received, 'hi'), broker.assert_published):
+    for call in (
+        mary.receive,
+        functools.partial(mary.assert_received, 'hi'),
+        broker.assert_published,
+    ):
         codes, lines = why(call)
         assert codes[0] == 'may-not-publish'
         assert lines[:4] == [
@@ -588,7 +675,8 @@ def test_sender_that_is_refused(broker: Broker, settings: Settings) -> None:
     assert lines == [
         'nothing published: john may not publish to news',
         "  john sent: 'hi'",
-        "  refused by WS4REDIS_ALLOWED_CHANNELS (None: publishing needs a user), which gave [] of ['publish-broadcast']",
+        '  refused by WS4REDIS_ALLOWED_CHANNELS (None: publishing needs a user), which gave [] '
+        "of ['publish-broadcast']",
         '  -> log in a user who may (connect(user=...)), or change the rule',
     ]
 

@@ -29,7 +29,10 @@ def test_server_comes_back_empty_on_the_same_port(redis_process: RedisProcess) -
 
 
 def test_server_listens_on_a_unix_socket(redis_process: RedisProcess, tmp_path: Path) -> None:
-    with RedisProcess(redis_process.program, tmp_path / 'redis.sock') as server, server.client() as client:
+    with (
+        RedisProcess(redis_process.program, tmp_path / 'redis.sock') as server,
+        server.client() as client,
+    ):
         assert client.ping() is True
         assert client.info('server')['tcp_port'] == 0
 
@@ -68,7 +71,9 @@ def test_what_is_missing_skips_and_says_how_to_get_it(monkeypatch: pytest.Monkey
 
 def test_what_is_missing_fails_where_it_is_required(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv('WS4REDIS_REQUIRE', 'browser,redis')
-    with pytest.raises(pytest.fail.Exception, match='redis is missing and WS4REDIS_REQUIRE names it: install it'):
+    with pytest.raises(
+        pytest.fail.Exception, match='redis is missing and WS4REDIS_REQUIRE names it: install it'
+    ):
         require('redis', None, 'install it')
 
 

@@ -36,10 +36,24 @@ class Case(SimpleTestCase):
 def run(directory: Path, runner: str, settings: str = '') -> subprocess.CompletedProcess[str]:
     """Run the tests by manage.py test."""
     (directory / 'test_it.py').write_text(TESTS)
-    (directory / 'site_settings.py').write_text(f'from tests.settings import *\nTEST_RUNNER = {runner!r}\n{settings}')
-    environment = {**os.environ, 'PYTHONPATH': f'{ROOT}:{directory}', 'DJANGO_SETTINGS_MODULE': 'site_settings'}
+    (directory / 'site_settings.py').write_text(
+        f'from tests.settings import *\nTEST_RUNNER = {runner!r}\n{settings}'
+    )
+    environment = {
+        **os.environ,
+        'PYTHONPATH': f'{ROOT}:{directory}',
+        'DJANGO_SETTINGS_MODULE': 'site_settings',
+    }
     command = [sys.executable, '-W', 'error', '-m', 'django', 'test', 'test_it']
-    return subprocess.run(command, cwd=directory, env=environment, capture_output=True, text=True, check=False, timeout=120)
+    return subprocess.run(
+        command,
+        cwd=directory,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
 
 
 def test_what_is_published_without_a_broker_is_kept_in_memory_and_named(tmp_path: Path) -> None:
@@ -47,7 +61,10 @@ def test_what_is_published_without_a_broker_is_kept_in_memory_and_named(tmp_path
     assert done.returncode == 0, done.stderr
     output = done.stdout + done.stderr
     assert 'Ran 3 tests' in output
-    assert 'ws4redis: 2 tests published without the fixture, kept in memory: test_it.py:14, test_it.py:19' in output
+    assert (
+        'ws4redis: 2 tests published without the fixture, kept in memory: test_it.py:14, '
+        'test_it.py:19' in output
+    )
 
 
 @pytest.mark.parametrize('runner', ['site_settings.Runner'])

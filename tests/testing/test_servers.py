@@ -78,7 +78,9 @@ def test_raw_name_on_a_server_that_others_use_is_reported_with_its_line(redis_ur
         assert 'tests/testing/test_servers.py:' in lines[0]
 
 
-def test_worker_of_xdist_has_names_of_its_own(monkeypatch: pytest.MonkeyPatch, redis_url: str) -> None:
+def test_worker_of_xdist_has_names_of_its_own(
+    monkeypatch: pytest.MonkeyPatch, redis_url: str
+) -> None:
     monkeypatch.setenv('PYTEST_XDIST_WORKER', 'gw7')
     with Broker(redis_url) as broker:
         assert ':gw7:' in broker.server.namespace
@@ -92,7 +94,9 @@ def test_without_a_redis_server_the_error_says_what_to_do(monkeypatch: pytest.Mo
 
 
 @pytest.mark.parametrize('where', ['driver', 'publications'])
-def test_server_that_hangs_is_an_error(redis_process: RedisProcess, monkeypatch: pytest.MonkeyPatch, where: str) -> None:
+def test_server_that_hangs_is_an_error(
+    redis_process: RedisProcess, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
     with Broker(redis_process.url) as broker:
         broker.connect('news', subscribe='broadcast')
         monkeypatch.setattr(f'ws4redis.testing.{where}.ANSWER_GUARD', 0.2)
@@ -110,7 +114,18 @@ def test_server_of_the_run_ends_with_it(redis_url: str) -> None:
         'from ws4redis.testing.servers import BrokerServer\n'
         "print(BrokerServer('server').server.client.info('server')['process_id'])\n"
     )
-    environment = {**os.environ, 'PYTHONPATH': str(ROOT), 'DJANGO_SETTINGS_MODULE': 'tests.settings'}
-    done = subprocess.run([sys.executable, '-c', code], env=environment, capture_output=True, text=True, timeout=60, check=True)
+    environment = {
+        **os.environ,
+        'PYTHONPATH': str(ROOT),
+        'DJANGO_SETTINGS_MODULE': 'tests.settings',
+    }
+    done = subprocess.run(
+        [sys.executable, '-c', code],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
     with pytest.raises(ProcessLookupError):
         os.kill(int(done.stdout), 0)

@@ -1,4 +1,6 @@
-"""The fakes of publisher, subscriber and store: a plain unit test of one class, with and without a Broker."""
+"""The fakes of publisher, subscriber and store: a plain unit test of one class, with and without
+a Broker.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,13 @@ from ws4redis.publisher import RedisPublisher
 from ws4redis.redis_store import SELF, RedisMessage, RedisStore
 from ws4redis.signals import rights_withdrawn
 from ws4redis.subscriber import RedisSubscriber
-from ws4redis.testing import Broker, FakeRedisPublisher, FakeRedisStore, FakeRedisSubscriber, FakeWebSocket
+from ws4redis.testing import (
+    Broker,
+    FakeRedisPublisher,
+    FakeRedisStore,
+    FakeRedisSubscriber,
+    FakeWebSocket,
+)
 from ws4redis.testing.alone import make_request
 
 LISTEN = ['subscribe-broadcast']
@@ -65,7 +73,11 @@ def surroundings(request: pytest.FixtureRequest) -> Any:
 
 @pytest.mark.parametrize('fake', [FakeRedisStore, FakeRedisPublisher, FakeRedisSubscriber])
 def test_fake_is_the_real_class(fake: Any) -> None:
-    real = {FakeRedisStore: RedisStore, FakeRedisPublisher: RedisPublisher, FakeRedisSubscriber: RedisSubscriber}[fake]
+    real = {
+        FakeRedisStore: RedisStore,
+        FakeRedisPublisher: RedisPublisher,
+        FakeRedisSubscriber: RedisSubscriber,
+    }[fake]
     assert issubclass(fake, real)
     assert isinstance(fake(), RedisStore)
 
@@ -136,13 +148,18 @@ def test_published_has_what_was_published_where_and_how_long_it_stays(surroundin
     teller.publish_message('kept', expire=1.5)
     teller.publish_message(b'\xff', expire=0)
     teller.pipeline_publish_message('default', transaction=False)
-    found = [(publication.channel, publication.message, publication.expire) for publication in teller.published]
+    found = [
+        (publication.channel, publication.message, publication.expire)
+        for publication in teller.published
+    ]
     channels = ['broadcast:news', 'group:staff:news', 'user:john:news']
     assert sorted(found[:3]) == [(name, b'kept', 1.5) for name in channels]
     assert sorted(found[3:6]) == [(name, b'\xff', 0) for name in channels]
     assert sorted(found[6:]) == [(name, b'default', 3600) for name in channels]
     assert {publication.facility for publication in teller.published} == {'news'}
-    assert {str(publication.source).rpartition(':')[0] for publication in teller.published} == {__file__}
+    assert {str(publication.source).rpartition(':')[0] for publication in teller.published} == {
+        __file__
+    }
     assert 0 < teller.redis.pttl('user:john:news') <= 3_600_000
 
 
@@ -194,7 +211,9 @@ def test_prefix_of_the_settings_counts(settings: Any) -> None:
     settings.WS4REDIS_PREFIX = 'shop'
     teller = publisher()
     teller.publish_message('hello')
-    assert [(publication.channel, publication.facility) for publication in teller.published] == [('shop:broadcast:news', 'news')]
+    assert [(publication.channel, publication.facility) for publication in teller.published] == [
+        ('shop:broadcast:news', 'news')
+    ]
 
 
 def test_asynchronous_twins_work() -> None:
@@ -211,7 +230,10 @@ def test_asynchronous_twins_work() -> None:
 def test_publisher_of_a_sites_own_is_put_behind_the_fake() -> None:
     class LabPublisher(RedisPublisher):
         def _get_message_channels(self, *args: Any, labs: Any = (), **kwargs: Any) -> list[str]:
-            return [*super()._get_message_channels(*args, **kwargs), *(f'lab:{name}:{args[1]}' for name in labs)]
+            return [
+                *super()._get_message_channels(*args, **kwargs),
+                *(f'lab:{name}:{args[1]}' for name in labs),
+            ]
 
     class FakeLabPublisher(FakeRedisPublisher, LabPublisher):
         pass
@@ -228,7 +250,10 @@ def test_store_publishes_where_it_is_told_to() -> None:
     store = FakeRedisStore()
     store._publishers = ['raw', 'broadcast:news']
     store.publish_message('hello', expire=5)
-    found = [(publication.channel, publication.facility, publication.expire) for publication in store.published]
+    found = [
+        (publication.channel, publication.facility, publication.expire)
+        for publication in store.published
+    ]
     assert found == [('raw', None, 5), ('broadcast:news', 'news', 5)]
 
 
@@ -236,7 +261,9 @@ def test_single_commands_are_noted_too() -> None:
     store = FakeRedisStore()
     store._connection.publish('raw', 'hello')
     store._connection.set('key', 'value', px=1000)
-    assert [(publication.channel, publication.expire) for publication in store.published] == [('raw', 0)]
+    assert [(publication.channel, publication.expire) for publication in store.published] == [
+        ('raw', 0)
+    ]
 
 
 # Subscriber
@@ -346,7 +373,9 @@ def test_o12_double_by_hand() -> None:
     teller = RedisPublisher(facility='news', broadcast=True)
     teller._connection = listener._connection
     teller.publish_message('hello')
-    assert listener.parse_response() == [b'subscribe', b'broadcast:news', 1], 'an acknowledgement, which no override gets'
+    assert listener.parse_response() == [b'subscribe', b'broadcast:news', 1], (
+        'an acknowledgement, which no override gets'
+    )
     assert listener.parse_response() == [b'message', b'broadcast:news', b'hello']
     # One more parse_response() would wait for ever.
 
@@ -354,14 +383,18 @@ def test_o12_double_by_hand() -> None:
 def test_o12_what_takes_its_place() -> None:
     listener = FakeRedisSubscriber()
     listener.set_pubsub_channels(make_request('news'), LISTEN)
-    FakeRedisPublisher(facility='news', broadcast=True, server=listener.server).publish_message('hello')
+    FakeRedisPublisher(facility='news', broadcast=True, server=listener.server).publish_message(
+        'hello'
+    )
     assert listener.parse_response() == [b'message', b'broadcast:news', b'hello']
     with pytest.raises(NothingToRead):
         listener.parse_response()
 
 
 def test_view_that_makes_its_own_publisher_needs_a_broker(db: None, settings: Any) -> None:
-    """A fake is handed to the code under test; what makes its publisher itself is tested with a Broker."""
+    """A fake is handed to the code under test; what makes its publisher itself is tested with a
+    Broker.
+    """
     settings.ROOT_URLCONF = __name__
     with Broker() as broker:
         assert Client().get('/tell').status_code == 200

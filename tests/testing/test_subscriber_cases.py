@@ -1,4 +1,6 @@
-"""subscriber_contract(): correct subscribers pass every case, and each case catches a subscriber that is wrong in its way."""
+"""subscriber_contract(): correct subscribers pass every case, and each case catches a subscriber
+that is wrong in its way.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +37,10 @@ CORRECT: dict[Any, dict[str, Any]] = {
     overrides.Filters: {},
     overrides.ReadsOn: {},
     overrides.Rewrites: {'shown': str.upper},
-    overrides.ReturnsWhatItLikes: {'messages': ['str', 'bytes', 'array', 'message'], 'sends': 'sent'},
+    overrides.ReturnsWhatItLikes: {
+        'messages': ['str', 'bytes', 'array', 'message'],
+        'sends': 'sent',
+    },
     overrides.PassesOn: {},
     overrides.Patterns: {
         'shown': lambda text: f'message broadcast:contract {text}',
@@ -83,12 +88,16 @@ def test_correct_override_keeps_every_rule(cls: Any, db: None) -> None:
 @pytest.mark.parametrize('cls', OTHERS, ids=lambda cls: cls.__name__)
 def test_other_override_is_told_which_rule_it_breaks(cls: Any) -> None:
     [case] = [case for case in subscriber_contract(cls) if case.name == OTHERS[cls]]
-    with pytest.raises((AssertionError, RuntimeError), match=f'{cls.__name__} breaks {case.name}|a bug of the site'):
+    with pytest.raises(
+        (AssertionError, RuntimeError), match=f'{cls.__name__} breaks {case.name}|a bug of the site'
+    ):
         case()
 
 
 def test_every_override_is_named() -> None:
-    found = {value for value in vars(overrides).values() if hasattr(value, 'set_pubsub_channels')} - {RedisSubscriber}
+    found = {
+        value for value in vars(overrides).values() if hasattr(value, 'set_pubsub_channels')
+    } - {RedisSubscriber}
     assert found <= {*CORRECT, *OTHERS}
 
 
@@ -262,6 +271,7 @@ WRONG: dict[str, Any] = {
     'end_of_one_takes_nothing_from_others': TakesMessagesAlong,
 }
 
+
 @pytest.mark.parametrize('name', [str(case) for case in subscriber_contract()])
 def test_each_case_catches_a_wrong_subscriber(name: str) -> None:
     cls = WRONG[name]
@@ -294,7 +304,11 @@ def test_cases_are_sub_tests_of_unittest() -> None:
 
     result = unittest.TestResult()
     Tests('test_contract').run(result)
-    assert [failure[0].id() for failure in result.failures if 'persisted_message_arrives_once' in failure[0].id()]
+    assert [
+        failure[0].id()
+        for failure in result.failures
+        if 'persisted_message_arrives_once' in failure[0].id()
+    ]
     assert (len(result.failures), result.errors) == (1, [])
 
 
@@ -321,7 +335,11 @@ def test_rules_are_sentences_and_names_are_unique() -> None:
 
 
 def test_failure_says_who_breaks_which_rule_and_what_was_seen() -> None:
-    [case] = [case for case in subscriber_contract(ForgetsPersisted) if case.name == 'persisted_message_arrives_once']
+    [case] = [
+        case
+        for case in subscriber_contract(ForgetsPersisted)
+        if case.name == 'persisted_message_arrives_once'
+    ]
     with pytest.raises(AssertionError) as failure:
         case()
     assert str(failure.value) == (
@@ -331,12 +349,19 @@ def test_failure_says_who_breaks_which_rule_and_what_was_seen() -> None:
 
 
 def test_class_that_listens_on_nothing_cannot_pass() -> None:
-    with pytest.raises(AssertionError, match='it listens on no channel: facilities= or connect= must name what it takes'):
+    with pytest.raises(
+        AssertionError,
+        match='it listens on no channel: facilities= or connect= must name what it takes',
+    ):
         subscriber_contract(connect={'subscribe': ()})[0]()
 
 
 def test_message_that_is_not_published_cannot_pass() -> None:
-    [case] = [case for case in subscriber_contract(overrides.JsonCommands, sends='{"do": "swallow"}') if 'sender' in case.name]
+    [case] = [
+        case
+        for case in subscriber_contract(overrides.JsonCommands, sends='{"do": "swallow"}')
+        if 'sender' in case.name
+    ]
     with pytest.raises(AssertionError, match='sends= takes what it publishes, or publishes=False'):
         case()
     assert not [case for case in subscriber_contract(publishes=False) if 'sender' in case.name]

@@ -28,7 +28,9 @@ def test_thread_is_named_with_function_file_and_line() -> None:
     begun.wait(20)
     try:
         line = notify_later.__code__.co_firstlineno + 2
-        assert threads_since(before) == [f'later (notify_later, tests/testing/test_threads.py:{line})']
+        assert threads_since(before) == [
+            f'later (notify_later, tests/testing/test_threads.py:{line})'
+        ]
         assert threads_since(threads_now()) == []
     finally:
         end.set()

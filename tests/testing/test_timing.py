@@ -32,7 +32,9 @@ class Timer:
             self.due = self.clock.now() + self.interval
 
 
-def advance(interval: float, seconds: float, expire: Callable[[int], None] = lambda milliseconds: None) -> Timer:
+def advance(
+    interval: float, seconds: float, expire: Callable[[int], None] = lambda milliseconds: None
+) -> Timer:
     """Let time pass beside one timer."""
     clock = Clock()
     timer = Timer(clock, interval)
@@ -76,10 +78,15 @@ def test_age_shortens_what_is_left(store: redis.Redis) -> None:
 
 
 @pytest.mark.parametrize('tick', [False, True])
-def test_what_somebody_else_moves_a_server_notices_too(request: pytest.FixtureRequest, tick: bool) -> None:
+def test_what_somebody_else_moves_a_server_notices_too(
+    request: pytest.FixtureRequest, tick: bool
+) -> None:
     """T6: time-machine moves time.time() of this process, not that of a redis-server."""
     request.getfixturevalue('redis_url')
-    with time_machine.travel('2026-01-01T00:00:00Z', tick=tick) as traveller, Broker('server') as broker:
+    with (
+        time_machine.travel('2026-01-01T00:00:00Z', tick=tick) as traveller,
+        Broker('server') as broker,
+    ):
         client = broker.connect('news', subscribe='broadcast')
         broker.publish('hello', facility='news', broadcast=True, expire=60)
         traveller.shift(59)

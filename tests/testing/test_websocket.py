@@ -1,4 +1,6 @@
-"""FakeWebSocket: one list of uses, run on the fake, on a handle of a running Broker, and compared."""
+"""FakeWebSocket: one list of uses, run on the fake, on a handle of a running Broker, and
+compared.
+"""
 
 from __future__ import annotations
 
@@ -38,9 +40,16 @@ GOOD: dict[str, Use] = {
     'close with a code and a reason': lambda websocket: websocket.close(4001, 'grün'),
     'close with the longest reason': lambda websocket: websocket.close(1000, 'x' * 123),
     'close without a reason': lambda websocket: websocket.close(1008, None),
-    'close twice': lambda websocket: (websocket.close(4001, 'first'), websocket.close(4002, 'second')),
+    'close twice': lambda websocket: (
+        websocket.close(4001, 'first'),
+        websocket.close(4002, 'second'),
+    ),
     'close and close wrongly': lambda websocket: (websocket.close(), websocket.close(1005)),
-    'send and close': lambda websocket: (websocket.send('bye'), websocket.send(b'\xff'), websocket.close(3000)),
+    'send and close': lambda websocket: (
+        websocket.send('bye'),
+        websocket.send(b'\xff'),
+        websocket.close(3000),
+    ),
 }
 
 BAD: dict[str, Use] = {
@@ -55,7 +64,10 @@ BAD: dict[str, Use] = {
     'persisted number': lambda websocket: websocket.send_persisted(b'broadcast:news', 1),
     'persisted None': lambda websocket: websocket.send_persisted(b'broadcast:news', None),
     'send after close': lambda websocket: (websocket.close(), websocket.send('late')),
-    'persisted after close': lambda websocket: (websocket.close(), websocket.send_persisted(b'broadcast:news', b'late')),
+    'persisted after close': lambda websocket: (
+        websocket.close(),
+        websocket.send_persisted(b'broadcast:news', b'late'),
+    ),
     'wrong type after close': lambda websocket: (websocket.close(), websocket.send(1)),
     'close 999': lambda websocket: websocket.close(999),
     'close 1004': lambda websocket: websocket.close(1004),
@@ -146,7 +158,11 @@ def test_what_was_sent_can_be_looked_at_again_and_again() -> None:
     websocket.sent.clear()
     assert websocket.sent == ['one', b'\xff']
     websocket.close(4001)
-    assert (websocket.sent, websocket.close_code, websocket.close_reason) == (['one', b'\xff'], 4001, '')
+    assert (websocket.sent, websocket.close_code, websocket.close_reason) == (
+        ['one', b'\xff'],
+        4001,
+        '',
+    )
 
 
 def test_open_websocket_has_no_close_code() -> None:
@@ -177,7 +193,11 @@ def test_override_is_tested_alone() -> None:
 def test_override_that_refuses_is_tested_alone() -> None:
     websocket = FakeWebSocket()
     overrides.Refuses().send_persisted_messages(websocket)
-    assert (websocket.sent, websocket.close_code, websocket.close_reason) == (['not today'], 4001, 'closed for holidays')
+    assert (websocket.sent, websocket.close_code, websocket.close_reason) == (
+        ['not today'],
+        4001,
+        'closed for holidays',
+    )
 
 
 def test_script_is_received_in_order_and_ends_the_websocket() -> None:

@@ -1,4 +1,6 @@
-"""What there is to do: calls of the site's code, and what the driver does next; the time and the counters that all share."""
+"""What there is to do: calls of the site's code, and what the driver does next; the time and the
+counters that all share.
+"""
 
 import enum
 from dataclasses import dataclass, field
@@ -47,7 +49,9 @@ class Outcome(enum.Enum):
 
 @dataclass(slots=True)
 class Result:
-    """What a job gave: messages for the client, each with whether it is binary (None: decided by its content)."""
+    """What a job gave: messages for the client, each with whether it is binary (None: decided by
+    its content).
+    """
 
     outcome: Outcome = Outcome.DONE
     replies: 'list[tuple[bytes, bool | None]]' = field(default_factory=list)
@@ -82,7 +86,8 @@ class Counters:
 
 
 class Agenda:
-    """What the driver has to do next, in the order in which it came up; and the time, which all recipients share.
+    """What the driver has to do next, in the order in which it came up; and the time, which all
+    recipients share.
 
     Attributes:
         now: seconds on the driver's clock, set at each entry into the core.

@@ -2,9 +2,13 @@
 
 A channel and the key of its persisted message share one name, which other programs use directly:
 
-    [PREFIX:]broadcast:FACILITY    [PREFIX:]user:NAME:FACILITY    [PREFIX:]group:NAME:FACILITY    [PREFIX:]session:KEY:FACILITY
+    [PREFIX:]broadcast:FACILITY
+    [PREFIX:]user:NAME:FACILITY
+    [PREFIX:]group:NAME:FACILITY
+    [PREFIX:]session:KEY:FACILITY
 
-A facility may contain ':' since it comes last; a user, group or session name may not (it would be ambiguous).
+A facility may contain ':' since it comes last; a user, group or session name may not (it would be
+ambiguous).
 """
 
 import re
@@ -50,23 +54,33 @@ def check_name(kind: str, name: str) -> str:
     found = _UNFIT.search(name)
     if found:
         shown = repr(name) if kind != 'session' else f"'{name[:4]}...'"
-        raise ChannelNameError(kind, f'{shown} contains {found.group()!r}, which no channel name may')
+        raise ChannelNameError(
+            kind, f'{shown} contains {found.group()!r}, which no channel name may'
+        )
     return name
 
 
 def _is_django_group(entry: object) -> bool:
-    return any(base.__name__ == 'Group' and base.__module__ == 'django.contrib.auth.models' for base in type(entry).__mro__)
+    return any(
+        base.__name__ == 'Group' and base.__module__ == 'django.contrib.auth.models'
+        for base in type(entry).__mro__
+    )
 
 
 def entry_name(kind: str, entry: object) -> str:
-    """The name of one entry of an audience: a User's username, a Group's name, the text of anything else."""
+    """The name of one entry of an audience: a User's username, a Group's name, the text of
+    anything else.
+    """
     if entry is None:
         raise ChannelNameError(kind, 'is None')
     get_username = getattr(entry, 'get_username', None)
     if callable(get_username):
         name = str(get_username())
         if not name:
-            raise ChannelNameError(kind, 'is empty: nobody is logged in; login_required keeps such a request from the view')
+            raise ChannelNameError(
+                kind,
+                'is empty: nobody is logged in; login_required keeps such a request from the view',
+            )
         return check_name(kind, name)
     if _is_django_group(entry):
         return check_name(kind, str(entry.name))  # type: ignore[attr-defined]
@@ -78,8 +92,8 @@ def audience_names(kind: str, audience: object) -> list[object]:
 
     Args:
         kind: 'user', 'group' or 'session', for messages.
-        audience: an iterable of entries; True means [SELF], a lone string [string] (both with a DeprecationWarning);
-            None and False mean nobody.
+        audience: an iterable of entries; True means [SELF], a lone string [string] (both with a
+            DeprecationWarning); None and False mean nobody.
 
     Raises:
         TypeError: it is something else.
@@ -87,19 +101,30 @@ def audience_names(kind: str, audience: object) -> list[object]:
     if audience is None or audience is False:
         return []
     if audience is True:
-        warnings.warn(f'{kind}s=True is deprecated: write {kind}s=[SELF]', DeprecationWarning, stacklevel=4)
+        warnings.warn(
+            f'{kind}s=True is deprecated: write {kind}s=[SELF]', DeprecationWarning, stacklevel=4
+        )
         return [SELF]
     if audience is SELF:
         return [SELF]
     if isinstance(audience, str):
-        warnings.warn(f"{kind}s='name' is deprecated: write {kind}s=['name']", DeprecationWarning, stacklevel=4)
+        warnings.warn(
+            f"{kind}s='name' is deprecated: write {kind}s=['name']",
+            DeprecationWarning,
+            stacklevel=4,
+        )
         return [audience]
     if not isinstance(audience, Iterable) or isinstance(audience, (bytes, bytearray)):
-        raise TypeError(f'{kind}s is {type(audience).__name__}: it takes a list of {kind}s or names, SELF among them')
+        raise TypeError(
+            f'{kind}s is {type(audience).__name__}: it takes a list of {kind}s or names, SELF '
+            f'among them'
+        )
     return list(audience)
 
 
-def channel_names(prefix: str, facility: str, *, broadcast: bool, **names: Iterable[str]) -> list[str]:
+def channel_names(
+    prefix: str, facility: str, *, broadcast: bool, **names: Iterable[str]
+) -> list[str]:
     """The channel names of one facility, each once.
 
     Args:
@@ -117,20 +142,25 @@ _SESSION = re.compile(r'((?:^|:)(?:session:)+[^:]{4})[^:]+')
 
 
 def printable(channel: str | bytes) -> str:
-    """The channel's name for logs: a session key is a login, so only its first four characters are shown."""
+    """The channel's name for logs: a session key is a login, so only its first four characters
+    are shown.
+    """
     text = channel.decode('utf-8', 'backslashreplace') if isinstance(channel, bytes) else channel
     return _SESSION.sub(r'\1...', text)
 
 
 def glob_escape(text: str) -> str:
-    """The text as a part of a Redis pattern that matches only itself (for psubscribe with text from a client)."""
+    """The text as a part of a Redis pattern that matches only itself (for psubscribe with text
+    from a client).
+    """
     return re.sub(r'([*?\[\]\\^])', r'\\\1', text)
 
 
 def glob_pattern(pattern: bytes) -> Any:
     """A Redis glob pattern as a compiled regular expression over bytes, for fullmatch().
 
-    As Redis has it: `*`, `?`, `[abc]`, `[^a]`, `[a-z]`, and a backslash that takes the next character as it is.
+    As Redis has it: `*`, `?`, `[abc]`, `[^a]`, `[a-z]`, and a backslash that takes the next
+    character as it is.
     """
     out, at = [], 0
     while at < len(pattern):
@@ -152,7 +182,9 @@ def glob_pattern(pattern: bytes) -> Any:
 
 
 def _glob_class(pattern: bytes, at: int) -> tuple[bytes, int]:
-    """The regular expression of `[...]` whose first character is at `at`, and where the rest of the pattern begins."""
+    """The regular expression of `[...]` whose first character is at `at`, and where the rest of
+    the pattern begins.
+    """
     negated = pattern[at : at + 1] == b'^'
     at += negated
     members: list[bytes] = []

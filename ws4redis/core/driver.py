@@ -1,6 +1,8 @@
-"""What the loop and the test's broker have in common: which step follows which. They add the wire, the clock and the jobs.
+"""What the loop and the test's broker have in common: which step follows which. They add the wire,
+the clock and the jobs.
 
-All of this runs in one thread, or in one hub; what other threads say comes in through the driver's own means.
+All of this runs in one thread, or in one hub; what other threads say comes in through the driver's
+own means.
 """
 
 import logging
@@ -85,14 +87,23 @@ class Driver(ABC):
         """Tell the core the time; each entry into it begins with this."""
         self.exchange.agenda.now = self.now()
 
-    def start(self, recipient: Recipient, head: bytes, rest: bytes, *, persisted: bool, fetch: bool = False) -> None:
+    def start(
+        self,
+        recipient: Recipient,
+        head: bytes,
+        rest: bytes,
+        *,
+        persisted: bool,
+        fetch: bool = False,
+    ) -> None:
         """The handshake has succeeded and the wire is ours.
 
         Args:
             head: the 101 response.
             rest: bytes that the server has read behind the request's head.
             persisted: whether the subscriber is asked for persisted messages.
-            fetch: whether they are read for all who join at once, since the subscriber would do nothing else.
+            fetch: whether they are read for all who join at once, since the subscriber would do
+                nothing else.
         """
         self.touch()
         self.exchange.start(recipient, head, persisted=persisted, fetch=fetch)
@@ -132,7 +143,9 @@ class Driver(ABC):
 
     @abstractmethod
     def serve_again(self, recipient: Recipient, descriptor: int | None) -> None:
-        """A subscriber that serves itself has read: its descriptor may be watched again, None if it has none now."""
+        """A subscriber that serves itself has read: its descriptor may be watched again, None if
+        it has none now.
+        """
 
     def feed_connected(self) -> None:
         """The pub/sub connection is there."""
@@ -144,7 +157,9 @@ class Driver(ABC):
     def feed_lost(self, reason: object) -> None:
         """The pub/sub connection is gone or could not be made; the feed says when to try again."""
         if self.exchange.feed.state is FeedState.UP:
-            logger.warning('Redis is away (%s): %s websockets stay open', reason, len(self.exchange.recipients))
+            logger.warning(
+                'Redis is away (%s): %s websockets stay open', reason, len(self.exchange.recipients)
+            )
         self.drop_feed()
         self._gap = None
         self.exchange.feed_lost(self.now())
@@ -165,7 +180,11 @@ class Driver(ABC):
         gap = self.exchange.catch_up(self.now())
         if gap is None:
             return
-        logger.warning('Redis is back after %.1f s: %s channels; what was not persisted is lost', gap.seconds, gap.channels)
+        logger.warning(
+            'Redis is back after %.1f s: %s channels; what was not persisted is lost',
+            gap.seconds,
+            gap.channels,
+        )
         self.gap_ended(gap)
         self._gap = gap
         self.fetch(self.exchange.names(), lambda values: self._fetched(gap, values))
@@ -189,10 +208,16 @@ class Driver(ABC):
         self.work_off()
 
     def withdraw(self, lost: Callable[[Any], bool]) -> None:
-        """Close the websockets of those who have lost their rights; lost() is asked with the access of each."""
+        """Close the websockets of those who have lost their rights; lost() is asked with the
+        access of each.
+        """
         self.touch()
         for recipient in list(self.exchange.recipients):
-            if recipient.access is not None and recipient.phase is Phase.OPEN and lost(recipient.access):
+            if (
+                recipient.access is not None
+                and recipient.phase is Phase.OPEN
+                and lost(recipient.access)
+            ):
                 self.exchange.agenda.counters.rights_withdrawn += 1
                 logger.info('%s: rights withdrawn', recipient)
                 recipient.close(CloseCode.POLICY_VIOLATION)
@@ -234,7 +259,9 @@ class Driver(ABC):
             self._working = False
 
     def _fetch_for_joins(self) -> None:
-        """One GET for all who join now; those who come while it is under way are served by the next."""
+        """One GET for all who join now; those who come while it is under way are served by the
+        next.
+        """
         if self._fetching:
             return
         asking = self.exchange.take_asking()
@@ -262,7 +289,9 @@ class Driver(ABC):
         self.work_off()
 
     def _guarded(self, step: Callable[[Recipient], None], recipient: Recipient) -> None:
-        """One websocket's step: a fault of ours there ends this one, and the others get what they are owed."""
+        """One websocket's step: a fault of ours there ends this one, and the others get what
+        they are owed.
+        """
         try:
             step(recipient)
         except Exception as exc:

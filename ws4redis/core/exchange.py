@@ -1,7 +1,9 @@
-"""Exchange: which channel is wanted by which recipients, and what a batch from Redis means for each of them.
+"""Exchange: which channel is wanted by which recipients, and what a batch from Redis means for each
+of them.
 
-A batch is all that one wake-up has read. Consecutive messages of one channel are joined once, and that bytes object goes
-into the outbox of everyone who listens; nothing but consecutive ones are merged, so that Redis' order holds.
+A batch is all that one wake-up has read. Consecutive messages of one channel are joined once, and
+that bytes object goes into the outbox of everyone who listens; nothing but consecutive ones are
+merged, so that Redis' order holds.
 """
 
 import heapq
@@ -24,7 +26,9 @@ __all__ = ['Exchange', 'Gap']
 logger = logging.getLogger('ws4redis.exchange')
 
 REMEMBERED: Final = 64
-"""Payloads of a channel, as digests, among which a persisted message is looked for after an outage."""
+"""Payloads of a channel, as digests, among which a persisted message is looked for after an
+outage.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +104,9 @@ class Exchange:
         # A setting of the process, which every recipient has been given as it was at its handshake.
         self.heartbeat = recipient.limits.heartbeat
 
-    def start(self, recipient: Recipient, head: bytes, *, persisted: bool, fetch: bool = False) -> None:
+    def start(
+        self, recipient: Recipient, head: bytes, *, persisted: bool, fetch: bool = False
+    ) -> None:
         """The handshake has succeeded.
 
         Args:
@@ -124,13 +130,16 @@ class Exchange:
         patterns: Iterable[bytes] = (),
         done: Callable[[bool], object] = bool,
     ) -> None:
-        """Let a recipient listen; done(True) when Redis has acknowledged all of it, done(False) if the connection is lost.
+        """Let a recipient listen; done(True) when Redis has acknowledged all of it, done(False) if
+        the connection is lost.
 
-        The interest is counted here, not at the acknowledgement: else the last leaver would unsubscribe in between.
+        The interest is counted here, not at the acknowledgement: else the last leaver would
+        unsubscribe in between.
         """
         channels, patterns = list(channels), list(patterns)
         if recipient.phase is Phase.GONE:
-            # A job that still runs, or what it spawned: nobody is there to hear, and nobody would unsubscribe.
+            # A job that still runs, or what it spawned: nobody is there to hear, and nobody would
+            # unsubscribe.
             done(True)
             return
         for name in channels:
@@ -141,7 +150,9 @@ class Exchange:
             self._patterns.setdefault(name, _Listeners()).members[recipient] = None
         self.feed.subscribe(Kind.CHANNEL, channels)
         self.feed.subscribe(Kind.PATTERN, patterns)
-        names = [(Kind.CHANNEL, name) for name in channels] + [(Kind.PATTERN, name) for name in patterns]
+        names = [(Kind.CHANNEL, name) for name in channels] + [
+            (Kind.PATTERN, name) for name in patterns
+        ]
         at_once = True
 
         def acknowledged(success: bool) -> None:
@@ -152,7 +163,9 @@ class Exchange:
         self.feed.when_acknowledged(names, acknowledged)
         at_once = False
 
-    def unsubscribe(self, recipient: Recipient, channels: Iterable[bytes] = (), patterns: Iterable[bytes] = ()) -> None:
+    def unsubscribe(
+        self, recipient: Recipient, channels: Iterable[bytes] = (), patterns: Iterable[bytes] = ()
+    ) -> None:
         """Let a recipient listen no longer; the last one unsubscribes the process."""
         for names, mine, all_, kind in (
             (channels, recipient.channels, self._channels, Kind.CHANNEL),
@@ -175,7 +188,8 @@ class Exchange:
 
     def leave(self, recipient: Recipient) -> None:
         """Forget a recipient and everything that it listens on."""
-        # The subscriber keeps what it has seen so far: its release() may tell others on these channels.
+        # The subscriber keeps what it has seen so far: its release() may tell others on these
+        # channels.
         recipient.channels, recipient.patterns = dict(recipient.channels), dict(recipient.patterns)
         self.unsubscribe(recipient, recipient.channels, recipient.patterns)
         self.recipients.pop(recipient, None)
@@ -208,7 +222,9 @@ class Exchange:
         return asking
 
     def found(self, asking: list[Recipient], values: Mapping[bytes, bytes] | None) -> None:
-        """The persisted messages of those who asked; None: Redis did not answer, so they ask again when it is back."""
+        """The persisted messages of those who asked; None: Redis did not answer, so they ask
+        again when it is back.
+        """
         if values is None:
             self._asking.extend(asking)
             return
@@ -224,7 +240,9 @@ class Exchange:
             recipient.complete_join()
 
     def send_barrier(self) -> None:
-        """One PING for all who have gathered; to be called once everything that has arrived is worked off."""
+        """One PING for all who have gathered; to be called once everything that has arrived is
+        worked off.
+        """
         if self._gathering and self.feed.state is FeedState.UP:
             self._barriers[self.feed.ping()] = self._gathering
             self._gathering = []
@@ -319,9 +337,11 @@ class Exchange:
                 recipient.deliver(run)
 
     def _first_way(self, recipient: Recipient, channel: bytes) -> bytes | None:
-        """The one of the recipient's patterns by which it gets this channel; None if it gets it by name.
+        """The one of the recipient's patterns by which it gets this channel; None if it gets it by
+        name.
 
-        Redis sends a message once by name and once by each pattern that matches; a websocket gets it once.
+        Redis sends a message once by name and once by each pattern that matches; a websocket gets
+        it once.
         """
         if channel in recipient.channels and self.feed.active(Kind.CHANNEL, channel):
             return None
@@ -333,7 +353,9 @@ class Exchange:
     # Redis away and back
 
     def feed_lost(self, now: float) -> None:
-        """The connection is gone: barriers on it will not be answered, own copies on it will not come."""
+        """The connection is gone: barriers on it will not be answered, own copies on it will not
+        come.
+        """
         self.agenda.now = now
         self.feed.lost(now)
         self._release_held_back()
@@ -349,7 +371,9 @@ class Exchange:
                 recipient.update_direct()
 
     def feed_connected(self, now: float) -> None:
-        """The connection is there: after a loss, what comes on it waits for what was persisted before it."""
+        """The connection is there: after a loss, what comes on it waits for what was persisted
+        before it.
+        """
         self.agenda.now = now
         self.feed.connected(now)
         if self.feed.lost_at is not None:
@@ -363,10 +387,12 @@ class Exchange:
             self._take(event)
 
     def catch_up(self, now: float) -> Gap | None:
-        """Everything is subscribed to again: hold what arrives until fetched() has the persisted messages.
+        """Everything is subscribed to again: hold what arrives until fetched() has the persisted
+        messages.
 
         Returns:
-            What was missed; None if the connection is the first, so that there is nothing to catch up on.
+            What was missed; None if the connection is the first, so that there is nothing to catch
+            up on.
         """
         seconds = self.feed.gap(now)
         if seconds is None:
@@ -377,14 +403,20 @@ class Exchange:
         return Gap(seconds, self.channel_count)
 
     def fetched(self, values: dict[bytes, bytes], now: float) -> None:
-        """The persisted messages of the channels that are listened on; a barrier tells which have also arrived live."""
+        """The persisted messages of the channels that are listened on; a barrier tells which
+        have also arrived live.
+        """
         self.agenda.now = now
         if self._held_back is not None:
             self._missed = values
             self._catch_up_barrier = self.feed.ping()
 
     def _finish_catch_up(self) -> None:
-        held = [event for event in self._held_back or () if isinstance(event, Published) and event.pattern is None]
+        held = [
+            event
+            for event in self._held_back or ()
+            if isinstance(event, Published) and event.pattern is None
+        ]
         arrived = {(event.channel, event.payload) for event in held}
         missed = self._missed
         waiting, self._held_back = self._held_back, None
@@ -402,21 +434,29 @@ class Exchange:
     # Time
 
     def schedule(self, recipient: Recipient) -> None:
-        """Look at the recipient again when its next deadline comes; an entry that turns out stale does nothing."""
+        """Look at the recipient again when its next deadline comes; an entry that turns out
+        stale does nothing.
+        """
         deadline = recipient.deadline()
         if deadline is not None:
             interval = recipient.limits.ping_interval
             if interval is not None:
-                # The answer to a ping brings the deadline forward, where a ping may take longer than the interval.
+                # The answer to a ping brings the deadline forward, where a ping may take longer
+                # than the interval.
                 deadline = min(deadline, self.agenda.now + interval)
             heapq.heappush(self._timers, (deadline, next(self._sequence), recipient))
 
     def deadline(self) -> float | None:
         """When tick() has something to do; None if never."""
-        # With nobody to serve nothing is due on a lost connection: a time that has passed would come back for ever.
+        # With nobody to serve nothing is due on a lost connection: a time that has passed would
+        # come back for ever.
         idle = self.feed.state is FeedState.DOWN and not self.recipients
         feed = None if idle else self.feed.deadline()
-        times = [time for time in (feed, self._timers[0][0] if self._timers else None) if time is not None]
+        times = [
+            time
+            for time in (feed, self._timers[0][0] if self._timers else None)
+            if time is not None
+        ]
         return min(times, default=None)
 
     def tick(self, now: float) -> None:

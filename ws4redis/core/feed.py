@@ -1,8 +1,8 @@
 """Feed: Redis' end, the pure half of the one pub/sub connection of a process.
 
-Replies go in; commands, acknowledgements and deadlines come out. Redis answers a connection in order, so counting the
-answers tells which command an acknowledgement belongs to, and the answer to a PING proves that everything published
-before it has been read.
+Replies go in; commands, acknowledgements and deadlines come out. Redis answers a connection in
+order, so counting the answers tells which command an acknowledgement belongs to, and the answer to
+a PING proves that everything published before it has been read.
 """
 
 import enum
@@ -17,16 +17,22 @@ Reply: TypeAlias = Any
 """One reply as a RESP2 parser gives it: a list of bytes and ints, bytes, an int or an error."""
 
 SILENCE = 15.0
-"""Seconds without a reply after which Redis is asked for a sign of life: a peer that vanished sends no end."""
+"""Seconds without a reply after which Redis is asked for a sign of life: a peer that vanished
+sends no end.
+"""
 
 ANSWER_TIME = 5.0
 """Seconds that the sign of life may take; redis-py's own default for a reply."""
 
 BACKOFF_FIRST, BACKOFF_MOST = 0.1, 10.0
-"""Seconds before the first and between later attempts to connect; doubled each time, half of it by chance."""
+"""Seconds before the first and between later attempts to connect; doubled each time, half of it
+by chance.
+"""
 
 BATCH = 1000
-"""Channels in one SUBSCRIBE: at 60 bytes a name well below the 1 MB at which Redis drops a client's query buffer."""
+"""Channels in one SUBSCRIBE: at 60 bytes a name well below the 1 MB at which Redis drops a
+client's query buffer.
+"""
 
 
 class Kind(enum.Enum):
@@ -60,7 +66,9 @@ class Published:
 
 
 class _Wish:
-    """One channel or pattern that is wanted, or still being given up: commands sent and answered."""
+    """One channel or pattern that is wanted, or still being given up: commands sent and
+    answered.
+    """
 
     __slots__ = ('acknowledged', 'sent', 'wanted')
 
@@ -75,7 +83,9 @@ class _Wait:
 
     __slots__ = ('done', 'tickets')
 
-    def __init__(self, tickets: dict[tuple[Kind, bytes], int], done: Callable[[bool], object]) -> None:
+    def __init__(
+        self, tickets: dict[tuple[Kind, bytes], int], done: Callable[[bool], object]
+    ) -> None:
         self.tickets = tickets
         self.done = done
 
@@ -89,7 +99,8 @@ class Feed:
     Attributes:
         state: of the connection.
         lost_at: when it was lost; None while it is up and everything is subscribed again.
-        refusal: the error with which Redis answered a command: what it belongs to will never be acknowledged.
+        refusal: the error with which Redis answered a command: what it belongs to will never be
+            acknowledged.
     """
 
     def __init__(self, jitter: Callable[[], float]) -> None:
@@ -116,7 +127,11 @@ class Feed:
 
     def wanted(self, kind: Kind) -> list[bytes]:
         """The channels or patterns that are wanted now."""
-        return [name for (its_kind, name), wish in self._wishes.items() if its_kind is kind and wish.wanted]
+        return [
+            name
+            for (its_kind, name), wish in self._wishes.items()
+            if its_kind is kind and wish.wanted
+        ]
 
     def active(self, kind: Kind, name: bytes) -> bool:
         """Whether it is wanted and Redis sends its messages."""
@@ -162,16 +177,21 @@ class Feed:
         if not wish.wanted and (wish.acknowledged == wish.sent or self.state is not FeedState.UP):
             del self._wishes[kind, name]
 
-    def when_acknowledged(self, names: Iterable[tuple[Kind, bytes]], done: Callable[[bool], object]) -> None:
-        """Call done(True) once the subscriptions made so far to all of these are acknowledged, at once if they are.
+    def when_acknowledged(
+        self, names: Iterable[tuple[Kind, bytes]], done: Callable[[bool], object]
+    ) -> None:
+        """Call done(True) once the subscriptions made so far to all of these are acknowledged, at
+        once if they are.
 
-        done(False) when the connection is lost before, or comes when one of them is wanted no longer.
+        done(False) when the connection is lost before, or comes when one of them is wanted no
+        longer.
         """
         tickets = {}
         for kind, name in names:
             wish = self._wishes[kind, name]
             if self.state is not FeedState.UP:
-                # The subscription is sent when the connection is there, as the first command for this name.
+                # The subscription is sent when the connection is there, as the first command for
+                # this name.
                 tickets[kind, name] = 1
             elif wish.acknowledged < wish.sent:
                 tickets[kind, name] = wish.sent
@@ -181,7 +201,9 @@ class Feed:
             done(True)
 
     def ping(self) -> int:
-        """Ask for the next barrier; its number comes back from receive() when everything before it has been read."""
+        """Ask for the next barrier; its number comes back from receive() when everything before
+        it has been read.
+        """
         self._pings += 1
         self._commands.append((b'PING', b'ws4redis:%d' % self._pings))
         return self._pings
@@ -209,13 +231,17 @@ class Feed:
             wish.sent = wish.acknowledged = 0
         for kind in Kind:
             self._send(kind, kind.value.upper(), self.wanted(kind))
-        for wait in [wait for wait in self._waits if not wait.tickets.keys() <= self._wishes.keys()]:
+        for wait in [
+            wait for wait in self._waits if not wait.tickets.keys() <= self._wishes.keys()
+        ]:
             # Given up before there was a connection: nothing is sent, so no answer comes.
             self._waits.remove(wait)
             wait.done(False)
 
     def lost(self, now: float) -> None:
-        """The connection is gone, or could not be made: nothing is acknowledged, and when to try again."""
+        """The connection is gone, or could not be made: nothing is acknowledged, and when to try
+        again.
+        """
         if self.lost_at is None and self.state is FeedState.UP:
             self.lost_at = now
         self._refused = self._refused or self.state is FeedState.CONNECTING
@@ -295,7 +321,9 @@ class Feed:
                     wait.done(True)
 
     def take_resubscribed(self) -> bool:
-        """True once for each connection, when everything that was wanted on it has been acknowledged."""
+        """True once for each connection, when everything that was wanted on it has been
+        acknowledged.
+        """
         if self.resubscribed or self.state is not FeedState.UP or self._unanswered:
             return False
         self.resubscribed = True

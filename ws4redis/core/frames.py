@@ -1,14 +1,27 @@
-"""A message becomes one frame, built once for all websockets; close codes with their fixed texts."""
+"""A message becomes one frame, built once for all websockets; close codes with their fixed
+texts.
+"""
 
 import enum
 
 from websockets.frames import Close, Frame, Opcode
 
-__all__ = ['CloseCode', 'Run', 'close_echo', 'close_frame', 'is_text', 'message_frame', 'ping_frame', 'pong_frame']
+__all__ = [
+    'CloseCode',
+    'Run',
+    'close_echo',
+    'close_frame',
+    'is_text',
+    'message_frame',
+    'ping_frame',
+    'pong_frame',
+]
 
 
 class CloseCode(enum.IntEnum):
-    """The close codes that this package sends (RFC 6455, 7.4.1; 1012 and later: IANA's registry)."""
+    """The close codes that this package sends (RFC 6455, 7.4.1; 1012 and later: IANA's
+    registry).
+    """
 
     NORMAL = 1000
     GOING_AWAY = 1001

@@ -25,7 +25,9 @@ class Handle:
 
     __slots__ = ('_closing', '_post', '_recipient')
 
-    def __init__(self, recipient: 'Recipient', post: Callable[['Recipient', 'Entry'], None]) -> None:
+    def __init__(
+        self, recipient: 'Recipient', post: Callable[['Recipient', 'Entry'], None]
+    ) -> None:
         self._recipient = recipient
         self._post = post
         self._closing = False
@@ -39,7 +41,8 @@ class Handle:
 
         Raises:
             TypeError: the message is neither text nor bytes.
-            ValueError: it is to go out as text and is no UTF-8, for which a browser would close the websocket.
+            ValueError: it is to go out as text and is no UTF-8, for which a browser would close the
+                websocket.
             WebSocketError: the websocket is closed.
         """
         self._check_open()
@@ -49,7 +52,8 @@ class Handle:
         self._post(self._recipient, Sent(payload, binary))
 
     def send_persisted(self, channel: bytes, message: str | bytes | bytearray) -> None:
-        """Send a channel's persisted message, unless the same one turns out to be among its live ones.
+        """Send a channel's persisted message, unless the same one turns out to be among its live
+        ones.
 
         Args:
             channel: the channel's name, which is the key's too.
@@ -69,7 +73,8 @@ class Handle:
             reason: text of at most 123 bytes.
 
         Raises:
-            websockets.exceptions.ProtocolError: the code may not be sent, or the reason is too long.
+            websockets.exceptions.ProtocolError: the code may not be sent, or the reason is too
+            long.
         """
         if not self.closed:
             entry = Closing(code, close_frame(code, reason))
@@ -92,7 +97,9 @@ def _as_bytes(message: str | bytes | bytearray) -> bytes:
         return message.encode('utf-8')
     if isinstance(message, (bytes, bytearray)):
         return bytes(message)
-    raise TypeError(f'message is {type(message).__name__}: a websocket sends str, bytes or bytearray')
+    raise TypeError(
+        f'message is {type(message).__name__}: a websocket sends str, bytes or bytearray'
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,13 @@ VERSION = '13'
 
 HEADERS = {
     name: 'HTTP_' + name.upper().replace('-', '_')
-    for name in ('Connection', 'Upgrade', 'Sec-WebSocket-Key', 'Sec-WebSocket-Version', 'Sec-WebSocket-Protocol')
+    for name in (
+        'Connection',
+        'Upgrade',
+        'Sec-WebSocket-Key',
+        'Sec-WebSocket-Version',
+        'Sec-WebSocket-Protocol',
+    )
 }
 """Those that a 101 answers, and where WSGI has them."""
 
@@ -54,7 +60,10 @@ def _text(environ: Mapping[str, Any], name: str) -> str:
 
 
 def _check_request(environ: Mapping[str, Any]) -> None:
-    if environ.get('REQUEST_METHOD') != 'GET' or _text(environ, 'HTTP_UPGRADE').lower() != 'websocket':
+    if (
+        environ.get('REQUEST_METHOD') != 'GET'
+        or _text(environ, 'HTTP_UPGRADE').lower() != 'websocket'
+    ):
         raise HandshakeError('Client does not wish to upgrade to a websocket')
     try:
         options = [option.lower() for option in parse_connection(_text(environ, 'HTTP_CONNECTION'))]
@@ -69,13 +78,15 @@ def _check_request(environ: Mapping[str, Any]) -> None:
     if _text(environ, 'HTTP_SEC_WEBSOCKET_VERSION') != VERSION:
         raise UpgradeRequiredError(
             'Unsupported version of the websocket protocol',
-            reason=f'version {_text(environ, "HTTP_SEC_WEBSOCKET_VERSION") or "missing"!r}, supported is {VERSION}',
+            reason=f'version {_text(environ, "HTTP_SEC_WEBSOCKET_VERSION") or "missing"!r}, '
+            f'supported is {VERSION}',
             headers=(('Sec-WebSocket-Version', VERSION), ('Upgrade', 'websocket')),
         )
 
 
 def accept(environ: Mapping[str, Any]) -> Accepted:
-    """The 101 for a request that is an upgrade to a websocket; the first of several subprotocols is taken.
+    """The 101 for a request that is an upgrade to a websocket; the first of several subprotocols is
+    taken.
 
     Raises:
         HandshakeError: 400, it is none, or a malformed one.
@@ -91,10 +102,15 @@ def accept(environ: Mapping[str, Any]) -> Accepted:
             except Exception as exc:
                 raise HandshakeError(f'Malformed {name} header') from exc
     try:
-        asked = parse_subprotocol(headers['Sec-WebSocket-Protocol']) if 'Sec-WebSocket-Protocol' in headers else []
+        asked = (
+            parse_subprotocol(headers['Sec-WebSocket-Protocol'])
+            if 'Sec-WebSocket-Protocol' in headers
+            else []
+        )
     except Exception as exc:
         raise HandshakeError('Malformed Sec-WebSocket-Protocol header') from exc
-    # After accept() on a request that was not fed as bytes this object would lose later frames: it makes the head only.
+    # After accept() on a request that was not fed as bytes this object would lose later frames: it
+    # makes the head only.
     protocol = ServerProtocol(subprotocols=[Subprotocol(asked[0])] if asked else None)
     response = protocol.accept(Request(path='/', headers=headers))
     if response.status_code != 101:

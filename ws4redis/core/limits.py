@@ -7,7 +7,9 @@ __all__ = ['Bucket', 'Limits']
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What one websocket may use; the settings of the same names, in bytes, seconds and messages a second."""
+    """What one websocket may use; the settings of the same names, in bytes, seconds and messages
+    a second.
+    """
 
     max_message_size: int = 1 << 20
     max_pending: int = 1 << 20

@@ -1,4 +1,6 @@
-"""Whose message is it? A websocket does not get back what it sent itself, and does get equal messages of others."""
+"""Whose message is it? A websocket does not get back what it sent itself, and does get equal
+messages of others.
+"""
 
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
@@ -10,10 +12,11 @@ __all__ = ['Origin']
 
 
 class Origin:
-    """Tells a websocket's own copies from equal messages of others: what it publishes is counted before it is sent.
+    """Tells a websocket's own copies from equal messages of others: what it publishes is counted
+    before it is sent.
 
-    Filled by whoever runs publish_message(), emptied by the hub: additions travel in a list, since the two may be
-    different threads.
+    Filled by whoever runs publish_message(), emptied by the hub: additions travel in a list, since
+    the two may be different threads.
 
     Attributes:
         echo: whether the websocket gets its own messages back, so that nothing is counted.
@@ -43,8 +46,8 @@ class Origin:
             return
         for channel in channels:
             if recipient.listens_on(channel):
-                # Counted first: the hub may look anew in between, and would find nothing to expect. The copy cannot arrive
-                # before PUBLISH is sent, and that comes after both.
+                # Counted first: the hub may look anew in between, and would find nothing to expect.
+                # The copy cannot arrive before PUBLISH is sent, and that comes after both.
                 self._added.append((step, channel, payload))
                 recipient.direct = False
 
@@ -73,7 +76,9 @@ class Origin:
         return self._owed
 
     @staticmethod
-    def _change(owed: dict[tuple[bytes, bytes], int], step: int, channel: bytes, payload: bytes) -> None:
+    def _change(
+        owed: dict[tuple[bytes, bytes], int], step: int, channel: bytes, payload: bytes
+    ) -> None:
         count = owed.get((channel, payload), 0) + step
         if count > 0:
             owed[channel, payload] = count
@@ -81,7 +86,9 @@ class Origin:
             owed.pop((channel, payload), None)
 
     def forget(self) -> None:
-        """The Redis connection is lost: the copies of what was published on its way will not come."""
+        """The Redis connection is lost: the copies of what was published on its way will not
+        come.
+        """
         self._added.clear()
         self._owed = None
 
@@ -92,5 +99,7 @@ class Origin:
             del owed[key]
 
     def end(self) -> None:
-        """The websocket is gone, and may be freed: what a subscriber publishes from now on comes back to nobody."""
+        """The websocket is gone, and may be freed: what a subscriber publishes from now on comes
+        back to nobody.
+        """
         self._recipient = None

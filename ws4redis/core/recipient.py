@@ -1,8 +1,8 @@
 """Recipient: what one websocket is owed, and in which order.
 
-A recipient joins (messages are held until its persisted ones are there and a barrier has passed), is live, and ends.
-Everything that runs the site's code is a Job, one at a time and in order; the answers that must wait behind a job (PONG,
-close frames) stand in the same queue.
+A recipient joins (messages are held until its persisted ones are there and a barrier has passed),
+is live, and ends. Everything that runs the site's code is a Job, one at a time and in order; the
+answers that must wait behind a job (PONG, close frames) stand in the same queue.
 """
 
 import enum
@@ -14,7 +14,15 @@ from typing import Any, Final
 
 from ws4redis.core.agenda import Agenda, Job, JobKind, Outcome, Result
 from ws4redis.core.feed import Published
-from ws4redis.core.frames import CloseCode, Run, close_echo, close_frame, message_frame, ping_frame, pong_frame
+from ws4redis.core.frames import (
+    CloseCode,
+    Run,
+    close_echo,
+    close_frame,
+    message_frame,
+    ping_frame,
+    pong_frame,
+)
 from ws4redis.core.handle import Closing, Entry, Persisted, Sent
 from ws4redis.core.limits import Bucket, Limits
 from ws4redis.core.origin import Origin
@@ -25,13 +33,19 @@ __all__ = ['Phase', 'Recipient']
 logger = logging.getLogger('ws4redis.recipient')
 
 CLOSE_TIME: Final = 10.0
-"""Seconds that the peer has for its half of the closing handshake; ten times the worst round trip of a mobile network."""
+"""Seconds that the peer has for its half of the closing handshake; ten times the worst round
+trip of a mobile network.
+"""
 
 MOST_JOBS: Final = 64
-"""Jobs from one client that may wait before nothing more is read from it, so that TCP holds it back."""
+"""Jobs from one client that may wait before nothing more is read from it, so that TCP holds it
+back.
+"""
 
 LATE: Final = 1.0
-"""Seconds after which a look at the answer to a ping comes so late that this process has stood still (a suspended machine)."""
+"""Seconds after which a look at the answer to a ping comes so late that this process has stood
+still (a suspended machine).
+"""
 
 HEARTBEAT_INTERVAL: Final = 4.0
 """Seconds between heartbeats, as release 0.6.0 had it."""
@@ -108,7 +122,9 @@ class Recipient:
         'websocket',
     )
 
-    def __init__(self, limits: Limits, agenda: Agenda, *, name: str = '', echo: bool = False) -> None:
+    def __init__(
+        self, limits: Limits, agenda: Agenda, *, name: str = '', echo: bool = False
+    ) -> None:
         self.limits = limits
         self.agenda = agenda
         self.name = name
@@ -147,10 +163,14 @@ class Recipient:
 
     def listens_on(self, channel: bytes) -> bool:
         """Whether a message of this channel is for this websocket."""
-        return channel in self.channels or any(regex.fullmatch(channel) for regex in self.patterns.values())
+        return channel in self.channels or any(
+            regex.fullmatch(channel) for regex in self.patterns.values()
+        )
 
     def deliver(self, run: Run) -> None:
-        """Take messages that are for this websocket; while it joins they are held, at no cost a message."""
+        """Take messages that are for this websocket; while it joins they are held, at no cost a
+        message.
+        """
         if self.phase is not Phase.OPEN:
             return
         left = self._without_own_copies(run) if self.origin.expecting else run
@@ -164,7 +184,9 @@ class Recipient:
             self.update_direct()
 
     def _without_own_copies(self, run: Run) -> Run | None:
-        own = [payload for payload in run.payloads if self.origin.take_own_copy(run.channel, payload)]
+        own = [
+            payload for payload in run.payloads if self.origin.take_own_copy(run.channel, payload)
+        ]
         if not own:
             return run
         self.agenda.counters.own_copies += len(own)
@@ -202,10 +224,16 @@ class Recipient:
         counters = self.agenda.counters
         counters.slow_readers += 1
         counters.not_delivered += sum(len(run.payloads) for run in self.held or ())
-        logger.warning('%s: %s bytes wait for a slow reader, limit is %s: closing', self, waiting, self.limits.max_pending)
+        logger.warning(
+            '%s: %s bytes wait for a slow reader, limit is %s: closing',
+            self,
+            waiting,
+            self.limits.max_pending,
+        )
         self.held = None
         self._held_bytes = 0
-        # What is cut here has not begun to leave, but for the first entry: a frame is never cut in two.
+        # What is cut here has not begun to leave, but for the first entry: a frame is never cut in
+        # two.
         del self.websocket.outbox[1:]
         self.websocket.pending = sum(map(len, self.websocket.outbox))
         self.close(CloseCode.TRY_AGAIN_LATER)
@@ -245,7 +273,9 @@ class Recipient:
             self._add(Job(JobKind.PERSISTED))
 
     def take_entry(self, entry: Entry) -> None:
-        """A subscriber sent something by itself: before the live messages while joining, else at once."""
+        """A subscriber sent something by itself: before the live messages while joining, else at
+        once.
+        """
         if self.phase is not Phase.OPEN:
             return
         if isinstance(entry, Closing):
@@ -259,7 +289,9 @@ class Recipient:
             self.check_pending()
 
     def _send_preamble(self) -> None:
-        """Send what the subscriber sent while joining, without waiting for the barrier: a close frame follows."""
+        """Send what the subscriber sent while joining, without waiting for the barrier: a close
+        frame follows.
+        """
         for entry in self.preamble or ():
             if isinstance(entry, Sent) or entry.payload != self.limits.heartbeat:
                 self._send(message_frame(entry.payload, getattr(entry, 'binary', None)))
@@ -267,9 +299,11 @@ class Recipient:
         self.preamble = None
 
     def drop_held(self, channels: Iterable[bytes], patterns: Iterable[bytes]) -> None:
-        """These are acknowledged only now: what came by them before is of a subscription that had been given up.
+        """These are acknowledged only now: what came by them before is of a subscription that had
+        been given up.
 
-        Messages may be missing behind it, among them the persisted one, which would then go before older ones.
+        Messages may be missing behind it, among them the persisted one, which would then go before
+        older ones.
         """
         others = [regex for pattern, regex in self.patterns.items() if pattern not in patterns]
         for run in list(self.held or ()):
@@ -298,7 +332,9 @@ class Recipient:
             if isinstance(entry, Persisted):
                 if entry.payload == self.limits.heartbeat:
                     continue
-                if any(run.channel == entry.channel and entry.payload in run.payloads for run in held):
+                if any(
+                    run.channel == entry.channel and entry.payload in run.payloads for run in held
+                ):
                     continue
                 if (entry.channel, entry.payload) in own:
                     continue
@@ -375,7 +411,9 @@ class Recipient:
 
     @property
     def reading(self) -> bool:
-        """Whether more may be read from the client: not while too much of it waits to be worked off."""
+        """Whether more may be read from the client: not while too much of it waits to be worked
+        off.
+        """
         return self._queue is None or len(self._queue) < MOST_JOBS
 
     def _note_published_nowhere(self) -> None:
@@ -383,7 +421,11 @@ class Recipient:
         self.agenda.counters.published_nowhere += count
         if count and not self._said_nowhere:
             self._said_nowhere = True
-            logger.warning('%s: sends messages but may publish nowhere: none of its publish- names is allowed or asked for', self)
+            logger.warning(
+                '%s: sends messages but may publish nowhere: none of its publish- names is '
+                'allowed or asked for',
+                self,
+            )
 
     # Jobs and answers, in order
 
@@ -460,7 +502,9 @@ class Recipient:
         self.close(outcome.value)
 
     def _drop_queue(self, unpublished: int = 0) -> None:
-        """Forget what waits, but for release(): what the client sent after a message that was lost would look whole."""
+        """Forget what waits, but for release(): what the client sent after a message that was
+        lost would look whole.
+        """
         jobs = [item for item in self._queue or () if isinstance(item, Job)]
         unpublished += sum(job.kind is JobKind.PUBLISH for job in jobs)
         self._queue = deque(job for job in jobs if job.kind is JobKind.RELEASE) or None
@@ -484,7 +528,8 @@ class Recipient:
             self._drop_queue()
         self._send(close_frame(code) if frame is None else frame)
         self._note_closed(code)
-        # A peer that has sent its own close frame, or is not listened to any more, has nothing to answer.
+        # A peer that has sent its own close frame, or is not listened to any more, has nothing to
+        # answer.
         self._enter(Phase.ENDING if self._deaf else Phase.CLOSING)
 
     def _enter(self, phase: Phase) -> None:
@@ -505,13 +550,20 @@ class Recipient:
         if self.phase is Phase.GONE:
             return
         if self.close_code is None:
-            # A client that sent its close frame and left before the answer has closed with that code.
-            self._note_closed(next((item.code for item in self._queue or () if isinstance(item, _End)), 1006))
+            # A client that sent its close frame and left before the answer has closed with that
+            # code.
+            self._note_closed(
+                next((item.code for item in self._queue or () if isinstance(item, _End)), 1006)
+            )
         self._enter(Phase.GONE)
         self.held, self.preamble, self._own_held = None, None, None
         self._held_bytes = 0
         self.websocket.discard_outbox()
-        publishes = [item for item in self._queue or () if isinstance(item, Job) and item.kind is JobKind.PUBLISH]
+        publishes = [
+            item
+            for item in self._queue or ()
+            if isinstance(item, Job) and item.kind is JobKind.PUBLISH
+        ]
         self._queue = deque([*publishes, Job(JobKind.RELEASE)])
 
     def abort(self) -> None:
@@ -565,11 +617,14 @@ class Recipient:
             self._pinged = now
             self._send(ping_frame())
         elif self._pinged is not None and now > self._pinged + self.limits.ping_timeout + LATE:
-            # We stood still, not the peer: its answer may lie in the socket and is read before the next look.
+            # We stood still, not the peer: its answer may lie in the socket and is read before the
+            # next look.
             self._pinged = now - self.limits.ping_timeout + LATE
         elif self._pinged is not None and now >= self._pinged + self.limits.ping_timeout:
             self.agenda.counters.no_answer += 1
-            logger.info('%s: no answer to a ping within %s s: dropped', self, self.limits.ping_timeout)
+            logger.info(
+                '%s: no answer to a ping within %s s: dropped', self, self.limits.ping_timeout
+            )
             self._gone()
 
     def __str__(self) -> str:

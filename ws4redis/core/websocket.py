@@ -1,4 +1,6 @@
-"""WebSocket: the browser's end. Bytes in become events, frames become bytes out; it counts what has not left yet."""
+"""WebSocket: the browser's end. Bytes in become events, frames become bytes out; it counts what
+has not left yet.
+"""
 
 import codecs
 from collections.abc import Iterator
@@ -79,11 +81,14 @@ class _Assembly:
         self.decoder = None if binary else codecs.getincrementaldecoder('utf-8')()
 
     def add(self, data: bytes | bytearray | memoryview, fin: bool) -> None:
-        """Take a fragment; UnicodeDecodeError as soon as the text cannot become valid any more (RFC 6455, 8.1)."""
+        """Take a fragment; UnicodeDecodeError as soon as the text cannot become valid any more
+        (RFC 6455, 8.1).
+        """
         if self.decoder is not None:
             self.decoder.decode(bytes(data), fin)
             kept = self.decoder.getstate()[0]
-            # Two bytes of a surrogate, which Python's decoder keeps until the third (its issue 24214).
+            # Two bytes of a surrogate, which Python's decoder keeps until the third (its issue
+            # 24214).
             if kept[:1] == b'\xed' and kept[1:] >= b'\xa0':
                 raise UnicodeDecodeError('utf-8', kept, 0, 2, 'surrogates not allowed')
         self.payload += data
@@ -92,7 +97,8 @@ class _Assembly:
 class WebSocket:
     """One websocket's protocol state and outbox.
 
-    The RFC 6455 object is made with the first byte of a frame and given up after its last: most websockets are idle.
+    The RFC 6455 object is made with the first byte of a frame and given up after its last: most
+    websockets are idle.
 
     Args:
         max_message_size: bytes that a message from the peer may have.
@@ -102,7 +108,15 @@ class WebSocket:
         pending: bytes in the outbox.
     """
 
-    __slots__ = ('_assembly', '_ended', '_protocol', '_unparsed', 'max_message_size', 'outbox', 'pending')
+    __slots__ = (
+        '_assembly',
+        '_ended',
+        '_protocol',
+        '_unparsed',
+        'max_message_size',
+        'outbox',
+        'pending',
+    )
 
     def __init__(self, max_message_size: int) -> None:
         self.max_message_size = max_message_size
@@ -114,14 +128,19 @@ class WebSocket:
         self._unparsed = 0
 
     def receive_data(self, data: bytes) -> list[Event]:
-        """Take bytes from the peer and give what they mean; nothing more is read after Closed or Failed."""
+        """Take bytes from the peer and give what they mean; nothing more is read after Closed or
+        Failed.
+        """
         if self._ended:
             return []
         protocol = self._protocol
         if protocol is None:
-            # Its limit is what a message has left, for control frames too: these may come when nothing is left.
+            # Its limit is what a message has left, for control frames too: these may come when
+            # nothing is left.
             self._unparsed = 0
-            protocol = self._protocol = Protocol(Side.SERVER, state=State.OPEN, max_size=self.max_message_size + _CONTROL)
+            protocol = self._protocol = Protocol(
+                Side.SERVER, state=State.OPEN, max_size=self.max_message_size + _CONTROL
+            )
         protocol.receive_data(data)
         # Its own answers are not passed on: the recipient gives each when its turn has come.
         protocol.data_to_send()
@@ -135,7 +154,8 @@ class WebSocket:
                 return events
         if protocol.parser_exc is not None:
             if protocol.close_rcvd is not None:
-                # Between fragments, where control frames may stand (5.4); the protocol object takes it for an error.
+                # Between fragments, where control frames may stand (5.4); the protocol object takes
+                # it for an error.
                 events.append(self._closed(protocol.close_rcvd))
             else:
                 events.append(self._failed(*_failure(protocol.parser_exc, self.max_message_size)))
@@ -155,13 +175,16 @@ class WebSocket:
             yield from self._data_events(frame)
 
     def _data_events(self, frame: Frame) -> Iterator[Event]:
-        # The protocol object has checked that fragments follow each other and that the sum of them is not far above the limit.
+        # The protocol object has checked that fragments follow each other and that the sum of them
+        # is not far above the limit.
         assembly = self._assembly
         if assembly is None:
             assembly = _Assembly(frame.opcode is Opcode.BINARY)
         size = len(assembly.payload) + len(frame.data)
         if size > self.max_message_size:
-            yield self._failed(CloseCode.TOO_LARGE, str(FrameTooLargeException(size, self.max_message_size)))
+            yield self._failed(
+                CloseCode.TOO_LARGE, str(FrameTooLargeException(size, self.max_message_size))
+            )
             return
         try:
             assembly.add(frame.data, frame.fin)
@@ -208,7 +231,9 @@ class WebSocket:
             self.pending -= count
 
     def discard_outbox(self) -> None:
-        """Forget what has not left; only for a websocket that ends now, since a frame may be cut in two."""
+        """Forget what has not left; only for a websocket that ends now, since a frame may be cut
+        in two.
+        """
         self.outbox.clear()
         self.pending = 0
 
@@ -225,5 +250,7 @@ def _failure(exc: Exception, limit: int) -> tuple[CloseCode, str]:
 
 
 def _wire_size(length: int) -> int:
-    """Bytes of a client's frame with so much payload, at least: a length may be written longer than it needs to be."""
+    """Bytes of a client's frame with so much payload, at least: a length may be written longer
+    than it needs to be.
+    """
     return 6 + length + (0 if length < 126 else 2 if length < 1 << 16 else 8)

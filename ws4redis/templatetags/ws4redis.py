@@ -1,4 +1,6 @@
-"""{% load ws4redis %}: where a page's websocket connects, as data and as an address; neither puts code into the page."""
+"""{% load ws4redis %}: where a page's websocket connects, as data and as an address; neither
+puts code into the page.
+"""
 
 from collections.abc import Iterable
 from typing import Any
@@ -22,7 +24,8 @@ register = template.Library()
 
 @register.simple_tag(takes_context=True)
 def websocket_config(context: Context, element_id: str = 'ws4redis') -> SafeString:
-    """Where websockets connect and what their heartbeat is, for `WS4Redis.subscribe()` and `WS4Redis.config()`.
+    """Where websockets connect and what their heartbeat is, for `WS4Redis.subscribe()` and
+    `WS4Redis.config()`.
 
     Args:
         element_id: id of the element `<script type="application/json">`.
@@ -31,7 +34,9 @@ def websocket_config(context: Context, element_id: str = 'ws4redis') -> SafeStri
         TemplateSyntaxError: the id is empty, as that of a variable which there is not.
     """
     if not element_id:
-        raise TemplateSyntaxError(f'websocket_config: the id is {element_id!r}, by which no script would find it')
+        raise TemplateSyntaxError(
+            f'websocket_config: the id is {element_id!r}, by which no script would find it'
+        )
     uri = context_processors.websocket_uri(_request(context, 'websocket_config'))
     return json_script({'uri': uri, 'heartbeat_msg': settings.WS4REDIS_HEARTBEAT}, element_id)
 
@@ -47,7 +52,8 @@ def websocket_uri(
     """The address of a facility's websocket, escaped for the attribute or text in which it stands.
 
     Args:
-        subscribe, publish: audiences, as 'user,broadcast' or a list; those that WS4REDIS_SUBSCRIBER has.
+        subscribe, publish: audiences, as 'user,broadcast' or a list; those that WS4REDIS_SUBSCRIBER
+            has.
         echo: whether the websocket gets back what it sends itself.
 
     Raises:
@@ -69,7 +75,8 @@ def _request(context: Context, tag: str) -> HttpRequest:
     request: Any = getattr(context, 'request', None) or context.get('request')
     if request is None:
         raise ImproperlyConfigured(
-            f"{{% {tag} %}} needs the request, whose host and scheme it takes: render(request, ...), or a variable 'request'"
+            f'{{% {tag} %}} needs the request, whose host and scheme it takes: render(request, '
+            f"...), or a variable 'request'"
         )
     return request  # type: ignore[no-any-return]
 
@@ -87,7 +94,11 @@ def _possible_channels() -> list[str]:
 
 
 def _path(facility: object) -> str:
-    # Every browser takes '.' and '..' for steps in the path, however they are escaped: it would be another facility's.
+    # Every browser takes '.' and '..' for steps in the path, however they are escaped: it would be
+    # another facility's.
     if facility is None or {'.', '..'} & set(str(facility).split('/')):
-        raise ValueError(f"websocket_uri: the facility {facility!r} can have no address; None, '.' and '..' cannot")
+        raise ValueError(
+            f"websocket_uri: the facility {facility!r} can have no address; None, '.' and "
+            f"'..' cannot"
+        )
     return quote(str(facility))

@@ -1,4 +1,6 @@
-"""Test publishing, persisting, expiry and subscribers without a Redis server, a socket or a sleep."""
+"""Test publishing, persisting, expiry and subscribers without a Redis server, a socket or a
+sleep.
+"""
 
 from typing import TYPE_CHECKING, Any
 

@@ -1,4 +1,6 @@
-"""python -m ws4redis.testing certify URL: see that what holds on fakeredis holds on a Redis server of one's choice too."""
+"""python -m ws4redis.testing certify URL: see that what holds on fakeredis holds on a Redis
+server of one's choice too.
+"""
 
 import argparse
 import contextlib
@@ -23,21 +25,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run what the command line says.
 
     Returns:
-        The exit status: 0 if every case holds on every way, 1 if one does not, 2 if nothing could be run.
+        The exit status: 0 if every case holds on every way, 1 if one does not, 2 if nothing could
+        be run.
     """
     parser = argparse.ArgumentParser(prog='python -m ws4redis.testing', description=__doc__)
     commands = parser.add_subparsers(required=True, metavar='command')
     command = commands.add_parser(
         'certify',
         help='run the contract against a Redis server',
-        description='Runs the contract of ws4redis.testing in memory and over TCP, on fakeredis and on the server, and prints '
-        'which case holds where. On the server all names of the package begin with ws4redis-test: and are taken away at the '
+        description='Runs the contract of ws4redis.testing in memory and over TCP, on fakeredis '
+        'and on the server, and prints '
+        'which case holds where. On the server all names of the package begin with '
+        'ws4redis-test: and are taken away at the '
         'end; a few raw names begin with contract-. Nothing is flushed.',
     )
     command.add_argument(
-        'url', help="redis://, rediss:// or unix://, as WS4REDIS_CONNECTION takes it; 'server' starts a redis-server from PATH"
+        'url',
+        help="redis://, rediss:// or unix://, as WS4REDIS_CONNECTION takes it; 'server' starts a "
+        'redis-server from PATH',
     )
-    command.add_argument('-k', metavar='TEXT', default='', help='only cases with this text in their names')
+    command.add_argument(
+        '-k', metavar='TEXT', default='', help='only cases with this text in their names'
+    )
     chosen = parser.parse_args(arguments)
     return _certify(chosen.url, chosen.k)
 
@@ -63,7 +72,10 @@ def _certify(url: str, part: str) -> int:
     print(f'\n\n{table(outcomes)}\n')
     for outcome in failed:
         print(f'{outcome.case}, {outcome.way}:\n    {outcome.failure}\n')
-    print(f'{len(outcomes) - len(failed)} of {len(outcomes)} runs passed: {len(cases)} cases on {len(ways(url))} ways')
+    print(
+        f'{len(outcomes) - len(failed)} of {len(outcomes)} runs passed: {len(cases)} cases on '
+        f'{len(ways(url))} ways'
+    )
     return 1 if failed else 0
 
 
@@ -80,7 +92,12 @@ def database() -> Iterator[Callable[[], object]]:
         settings.configure(**SITE)
     django.setup()
     from django.core.management import call_command
-    from django.test.utils import setup_databases, setup_test_environment, teardown_databases, teardown_test_environment
+    from django.test.utils import (
+        setup_databases,
+        setup_test_environment,
+        teardown_databases,
+        teardown_test_environment,
+    )
 
     setup_test_environment()
     try:
@@ -97,7 +114,12 @@ SITE: dict[str, Any] = {
     'SECRET_KEY': 'of a site that lives as long as its tests',
     'USE_TZ': True,
     'DATABASES': {'default': {'ENGINE': 'django.db.backends.sqlite3', 'NAME': ':memory:'}},
-    'INSTALLED_APPS': ['django.contrib.auth', 'django.contrib.contenttypes', 'django.contrib.sessions', 'ws4redis'],
+    'INSTALLED_APPS': [
+        'django.contrib.auth',
+        'django.contrib.contenttypes',
+        'django.contrib.sessions',
+        'ws4redis',
+    ],
     'MIDDLEWARE': [
         'django.contrib.sessions.middleware.SessionMiddleware',
         'django.contrib.auth.middleware.AuthenticationMiddleware',

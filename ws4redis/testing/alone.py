@@ -1,4 +1,6 @@
-"""A subscriber alone: on the test's exchange, without a websocket; the test itself calls its methods."""
+"""A subscriber alone: on the test's exchange, without a websocket; the test itself calls its
+methods.
+"""
 
 import contextlib
 import sys
@@ -39,8 +41,8 @@ class _LoneRecipient(Recipient):
 class Alone:
     """Does for one subscriber what the loop does, when the test asks for it.
 
-    parse_response() and release() of the object are replaced by those of this class, which call its own as the loop would:
-    one message is offered for each call, and release() comes once.
+    parse_response() and release() of the object are replaced by those of this class, which call its
+    own as the loop would: one message is offered for each call, and release() comes once.
 
     Args:
         driver: what drives the exchange.
@@ -50,17 +52,25 @@ class Alone:
     """
 
     def __init__(
-        self, driver: MemoryDriver, subscriber: Any, *, echo: bool = False, ended: Callable[[], object] | None = None
+        self,
+        driver: MemoryDriver,
+        subscriber: Any,
+        *,
+        echo: bool = False,
+        ended: Callable[[], object] | None = None,
     ) -> None:
         self._driver = driver
         self._ended = ended
         self._subscriber = subscriber
         self._parse = method(subscriber, 'parse_response')
         self._unread: deque[Published] = deque()
-        # It joins for as long as it lives, so that everything that arrives is held until the test asks for it.
+        # It joins for as long as it lives, so that everything that arrives is held until the test
+        # asks for it.
         limits = replace(current_limits(), max_pending=sys.maxsize)
         driver.touch()
-        self._recipient = _LoneRecipient(limits, driver.exchange.agenda, name='of a subscriber alone', echo=echo)
+        self._recipient = _LoneRecipient(
+            limits, driver.exchange.agenda, name='of a subscriber alone', echo=echo
+        )
         self._recipient.subscriber = subscriber
         driver.exchange.enter(self._recipient)
         subscriber._origin = self._recipient.origin
@@ -68,14 +78,20 @@ class Alone:
         subscriber.release = self.release
 
     def join(self) -> None:
-        """Listen on what set_pubsub_channels() has recorded, and on nothing that an earlier call has."""
+        """Listen on what set_pubsub_channels() has recorded, and on nothing that an earlier call
+        has.
+        """
         recipient, subscription = self._recipient, getattr(self._subscriber, '_subscription', None)
         self._driver.unsubscribe(recipient, list(recipient.channels), list(recipient.patterns))
-        if isinstance(subscription, Subscription) and method(self._subscriber, 'get_file_descriptor')() is None:
+        if (
+            isinstance(subscription, Subscription)
+            and method(self._subscriber, 'get_file_descriptor')() is None
+        ):
             self._driver.join(recipient, *subscription.attach(recipient))
 
     def parse_response(self) -> Any:
-        """What the subscriber makes of the next message that has arrived; one for which it reads on is passed over.
+        """What the subscriber makes of the next message that has arrived; one for which it reads on
+        is passed over.
 
         Raises:
             NothingToRead: none is left.
@@ -89,7 +105,9 @@ class Alone:
     def _parse_offered(self, subscription: Subscription) -> Any:
         held, self._recipient.held = self._recipient.held, []
         for run in held or ():
-            self._unread.extend(Published(run.channel, payload, run.pattern) for payload in run.payloads)
+            self._unread.extend(
+                Published(run.channel, payload, run.pattern) for payload in run.payloads
+            )
         while self._unread:
             subscription.offer(self._unread.popleft().as_reply())
             try:
@@ -100,7 +118,9 @@ class Alone:
         raise NothingToRead
 
     def _parse_own(self, subscription: Any) -> Any:
-        """Of a pub/sub object of its own, which is watched only by a descriptor; acknowledgements are no messages."""
+        """Of a pub/sub object of its own, which is watched only by a descriptor;
+        acknowledgements are no messages.
+        """
         while method(self._subscriber, 'get_file_descriptor')() is not None:
             connection = getattr(subscription, 'connection', None)
             if connection is None or not connection.can_read(timeout=0):
@@ -112,7 +132,8 @@ class Alone:
         raise NothingToRead
 
     def release(self) -> None:
-        """End it as the loop ends one: it listens on nothing any more, then its own release() is called.
+        """End it as the loop ends one: it listens on nothing any more, then its own release() is
+        called.
 
         Raises:
             Exception: what its own raised.
@@ -133,7 +154,9 @@ class Alone:
 
 
 def make_request(facility: str = '') -> Any:
-    """The request of an anonymous visitor who opens a websocket of this facility, with an empty session."""
+    """The request of an anonymous visitor who opens a websocket of this facility, with an empty
+    session.
+    """
     request = RequestFactory().get(settings.WEBSOCKET_URL + quote(facility))
     request.user = AnonymousUser()
     request.session = import_module(django_settings.SESSION_ENGINE).SessionStore()
@@ -141,11 +164,19 @@ def make_request(facility: str = '') -> Any:
 
 
 def make_subscriber(
-    driver: MemoryDriver, cls: Any = None, *, request: Any = None, facility: str = '', channels: str | Sequence[str] = ()
+    driver: MemoryDriver,
+    cls: Any = None,
+    *,
+    request: Any = None,
+    facility: str = '',
+    channels: str | Sequence[str] = (),
 ) -> Any:
     """A subscriber on the driver's exchange; see Broker.make_subscriber()."""
     if request is not None and facility:
-        raise ValueError('facility= is for the request that is made here: a request of your own has it in its path_info')
+        raise ValueError(
+            'facility= is for the request that is made here: a request of your own has it in its '
+            'path_info'
+        )
     value = settings.WS4REDIS_SUBSCRIBER if cls is None else cls
     found = import_string(value) if isinstance(value, str) else value
     names = _checked(found, [channels] if isinstance(channels, str) else list(channels))
@@ -165,5 +196,8 @@ def _checked(cls: Any, names: list[str]) -> list[str]:
     possible = [*cls.subscription_channels, *cls.publish_channels]
     for name in names:
         if name not in possible:
-            raise ValueError(f'{name!r} is no channel of {cls.__name__}: it takes {", ".join(map(repr, possible))}')
+            raise ValueError(
+                f'{name!r} is no channel of {cls.__name__}: it takes '
+                f'{", ".join(map(repr, possible))}'
+            )
     return names

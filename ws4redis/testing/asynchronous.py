@@ -1,18 +1,20 @@
 """The twins for asynchronous tests: calls that drive the site's code, off the event loop.
 
-The site's callbacks and overrides are synchronous and may use the database, which Django refuses in a thread with a running
-event loop. The twins run the same call by sync_to_async(thread_sensitive=True). Which thread that is depends on who runs the
-event loop:
+The site's callbacks and overrides are synchronous and may use the database, which Django refuses in
+a thread with a running event loop. The twins run the same call by
+sync_to_async(thread_sensitive=True). Which thread that is depends on who runs the event loop:
 
-    how the test is run                       the twins run in          the test's transaction
-    async_to_sync(test)(), and Django's own   the test's thread         is theirs: use the database as you like
-    async test methods, which do that
-    asyncio.run(test()), pytest-asyncio,      a thread of asgiref's     is not: a twin raises RuntimeError while one is open
-    anyio                                                               in the test's thread; transactional_db works, and
-                                                                        tests without a database do
+    how the test is run              the twins run in         the test's transaction
+    async_to_sync(test)(), and       the test's thread        is theirs: use the database as
+    Django's own async test                                   you like
+    methods, which do that
+    asyncio.run(test()),             a thread of asgiref's    is not: a twin raises RuntimeError
+    pytest-asyncio, anyio                                     while one is open in the test's
+                                                              thread; transactional_db works, and
+                                                              tests without a database do
 
-Assertions and reads stay synchronous. They settle too, so let `await asettle()` come before them where the site's code still has
-something to do that uses the database.
+Assertions and reads stay synchronous. They settle too, so let `await asettle()` come before them
+where the site's code still has something to do that uses the database.
 """
 
 import functools
@@ -38,7 +40,9 @@ Found = TypeVar('Found')
 
 
 def names_twin(twin: str) -> Callable[[Callable[Arguments, Found]], Callable[Arguments, Found]]:
-    """Where Django refuses the database since an event loop is running, let the error name the twin to await."""
+    """Where Django refuses the database since an event loop is running, let the error name the
+    twin to await.
+    """
 
     def decorate(call: Callable[Arguments, Found]) -> Callable[Arguments, Found]:
         @functools.wraps(call)
@@ -48,7 +52,8 @@ def names_twin(twin: str) -> Callable[[Callable[Arguments, Found]], Callable[Arg
                 return call(*args, **kwargs)
             except SynchronousOnlyOperation as exc:
                 raise SynchronousOnlyOperation(
-                    f'{call.__name__}() uses the database, which Django refuses while an event loop is running: await {twin}()'
+                    f'{call.__name__}() uses the database, which Django refuses while an event '
+                    f'loop is running: await {twin}()'
                 ) from exc
 
         return named
@@ -74,11 +79,16 @@ class OwnThread:
 
         def checked() -> Found:
             __tracebackhide__ = True
-            if threading.get_ident() != self._id and any(connection.in_atomic_block for connection in self._connections):
+            if threading.get_ident() != self._id and any(
+                connection.in_atomic_block for connection in self._connections
+            ):
                 raise RuntimeError(
-                    f"the test's database transaction is open in {self._name}, and asynchronous calls run in "
-                    f'{threading.current_thread().name}, which does not see it: run the test by async_to_sync, as the async '
-                    'test methods of django.test.TestCase are, or take transactional_db (TransactionTestCase)'
+                    f"the test's database transaction is open in {self._name}, and asynchronous "
+                    f'calls run in '
+                    f'{threading.current_thread().name}, which does not see it: run the test by '
+                    f'async_to_sync, as the async '
+                    'test methods of django.test.TestCase are, or take transactional_db '
+                    '(TransactionTestCase)'
                 )
             return function(*args, **kwargs)
 
@@ -86,7 +96,8 @@ class OwnThread:
 
 
 class AsyncBroker(ABC):
-    """What a Broker offers to asynchronous tests; `async with Broker()` begins and ends it off the event loop too.
+    """What a Broker offers to asynchronous tests; `async with Broker()` begins and ends it off the
+    event loop too.
 
     Attributes:
         thread: where it was begun.

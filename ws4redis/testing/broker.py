@@ -17,7 +17,16 @@ from ws4redis.testing.alone import make_subscriber
 from ws4redis.testing.asynchronous import AsyncBroker, OwnThread, names_twin
 from ws4redis.testing.client import HandshakeRejected, WebSocketClient, check_response
 from ws4redis.testing.clock import Clock
-from ws4redis.testing.connecting import SAME, Application, address, check_identity, cookies_of, environ_of, name_of, uri_of
+from ws4redis.testing.connecting import (
+    SAME,
+    Application,
+    address,
+    check_identity,
+    cookies_of,
+    environ_of,
+    name_of,
+    uri_of,
+)
 from ws4redis.testing.driver import MemoryDriver
 from ws4redis.testing.matching import ANY, Wanted, dumps
 from ws4redis.testing.publications import Publications, Record, check_expire, place, source
@@ -34,14 +43,15 @@ __unittest = True
 class Broker(AsyncBroker):
     """Stands for Redis, the websocket loop and the browsers in one test; a context manager.
 
-    Inside it every publisher of the process publishes here. All of it runs in the test's thread, on the test's database
-    connection, and nothing ever waits.
+    Inside it every publisher of the process publishes here. All of it runs in the test's thread, on
+    the test's database connection, and nothing ever waits.
 
     Args:
-        url: 'memory://'; 'server' for a redis-server from PATH, which the test run starts; or the URL of a server that is in
-            use otherwise, where all names get a prefix of this Broker's own.
-        raise_server_exceptions: whether what the site's callbacks and overrides raise comes out of the call that drove it;
-            False shows what a browser would see.
+        url: 'memory://'; 'server' for a redis-server from PATH, which the test run starts; or the
+            URL of a server that is in use otherwise, where all names get a prefix of this Broker's
+            own.
+        raise_server_exceptions: whether what the site's callbacks and overrides raise comes out of
+            the call that drove it; False shows what a browser would see.
     """
 
     last: 'ClassVar[Broker | None]' = None
@@ -53,7 +63,8 @@ class Broker(AsyncBroker):
     def __init__(self, url: str = MEMORY, *, raise_server_exceptions: bool = True) -> None:
         self.raise_server_exceptions = raise_server_exceptions
         self.url = url
-        # Where the test makes it, which may be another thread than the one that begins it for an asynchronous test.
+        # Where the test makes it, which may be another thread than the one that begins it for an
+        # asynchronous test.
         self.thread = OwnThread()
         self._clients = 0
         self._ending: contextlib.ExitStack | None = None
@@ -62,7 +73,9 @@ class Broker(AsyncBroker):
 
     def __enter__(self) -> Self:
         if self._ending is not None:
-            raise RuntimeError('this Broker has begun already: a block inside its block takes a Broker of its own')
+            raise RuntimeError(
+                'this Broker has begun already: a block inside its block takes a Broker of its own'
+            )
         self._begin()
         return self
 
@@ -84,7 +97,9 @@ class Broker(AsyncBroker):
             ending.callback(self._store.close)
             ending.callback(leave, enter(self.server))
             self.driver = MemoryDriver(self.server, self.clock)
-            self._record = Record(self.server, f'{self._store.namespace}*', self.clock.now, self._said)
+            self._record = Record(
+                self.server, f'{self._store.namespace}*', self.clock.now, self._said
+            )
             ending.callback(self._record.close)
             ending.callback(self.driver.stop)
             self._ending = ending.pop_all()
@@ -93,7 +108,11 @@ class Broker(AsyncBroker):
             self._record.raw_name = self._raw_name_used
             self.driver.subscribed = self._record.hear
         self._time = Advance(
-            self.clock, self.driver.deadline, self.settle, self._age, None if self.server.in_memory else self._server_time
+            self.clock,
+            self.driver.deadline,
+            self.settle,
+            self._age,
+            None if self.server.in_memory else self._server_time,
         )
 
     def _end(self) -> None:
@@ -106,9 +125,13 @@ class Broker(AsyncBroker):
         del self._time
 
     def _check(self) -> None:
-        """Refuse use outside the block: nothing would be known, and assertions that nothing came would hold for ever."""
+        """Refuse use outside the block: nothing would be known, and assertions that nothing came
+        would hold for ever.
+        """
         if self._ending is None:
-            raise RuntimeError('this Broker has ended, or has not begun: use it inside `with Broker() as broker:`')
+            raise RuntimeError(
+                'this Broker has ended, or has not begun: use it inside `with Broker() as broker:`'
+            )
 
     def close_clients(self) -> None:
         """Close every websocket, as a server does that ends."""
@@ -138,7 +161,8 @@ class Broker(AsyncBroker):
 
         Args:
             message: str or bytes; json: an object instead of it.
-            facility, users, groups, sessions, broadcast, expire: as RedisPublisher and publish_message() take them.
+            facility, users, groups, sessions, broadcast, expire: as RedisPublisher and
+                publish_message() take them.
 
         Raises:
             TypeError: neither or both of message and json are given.
@@ -148,10 +172,16 @@ class Broker(AsyncBroker):
         if (message is ANY) == (json is ANY):
             raise TypeError('publish() takes a message, or an object as json=')
         if active_server() is not self.server:
-            raise RuntimeError('another Broker has begun inside this one: publish there, or after its block')
-        publisher = RedisPublisher(facility=facility, users=users, groups=groups, sessions=sessions, broadcast=broadcast)
+            raise RuntimeError(
+                'another Broker has begun inside this one: publish there, or after its block'
+            )
+        publisher = RedisPublisher(
+            facility=facility, users=users, groups=groups, sessions=sessions, broadcast=broadcast
+        )
         if not publisher._publishers:
-            raise ValueError('publish() reaches nobody: it takes broadcast=True, users=, groups= or sessions=')
+            raise ValueError(
+                'publish() reaches nobody: it takes broadcast=True, users=, groups= or sessions='
+            )
         publisher.publish_message(message if json is ANY else dumps(json), expire)
         self.settle()
 
@@ -165,7 +195,10 @@ class Broker(AsyncBroker):
         self.trace.note(f'published {publication}')
 
     def _raw_name_used(self, channel: bytes) -> None:
-        self.trace.note(f'raw name {channel.decode("utf-8", "replace")} on a server that others use ({place(source() or "?")})')
+        self.trace.note(
+            f'raw name {channel.decode("utf-8", "replace")} on a server that others use '
+            f'({place(source() or "?")})'
+        )
 
     @contextlib.contextmanager
     def capture(self) -> Iterator[Publications]:
@@ -195,10 +228,12 @@ class Broker(AsyncBroker):
         expire: Any = ANY,
         times: int = 1,
     ) -> None:
-        """It was published on every channel that the audience names; without an audience, wherever it was published.
+        """It was published on every channel that the audience names; without an audience, wherever
+        it was published.
 
         Args:
-            message: equal text or bytes, a compiled pattern, a callable, or any object that compares.
+            message: equal text or bytes, a compiled pattern, a callable, or any object that
+                compares.
             json: what the message is from JSON; json_contains: a part of it.
             facility, users, groups, sessions, broadcast: as RedisPublisher takes them.
             expire: seconds that it was stored with.
@@ -207,7 +242,9 @@ class Broker(AsyncBroker):
         __tracebackhide__ = True
         wanted = Wanted(message, json, json_contains)
         if times < 1:
-            raise ValueError(f'times={times}: assert_not_published() says that it was not published')
+            raise ValueError(
+                f'times={times}: assert_not_published() says that it was not published'
+            )
         self.settle()
         check_expire(expire)
         channels = self._channels(facility, users, groups, sessions, broadcast)
@@ -229,7 +266,9 @@ class Broker(AsyncBroker):
         broadcast: bool = False,
         expire: Any = ANY,
     ) -> None:
-        """It was published on none of the channels; the arguments are those of assert_published()."""
+        """It was published on none of the channels; the arguments are those of
+        assert_published().
+        """
         __tracebackhide__ = True
         wanted = Wanted(message, json, json_contains)
         self.settle()
@@ -256,11 +295,19 @@ class Broker(AsyncBroker):
         if found:
             raise reasons.failure(found)
 
-    def _channels(self, facility: Any, users: Any, groups: Any, sessions: Any, broadcast: bool) -> list[str] | None:
-        """Names of channels, or what they begin with if the facility is ANY; None if there is no audience."""
+    def _channels(
+        self, facility: Any, users: Any, groups: Any, sessions: Any, broadcast: bool
+    ) -> list[str] | None:
+        """Names of channels, or what they begin with if the facility is ANY; None if there is no
+        audience.
+        """
         name = '' if facility is ANY else facility
-        publisher = RedisPublisher(facility=name, users=users, groups=groups, sessions=sessions, broadcast=broadcast)
-        return [str(channel).removeprefix(self._store.namespace) for channel in publisher._publishers] or None
+        publisher = RedisPublisher(
+            facility=name, users=users, groups=groups, sessions=sessions, broadcast=broadcast
+        )
+        return [
+            str(channel).removeprefix(self._store.namespace) for channel in publisher._publishers
+        ] or None
 
     # What is persisted
 
@@ -277,7 +324,8 @@ class Broker(AsyncBroker):
         """The persisted message of one channel; None if there is none.
 
         Args:
-            facility, users, groups, sessions, broadcast: name one channel, as RedisPublisher takes them.
+            facility, users, groups, sessions, broadcast: name one channel, as RedisPublisher takes
+                them.
             channel: its name instead, as Publication has it.
         """
         name = self._one_channel(channel, facility, users, groups, sessions, broadcast)
@@ -303,16 +351,30 @@ class Broker(AsyncBroker):
             left = store.pttl(name)
         return left / 1000 if left >= 0 else None
 
-    def _one_channel(self, channel: str | None, facility: str, users: Any, groups: Any, sessions: Any, broadcast: bool) -> str:
+    def _one_channel(
+        self,
+        channel: str | None,
+        facility: str,
+        users: Any,
+        groups: Any,
+        sessions: Any,
+        broadcast: bool,
+    ) -> str:
         self._check()
         if channel is not None:
             if facility or users or groups or sessions or broadcast:
-                raise ValueError('channel is given: it is the whole name, without facility and audience')
+                raise ValueError(
+                    'channel is given: it is the whole name, without facility and audience'
+                )
             return self._store.namespace + channel
-        publisher = RedisPublisher(facility=facility, users=users, groups=groups, sessions=sessions, broadcast=broadcast)
+        publisher = RedisPublisher(
+            facility=facility, users=users, groups=groups, sessions=sessions, broadcast=broadcast
+        )
         names = list(publisher._publishers)
         if len(names) != 1:
-            raise ValueError(f'the audience names {len(names)} channels ({", ".join(names)}): name one')
+            raise ValueError(
+                f'the audience names {len(names)} channels ({", ".join(names)}): name one'
+            )
         return str(names[0])
 
     @property
@@ -376,15 +438,25 @@ class Broker(AsyncBroker):
         if allowed_channels is not ANY:
             overrides['WS4REDIS_ALLOWED_CHANNELS'] = allowed_channels
         with override_settings(**overrides) if overrides else contextlib.nullcontext():
-            path, query = address(url_or_facility, subscribe, publish, echo, lambda: self._application.possible_channels)
+            path, query = address(
+                url_or_facility,
+                subscribe,
+                publish,
+                echo,
+                lambda: self._application.possible_channels,
+            )
             cookies = cookies_of(user, groups if force_user is None else None, session, client)
             heartbeat = settings.WS4REDIS_HEARTBEAT
             self._clients += 1
             shown = name or name_of(user or force_user) or f'client {self._clients}'
             uri = uri_of(path, query)
-            websocket = WebSocketClient(self, uri, shown, tuple(subprotocols), heartbeat.encode() if heartbeat else None)
+            websocket = WebSocketClient(
+                self, uri, shown, tuple(subprotocols), heartbeat.encode() if heartbeat else None
+            )
             environ = environ_of(websocket, path, query, cookies, headers or {}, origin)
-            environ['ws4redis.testing.force'] = (force_user, groups) if force_user is not None else None
+            environ['ws4redis.testing.force'] = (
+                (force_user, groups) if force_user is not None else None
+            )
             self._handshake(websocket, environ)
         self.settle()
         return websocket
@@ -394,7 +466,9 @@ class Broker(AsyncBroker):
         self._record.read()
         number = len(self._record.publications)
 
-        def start_response(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
+        def start_response(
+            status: str, headers: list[tuple[str, str]], exc_info: Any = None
+        ) -> Any:
             answer[:] = [status, headers]
             return None
 
@@ -405,7 +479,9 @@ class Broker(AsyncBroker):
             websocket.joined = dataclasses.replace(
                 websocket.joined, channels=websocket.channels, number=number, at=self.clock.now()
             )
-            self.trace.note(f'{websocket.name} joined {", ".join(websocket.channels) or "no channel"}')
+            self.trace.note(
+                f'{websocket.name} joined {", ".join(websocket.channels) or "no channel"}'
+            )
             self._raise_errors()
             return
         refusal = self.driver.refusal
@@ -415,24 +491,34 @@ class Broker(AsyncBroker):
         raise HandshakeRejected(int(answer[0].split()[0]), dict(answer[1]), body, reason)
 
     def make_subscriber(
-        self, cls: Any = None, *, request: Any = None, facility: str = '', channels: str | Sequence[str] = ()
+        self,
+        cls: Any = None,
+        *,
+        request: Any = None,
+        facility: str = '',
+        channels: str | Sequence[str] = (),
     ) -> Any:
         """A subscriber alone, without a websocket: the test calls its methods, as the loop would.
 
-        It listens here: after publish() its parse_response() gives the messages one by one, then raises NothingToRead.
-        release() frees it; what is left at the broker's end is released there.
+        It listens here: after publish() its parse_response() gives the messages one by one, then
+        raises NothingToRead. release() frees it; what is left at the broker's end is released
+        there.
 
         Args:
             cls: its class; None takes WS4REDIS_SUBSCRIBER.
-            request: the handshake, with `echo` in its query string or not; None makes an anonymous visitor's.
+            request: the handshake, with `echo` in its query string or not; None makes an anonymous
+                visitor's.
             facility: that of the request that is made here.
-            channels: what was asked for and allowed, 'subscribe-broadcast' for instance: one name or several.
+            channels: what was asked for and allowed, 'subscribe-broadcast' for instance: one name
+                or several.
 
         Raises:
             TypeError, ValueError: an unknown channel name, or arguments that contradict each other.
             Exception: what set_pubsub_channels() raised; then it has been released.
         """
-        return make_subscriber(self.driver, cls, request=request, facility=facility, channels=channels)
+        return make_subscriber(
+            self.driver, cls, request=request, facility=facility, channels=channels
+        )
 
     @property
     def clients(self) -> list[WebSocketClient]:
@@ -462,7 +548,9 @@ class Broker(AsyncBroker):
 
     @names_twin('asettle')
     def settle(self) -> None:
-        """Until everything that was published has arrived, every answer too, and no timer is due."""
+        """Until everything that was published has arrived, every answer too, and no timer is
+        due.
+        """
         self._check()
         self._time.notice()
         if self.server.in_memory:
@@ -474,7 +562,9 @@ class Broker(AsyncBroker):
         self._raise_errors()
 
     def explain(self) -> str:
-        """What has happened so far: the last 50 events, each with its time and the line that caused it."""
+        """What has happened so far: the last 50 events, each with its time and the line that
+        caused it.
+        """
         self.settle()
         return str(self.trace)
 
@@ -484,7 +574,8 @@ class Broker(AsyncBroker):
 
         Raises:
             TypeError, ValueError: the time is no number, or negative.
-            RuntimeError: an open client's session would end by then, and no clock tool is active that moves Django's clock.
+            RuntimeError: an open client's session would end by then, and no clock tool is active
+                that moves Django's clock.
         """
         left = seconds_of(seconds)
         self.settle()
@@ -514,7 +605,9 @@ class Broker(AsyncBroker):
 
     @contextlib.contextmanager
     def outage(self) -> Iterator[None]:
-        """Redis is away inside the block: connections are cut and new ones refused; at its end the feed is back."""
+        """Redis is away inside the block: connections are cut and new ones refused; at its end
+        the feed is back.
+        """
         self.settle()
         gate = self.server.gate
         before, gate.closed = gate.closed, True
@@ -531,14 +624,17 @@ class Broker(AsyncBroker):
             self.settle()
 
     def drop_subscribers(self) -> None:
-        """Cut the pub/sub connection, as CLIENT KILL TYPE pubsub does; when this returns it is back, and has caught up."""
+        """Cut the pub/sub connection, as CLIENT KILL TYPE pubsub does; when this returns it is
+        back, and has caught up.
+        """
         self.settle()
         self.trace.note('drop_subscribers()')
         self.driver.cut('drop_subscribers()')
         self.settle()
 
     def lose_publishes(self, n: int = 1) -> None:
-        """Lose the next messages that come from Redis, as a connection does that is cut unnoticed; what is stored stays.
+        """Lose the next messages that come from Redis, as a connection does that is cut unnoticed;
+        what is stored stays.
 
         Raises:
             ValueError: n is less than one.
@@ -549,11 +645,15 @@ class Broker(AsyncBroker):
         self._losing = n, len(self.published)
 
     def _find_lost(self) -> None:
-        """Which Publications the fault has taken: the driver knows channel and payload, in order."""
+        """Which Publications the fault has taken: the driver knows channel and payload, in
+        order.
+        """
         asked, begin = self._losing
         for message in self.driver.lost[len(self.lost) :]:
             for publication in self._record.publications[begin:]:
-                taken = publication.number not in self.lost and publication.message == message.payload
+                taken = (
+                    publication.number not in self.lost and publication.message == message.payload
+                )
                 if taken and publication.channel == self.shown(message.channel):
                     self.lost[publication.number] = asked
                     self.trace.note(f'lose_publishes({asked}) took {publication}')

@@ -1,10 +1,11 @@
-"""Runs the contract on every way from a publisher to a browser, and says what came of it, in a table.
+"""Runs the contract on every way from a publisher to a browser, and says what came of it, in a
+table.
 
     in memory    the exchange driven in this thread, clients joined to it in memory
     over TCP     the real loop on a real port, clients on sockets
 
-each on fakeredis and on a Redis server. A way proves itself before a case counts: that the server is what its name says,
-and that the bytes go through a socket or through none.
+each on fakeredis and on a Redis server. A way proves itself before a case counts: that the server
+is what its name says, and that the bytes go through a socket or through none.
 """
 
 import contextlib
@@ -120,7 +121,11 @@ def _peer(site: OverTcp) -> str:
 
 def _server(way: Way, site: Site) -> str:
     connection = site.redis.connection_pool.connection_class
-    module = next(base.__module__ for base in connection.__mro__ if not base.__module__.startswith('ws4redis.'))
+    module = next(
+        base.__module__
+        for base in connection.__mro__
+        if not base.__module__.startswith('ws4redis.')
+    )
     if way.on_fakeredis:
         assert module.partition('.')[0] == 'fakeredis', f'{way.name} is served by {module}'
         return 'fakeredis'
@@ -130,13 +135,17 @@ def _server(way: Way, site: Site) -> str:
     return f'Redis {info["redis_version"]}, process {info["process_id"]}'
 
 
-PINNED = {name: setting.default for name, setting in SETTINGS.items() if name != 'WS4REDIS_CONNECTION'}
+PINNED = {
+    name: setting.default for name, setting in SETTINGS.items() if name != 'WS4REDIS_CONNECTION'
+}
 
 
 @contextlib.contextmanager
 def pinned_settings() -> Iterator[None]:
     """The settings that the cases take for granted, whatever the project has."""
-    with override_settings(**PINNED, ALLOWED_HOSTS=['testserver', 'localhost', '127.0.0.1'], CSRF_TRUSTED_ORIGINS=[]):
+    with override_settings(
+        **PINNED, ALLOWED_HOSTS=['testserver', 'localhost', '127.0.0.1'], CSRF_TRUSTED_ORIGINS=[]
+    ):
         yield
 
 
@@ -177,7 +186,10 @@ class Outcome:
 
 
 def certify(
-    cases: dict[str, Case], on: Iterable[Way], between: Callable[[], object], tell: Callable[[Outcome], object] = bool
+    cases: dict[str, Case],
+    on: Iterable[Way],
+    between: Callable[[], object],
+    tell: Callable[[Outcome], object] = bool,
 ) -> list[Outcome]:
     """Run every case on every way.
 
@@ -205,10 +217,15 @@ def certify(
 def describe(exc: BaseException) -> str:
     """Where the case failed, and the line."""
     frames = traceback.extract_tb(exc.__traceback__)
-    place = next((frame for frame in reversed(frames) if frame.filename.endswith('contract.py')), frames[-1])
+    place = next(
+        (frame for frame in reversed(frames) if frame.filename.endswith('contract.py')), frames[-1]
+    )
     text = str(exc).strip().splitlines()
     said = f': {text[0]}' if text else ''
-    return f'{os.path.basename(place.filename)}:{place.lineno}: {place.line}\n        {type(exc).__name__}{said}'
+    return (
+        f'{os.path.basename(place.filename)}:{place.lineno}: {place.line}\n        '
+        f'{type(exc).__name__}{said}'
+    )
 
 
 def table(outcomes: Iterable[Outcome]) -> str:
@@ -221,7 +238,10 @@ def table(outcomes: Iterable[Outcome]) -> str:
     width = max(len('case'), *map(len, rows)) if rows else len('case')
     lines = [f'{"case":<{width}}  ' + '  '.join(columns)]
     for name, row in rows.items():
-        cells = [('' if way not in row else 'ok' if row[way].passed else 'FAILED').ljust(len(way)) for way in columns]
+        cells = [
+            ('' if way not in row else 'ok' if row[way].passed else 'FAILED').ljust(len(way))
+            for way in columns
+        ]
         differs = '  differs' if len({outcome.passed for outcome in row.values()}) > 1 else ''
         lines.append((f'{name:<{width}}  ' + '  '.join(cells) + differs).rstrip())
     return '\n'.join(lines)

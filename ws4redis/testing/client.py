@@ -1,6 +1,8 @@
-"""WebSocketClient: the browser's side in a test, a real protocol object joined in memory to our server's end.
+"""WebSocketClient: the browser's side in a test, a real protocol object joined in memory to our
+server's end.
 
-ProtocolClient is what it has in common with a client over TCP: messages out of frames, and what a test reads and asserts.
+ProtocolClient is what it has in common with a client over TCP: messages out of frames, and what a
+test reads and asserts.
 """
 
 import json as json_module
@@ -15,6 +17,7 @@ from websockets.client import ClientProtocol
 from websockets.frames import Frame, Opcode
 from websockets.http11 import Request, Response
 from websockets.protocol import State
+from websockets.typing import Subprotocol
 from websockets.uri import parse_uri
 
 from ws4redis import settings
@@ -42,7 +45,9 @@ class HandshakeRejected(Exception):
         reason: what the log says and the client never sees.
     """
 
-    def __init__(self, status_code: int, headers: Mapping[str, str], body: bytes, reason: str) -> None:
+    def __init__(
+        self, status_code: int, headers: Mapping[str, str], body: bytes, reason: str
+    ) -> None:
         super().__init__(f'{status_code}: {reason}')
         self.status_code = status_code
         self.headers = headers
@@ -73,7 +78,9 @@ class Joined:
 
 
 class Received(list[str | bytes]):
-    """Messages in the order of their arrival, with whom they are of, for failures to explain themselves."""
+    """Messages in the order of their arrival, with whom they are of, for failures to explain
+    themselves.
+    """
 
     def __init__(self, messages: Iterable[str | bytes], owner: 'ProtocolClient') -> None:
         super().__init__(messages)
@@ -81,7 +88,8 @@ class Received(list[str | bytes]):
 
 
 class ProtocolClient(AsyncClient):
-    """A browser's websocket in a test: what it has sent and received, whatever carries the bytes. Every read settles first.
+    """A browser's websocket in a test: what it has sent and received, whatever carries the bytes.
+    Every read settles first.
 
     Attributes:
         heartbeats: how many heartbeat texts have arrived; they are in no list.
@@ -100,7 +108,14 @@ class ProtocolClient(AsyncClient):
     joined = Joined()
     reads = True
 
-    def __init__(self, broker: 'Broker', uri: str, name: str, subprotocols: tuple[str, ...], heartbeat: bytes | None) -> None:
+    def __init__(
+        self,
+        broker: 'Broker',
+        uri: str,
+        name: str,
+        subprotocols: tuple[str, ...],
+        heartbeat: bytes | None,
+    ) -> None:
         self.name = name
         self.heartbeats = 0
         self.pongs: list[bytes] = []
@@ -113,7 +128,8 @@ class ProtocolClient(AsyncClient):
         address = parse_uri(uri)
         self.facility = unquote(address.path).removeprefix(settings.WEBSOCKET_URL)
         self.query = address.query or ''
-        self._protocol = ClientProtocol(address, subprotocols=list(subprotocols) or None, max_size=None)  # type: ignore[arg-type]
+        asked = [Subprotocol(name) for name in subprotocols] or None
+        self._protocol = ClientProtocol(address, subprotocols=asked, max_size=None)
         self._history: list[str | bytes] = []
         self._inbox: deque[str | bytes] = deque()
         self._fragments: list[Frame] = []
@@ -197,7 +213,10 @@ class ProtocolClient(AsyncClient):
             self._protocol.send_binary(message)
             message = bytes(message)
         else:
-            raise TypeError(f'message is {type(message).__name__}: send() takes str or bytes, send_json() anything else')
+            raise TypeError(
+                f'message is {type(message).__name__}: send() takes str or bytes, send_json() '
+                f'anything else'
+            )
         self.said.append(message)
         self._flush()
         self._settle()
@@ -245,7 +264,9 @@ class ProtocolClient(AsyncClient):
 
     @property
     def session_expires(self) -> float | None:
-        """When its session ends, seconds since the epoch on the broker's clock; None if it has none that is stored."""
+        """When its session ends, seconds since the epoch on the broker's clock; None if it has
+        none that is stored.
+        """
         if self.session is None or not self.session.session_key:
             return None
         return self._opened_at + float(self.session.get_expiry_age())
@@ -276,7 +297,9 @@ class ProtocolClient(AsyncClient):
         try:
             return json_module.loads(message)
         except ValueError as exc:
-            raise AssertionError(f'{self.name} got what is no JSON: {short(message)}: {exc}') from exc
+            raise AssertionError(
+                f'{self.name} got what is no JSON: {short(message)}: {exc}'
+            ) from exc
 
     def receive_all(self) -> Received:
         """All messages that were not read yet."""
@@ -302,11 +325,14 @@ class ProtocolClient(AsyncClient):
         self._settle()
         return len(self._inbox)
 
-    def assert_received(self, message: Any = ANY, *, json: Any = ANY, json_contains: Any = ANY) -> None:
+    def assert_received(
+        self, message: Any = ANY, *, json: Any = ANY, json_contains: Any = ANY
+    ) -> None:
         """It is among the unread messages; the first such one counts as read from now on.
 
         Args:
-            message: equal text or bytes, a compiled pattern, a callable, or any object that compares.
+            message: equal text or bytes, a compiled pattern, a callable, or any object that
+                compares.
             json: what the message is from JSON; json_contains: a part of it.
         """
         __tracebackhide__ = True
@@ -318,7 +344,9 @@ class ProtocolClient(AsyncClient):
                 return
         raise self._nothing(wanted)
 
-    def assert_not_received(self, message: Any = ANY, *, json: Any = ANY, json_contains: Any = ANY) -> None:
+    def assert_not_received(
+        self, message: Any = ANY, *, json: Any = ANY, json_contains: Any = ANY
+    ) -> None:
         """It never came, read or not; the arguments are those of assert_received()."""
         __tracebackhide__ = True
         wanted = Wanted(message, json, json_contains)
@@ -345,7 +373,10 @@ class ProtocolClient(AsyncClient):
             raise AssertionError(f'{self.name} is open')
         if code != self.close_code or reason != self.close_reason:
             wanted = ', '.join(repr(value) for value in (code, reason) if value is not ANY)
-            raise AssertionError(f'{self.name} was closed with {self.close_code}, {self.close_reason!r}, not {wanted}')
+            raise AssertionError(
+                f'{self.name} was closed with {self.close_code}, {self.close_reason!r}, not '
+                f'{wanted}'
+            )
 
     def _check_threads(self) -> None:
         __tracebackhide__ = True
@@ -370,7 +401,9 @@ class ProtocolClient(AsyncClient):
 
     @property
     def close_code(self) -> int | None:
-        """The close code that the server sent; 1006 if it ended without one; None while it is open."""
+        """The close code that the server sent; 1006 if it ended without one; None while it is
+        open.
+        """
         if self._protocol.close_rcvd is not None:
             return int(self._protocol.close_rcvd.code)
         return 1006 if self._protocol.state is State.CLOSED else None
@@ -396,7 +429,10 @@ class ProtocolClient(AsyncClient):
         if self.recipient is None:
             return []
         shown = self._broker.shown
-        return [*map(shown, self.recipient.channels), *(Pattern(shown(pattern)) for pattern in self.recipient.patterns)]
+        return [
+            *map(shown, self.recipient.channels),
+            *(Pattern(shown(pattern)) for pattern in self.recipient.patterns),
+        ]
 
     @property
     def origin(self) -> Any:
@@ -416,7 +452,14 @@ class ProtocolClient(AsyncClient):
 class WebSocketClient(ProtocolClient):
     """A browser's websocket in a test, in memory; made by Broker.connect()."""
 
-    def __init__(self, broker: 'Broker', uri: str, name: str, subprotocols: tuple[str, ...], heartbeat: bytes | None) -> None:
+    def __init__(
+        self,
+        broker: 'Broker',
+        uri: str,
+        name: str,
+        subprotocols: tuple[str, ...],
+        heartbeat: bytes | None,
+    ) -> None:
         super().__init__(broker, uri, name, subprotocols, heartbeat)
         self.reads = True
         self._ended = False

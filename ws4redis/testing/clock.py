@@ -1,4 +1,6 @@
-"""The broker's time: time.time() and an offset of its own; a clock tool that is active is moved instead."""
+"""The broker's time: time.time() and an offset of its own; a clock tool that is active is moved
+instead.
+"""
 
 import sys
 import time
@@ -18,7 +20,9 @@ class Clock:
         return time.time() + self._offset
 
     def move(self, seconds: float) -> None:
-        """Move on: the innermost of time-machine and freezegun if one is active, else our own offset."""
+        """Move on: the innermost of time-machine and freezegun if one is active, else our own
+        offset.
+        """
         if not (_move_time_machine(seconds) or _move_freezegun(seconds)):
             self._offset += seconds
 
@@ -41,7 +45,8 @@ def _freezer() -> Any:
 
 
 def _move_time_machine(seconds: float) -> bool:
-    # time-machine refuses to start inside freezegun, so if both are active freezegun's is the inner one.
+    # time-machine refuses to start inside freezegun, so if both are active freezegun's is the inner
+    # one.
     if _freezer() is not None:
         return False
     traveller = _traveller()

@@ -17,12 +17,18 @@ LINES = 60
 
 
 def explain_comparison(config: 'pytest.Config', op: str, left: Any, right: Any) -> list[str] | None:
-    """The lines of a failed comparison in which a Received or Publications takes part; None if there is nothing to add."""
+    """The lines of a failed comparison in which a Received or Publications takes part; None if
+    there is nothing to add.
+    """
     ours = left if isinstance(left, (Received, Publications)) else right
     if op == '==':
         expected = right if ours is left else left
         both = isinstance(expected, (list, tuple))
-        missing, more = (reasons.missing_from(ours, expected), reasons.missing_from(expected, ours)) if both else ([], [])
+        missing, more = (
+            (reasons.missing_from(ours, expected), reasons.missing_from(expected, ours))
+            if both
+            else ([], [])
+        )
     elif op == 'in':
         missing, more = [left], list(ours)
     else:

@@ -1,4 +1,6 @@
-"""From connect()'s arguments to a handshake with the real application: address, cookies, environ."""
+"""From connect()'s arguments to a handshake with the real application: address, cookies,
+environ.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
@@ -12,7 +14,17 @@ from ws4redis.testing.client import Joined, WebSocketClient
 from ws4redis.testing.driver import MemoryWire
 from ws4redis.wsgi_server import WebsocketWSGIServer
 
-__all__ = ['HOST', 'SAME', 'Application', 'address', 'check_identity', 'cookies_of', 'environ_of', 'name_of', 'uri_of']
+__all__ = [
+    'HOST',
+    'SAME',
+    'Application',
+    'address',
+    'check_identity',
+    'cookies_of',
+    'environ_of',
+    'name_of',
+    'uri_of',
+]
 
 HOST = 'testserver'
 
@@ -49,7 +61,9 @@ class Application(WebsocketWSGIServer):
     def _channels(self, request: Any) -> tuple[list[str], bool]:
         allowed, echo = super()._channels(request)
         client = self._client(request)
-        client.joined = Joined(asked=client.joined.asked, allowed=list(allowed), policy=_policy(), echo=echo)
+        client.joined = Joined(
+            asked=client.joined.asked, allowed=list(allowed), policy=_policy(), echo=echo
+        )
         return allowed, echo
 
     def _client(self, request: Any) -> WebSocketClient:
@@ -75,12 +89,17 @@ class _ForcedSession(dict[str, Any]):
 
 
 def address(
-    url_or_facility: str, subscribe: Any, publish: Any, echo: bool, possible: Callable[[], list[str]]
+    url_or_facility: str,
+    subscribe: Any,
+    publish: Any,
+    echo: bool,
+    possible: Callable[[], list[str]],
 ) -> tuple[str, str]:
     """Path and query string of a websocket.
 
     Args:
-        possible: gives the names that there are, such as 'subscribe-user'; asked only if names are given.
+        possible: gives the names that there are, such as 'subscribe-user'; asked only if names are
+            given.
 
     Raises:
         ValueError: an unknown channel name.
@@ -90,7 +109,10 @@ def address(
         path, names = parts.path, [parts.query] if parts.query else []
         for verb, values in parse_qs(parts.query, keep_blank_values=True).items():
             if verb in ('subscribe', 'publish'):
-                raise ValueError(f"'?{verb}={values[0]}' asks for nothing: a query string has names, '?{verb}-{values[0]}'")
+                raise ValueError(
+                    f"'?{verb}={values[0]}' asks for nothing: a query string has names, "
+                    f"'?{verb}-{values[0]}'"
+                )
     else:
         path, names = settings.WEBSOCKET_URL + quote(url_or_facility), []
     return path, '&'.join([*names, *query_names(subscribe, publish, echo, possible)])
@@ -113,18 +135,26 @@ def check_identity(user: Any, force_user: Any, groups: Any, session: Any, client
         if value is not None and not hasattr(value, 'get_username'):
             raise TypeError(f'{name} is {type(value).__name__}: it takes a user object')
     if user is not None and user.pk is None:
-        raise ValueError('user is not saved: save it, or give it as force_user=, which needs no database')
+        raise ValueError(
+            'user is not saved: save it, or give it as force_user=, which needs no database'
+        )
     if force_user is not None and (session is not None or client is not None):
-        raise ValueError('force_user stands for session and cookies: give either it, or client= or session=')
+        raise ValueError(
+            'force_user stands for session and cookies: give either it, or client= or session='
+        )
     if session is not None and (user is not None or groups is not None or client is not None):
         raise ValueError('session says who it is: user=, groups= and client= are left out then')
     if session is not None and not isinstance(session, str) and not hasattr(session, 'session_key'):
-        raise TypeError(f'session is {type(session).__name__}: it takes a session key or a session object')
+        raise TypeError(
+            f'session is {type(session).__name__}: it takes a session key or a session object'
+        )
     if client is not None and not hasattr(client, 'cookies'):
         raise TypeError(f'client is {type(client).__name__}: it takes a django.test.Client')
 
 
-def cookies_of(user: Any, groups: Sequence[str] | None, session: Any, client: Any) -> dict[str, str]:
+def cookies_of(
+    user: Any, groups: Sequence[str] | None, session: Any, client: Any
+) -> dict[str, str]:
     """The cookies of a user who is logged in, of a session, or of a django.test.Client."""
     from django.conf import settings as django_settings
 
@@ -154,9 +184,14 @@ def _new_session(user: Any, groups: Sequence[str] | None) -> str:
     request: Any = HttpRequest()
     request.session = import_module(django_settings.SESSION_ENGINE).SessionStore()
     if user is not None:
-        # A Client would first make an anonymous session and then another: three times as many queries.
+        # A Client would first make an anonymous session and then another: three times as many
+        # queries.
         backends = django_settings.AUTHENTICATION_BACKENDS
-        login(request, user, next(path for path in backends if hasattr(load_backend(path), 'get_user')))
+        login(
+            request,
+            user,
+            next(path for path in backends if hasattr(load_backend(path), 'get_user')),
+        )
     if groups is not None:
         request.session[MEMBEROF] = list(groups)
     request.session.save()
@@ -164,7 +199,12 @@ def _new_session(user: Any, groups: Sequence[str] | None) -> str:
 
 
 def environ_of(
-    websocket: WebSocketClient, path: str, query: str, cookies: dict[str, str], headers: Mapping[str, str], origin: Any
+    websocket: WebSocketClient,
+    path: str,
+    query: str,
+    cookies: dict[str, str],
+    headers: Mapping[str, str],
+    origin: Any,
 ) -> dict[str, Any]:
     """The WSGI environ of its handshake."""
     environ: dict[str, Any] = {

@@ -1,8 +1,10 @@
-"""What holds on every way from a publisher to a browser: in memory and over TCP, on fakeredis and on a Redis server.
+"""What holds on every way from a publisher to a browser: in memory and over TCP, on fakeredis and
+on a Redis server.
 
-Each case is a function `check_*(site)` that fails with an AssertionError, and needs no test framework; CASES has all of them
-by name. A site is a Broker, or whatever else has its names: see Site. It shows what a browser would see, so it is made with
-raise_server_exceptions=False; it is new for each case, and so is the database, where a case has one.
+Each case is a function `check_*(site)` that fails with an AssertionError, and needs no test
+framework; CASES has all of them by name. A site is a Broker, or whatever else has its names: see
+Site. It shows what a browser would see, so it is made with raise_server_exceptions=False; it is new
+for each case, and so is the database, where a case has one.
 
     for name, case in CASES.items():
         with Broker(raise_server_exceptions=False) as broker:
@@ -104,7 +106,9 @@ class Client(Protocol):
 
     @property
     def close_code(self) -> int | None:
-        """The close code that the server sent; 1006 if it ended without one; None while it is open."""
+        """The close code that the server sent; 1006 if it ended without one; None while it is
+        open.
+        """
 
     @property
     def close_reason(self) -> str | None:
@@ -216,7 +220,13 @@ def hear(site: Site, facility: str = 'news', **arguments: Any) -> Client:
 
 def talk(site: Site, facility: str = 'news', **arguments: Any) -> Client:
     """Somebody who listens, and may publish to everybody."""
-    return site.connect(facility, subscribe='broadcast', publish='broadcast', allowed_channels=allow_all, **arguments)
+    return site.connect(
+        facility,
+        subscribe='broadcast',
+        publish='broadcast',
+        allowed_channels=allow_all,
+        **arguments,
+    )
 
 
 def tell(site: Site, *messages: str | bytes, expire: float | None = 0) -> None:
@@ -255,10 +265,14 @@ def unlikely() -> str:
 
 
 def elsewhere(site: Site) -> 'redis.Redis':
-    """A client of the same server in another process, as it were: no fault of this one reaches it."""
+    """A client of the same server in another process, as it were: no fault of this one reaches
+    it.
+    """
     pool = site.redis.connection_pool
     arguments = {**pool.connection_kwargs, 'ws4redis_gate': Gate()}
-    return redis.Redis(connection_pool=redis.ConnectionPool(connection_class=pool.connection_class, **arguments))
+    return redis.Redis(
+        connection_pool=redis.ConnectionPool(connection_class=pool.connection_class, **arguments)
+    )
 
 
 def listeners(site: Site, name: str) -> int:
@@ -313,7 +327,9 @@ def check_broadcast_reaches_everybody_who_listens(site: Site) -> None:
 def check_user_gets_what_is_for_him_alone(site: Site) -> None:
     """A message for a user reaches his websockets and nobody else's."""
     john, mary = somebody('john'), somebody('mary')
-    his, hers, nobodys = (site.connect('news', subscribe='user', user=user) for user in (john, mary, None))
+    his, hers, nobodys = (
+        site.connect('news', subscribe='user', user=user) for user in (john, mary, None)
+    )
     site.publish('for john', facility='news', users=[john])
     site.publish('for mary', facility='news', users=['mary'])
     assert his.receive_all() == ['for john']
@@ -322,7 +338,9 @@ def check_user_gets_what_is_for_him_alone(site: Site) -> None:
 
 
 def check_group_reaches_its_members(site: Site) -> None:
-    """A message for a group reaches those whose session names it, and nobody of a group whose name begins alike."""
+    """A message for a group reaches those whose session names it, and nobody of a group whose
+    name begins alike.
+    """
     staff = site.connect('news', subscribe='group', groups=['staff', 'editors'])
     other = site.connect('news', subscribe='group', groups=['staffers'])
     site.publish('for staff', facility='news', groups=['staff'])
@@ -344,7 +362,9 @@ def check_session_gets_what_is_for_it_alone(site: Site) -> None:
     """A message for a session reaches that browser, and not another one of the same user."""
     john = somebody('john')
     here, there = logged_in(john), logged_in(john)
-    one, other = (site.connect('news', subscribe='session', client=client) for client in (here, there))
+    one, other = (
+        site.connect('news', subscribe='session', client=client) for client in (here, there)
+    )
     site.publish('here', facility='news', sessions=[here.session.session_key])
     assert one.receive_all() == ['here']
     other.assert_nothing_received()
@@ -360,7 +380,9 @@ def check_invented_session_makes_no_channel(site: Site) -> None:
 
 
 def check_several_audiences_in_one_call(site: Site) -> None:
-    """One publish reaches users, groups, sessions and everybody, on each channel once, and leaves a message on each."""
+    """One publish reaches users, groups, sessions and everybody, on each channel once, and
+    leaves a message on each.
+    """
     john, mary = somebody('john'), somebody('mary', 'staff')
     browser = logged_in(john)
     key = browser.session.session_key
@@ -372,10 +394,24 @@ def check_several_audiences_in_one_call(site: Site) -> None:
         hear(site),
     ]
     everything = site.connect('news', subscribe=['user', 'session', 'broadcast'], client=browser)
-    site.publish('all', facility='news', users=[john, 'mary'], groups=['staff'], sessions=[key], broadcast=True, expire=60)
+    site.publish(
+        'all',
+        facility='news',
+        users=[john, 'mary'],
+        groups=['staff'],
+        sessions=[key],
+        broadcast=True,
+        expire=60,
+    )
     assert [client.receive_all() for client in clients] == [['all']] * 5
     assert everything.receive_all() == ['all'] * 3
-    for audience in ({'users': [john]}, {'users': ['mary']}, {'groups': ['staff']}, {'sessions': [key]}, {'broadcast': True}):
+    for audience in (
+        {'users': [john]},
+        {'users': ['mary']},
+        {'groups': ['staff']},
+        {'sessions': [key]},
+        {'broadcast': True},
+    ):
         assert site.persisted(facility='news', **audience) == b'all', audience
 
 
@@ -385,11 +421,15 @@ def check_facilities_are_apart(site: Site) -> None:
     clients = [hear(site, facility) for facility in facilities]
     for facility in facilities:
         site.publish(f'to {facility!r}', facility=facility, broadcast=True)
-    assert [client.receive_all() for client in clients] == [[f'to {facility!r}'] for facility in facilities]
+    assert [client.receive_all() for client in clients] == [
+        [f'to {facility!r}'] for facility in facilities
+    ]
 
 
 def check_facility_may_have_any_characters(site: Site) -> None:
-    """A facility goes through the URL as it is: spaces, umlauts, signs that URLs or Redis patterns know."""
+    """A facility goes through the URL as it is: spaces, umlauts, signs that URLs or Redis
+    patterns know.
+    """
     for facility in ['a b', 'grün', 'a%b', 'a?b', 'a+b', 'a#b', '*', '[x]', 'a\\b', '日本/語']:
         client = hear(site, facility)
         site.publish('hello', facility=facility, broadcast=True)
@@ -404,7 +444,9 @@ def check_unknown_name_in_the_query_string_is_ignored(site: Site) -> None:
 
 
 def check_prefix_stands_before_every_name(site: Site) -> None:
-    """With WS4REDIS_PREFIX channels and keys carry it, and messages of other prefixes do not arrive."""
+    """With WS4REDIS_PREFIX channels and keys carry it, and messages of other prefixes do not
+    arrive.
+    """
     without = channel()
     with override_settings(WS4REDIS_PREFIX='shop'):
         client = hear(site)
@@ -438,13 +480,26 @@ def check_name_that_makes_no_channel_is_refused(site: Site) -> None:
 def check_text_arrives_as_it_is(site: Site) -> None:
     """Text of any script, empty text and text that looks like something else arrive unchanged."""
     client = hear(site)
-    messages = ['hello', '', 'grün', '日本語', '\U0001f600', '\x00\x01', ' \r\n', '{"a": 1}', '--heartbeat--', 'null']
+    messages = [
+        'hello',
+        '',
+        'grün',
+        '日本語',
+        '\U0001f600',
+        '\x00\x01',
+        ' \r\n',
+        '{"a": 1}',
+        '--heartbeat--',
+        'null',
+    ]
     tell(site, *messages)
     assert client.receive_all() == messages
 
 
 def check_binary_arrives_as_binary(site: Site) -> None:
-    """What is no UTF-8 arrives as a binary message, what is arrives as text, and neither spoils the next."""
+    """What is no UTF-8 arrives as a binary message, what is arrives as text, and neither spoils
+    the next.
+    """
     client = hear(site)
     tell(site, b'\xff\xfe', 'text', 'grün'.encode(), b'\x80', b'', b'\xed\xa0\x80')
     assert client.receive_bytes() == b'\xff\xfe'
@@ -507,7 +562,9 @@ def check_message_of_just_the_limit_is_taken(site: Site) -> None:
 
 
 def check_message_beyond_the_limit_closes_with_1009(site: Site) -> None:
-    """One byte more than WS4REDIS_MAX_MESSAGE_SIZE closes with 1009, and nothing of it is published."""
+    """One byte more than WS4REDIS_MAX_MESSAGE_SIZE closes with 1009, and nothing of it is
+    published.
+    """
     other = hear(site)
     with override_settings(WS4REDIS_MAX_MESSAGE_SIZE=1000):
         for data in (
@@ -537,7 +594,9 @@ def check_more_than_1_mib_closes_with_1009(site: Site) -> None:
 
 
 def check_joining_before_between_and_after(site: Site) -> None:
-    """Whoever joins gets the last persisted message and then all live ones, each once and in order."""
+    """Whoever joins gets the last persisted message and then all live ones, each once and in
+    order.
+    """
     before = hear(site)
     tell(site, 'one', expire=60)
     between = hear(site)
@@ -568,7 +627,9 @@ def check_last_message_overwrites_the_one_before(site: Site) -> None:
 
 
 def check_zero_leaves_an_older_message_where_it_is(site: Site) -> None:
-    """What is published with expire=0 or less leaves the persisted message and its time to live alone."""
+    """What is published with expire=0 or less leaves the persisted message and its time to live
+    alone.
+    """
     tell(site, 'kept', expire=600)
     tell(site, 'passing', expire=0)
     tell(site, 'passing', expire=-1)
@@ -631,7 +692,9 @@ def check_each_channel_has_its_own_persisted_message(site: Site) -> None:
 
 
 def check_what_was_published_before_is_not_for_who_joins_afterwards(site: Site) -> None:
-    """Others listen already, and nobody has looked since: the one who comes gets what is persisted, and nothing else."""
+    """Others listen already, and nobody has looked since: the one who comes gets what is
+    persisted, and nothing else.
+    """
     before = hear(site)
     for message in ('one', 'two'):
         RedisPublisher(facility='news', broadcast=True).publish_message(message, 60)
@@ -678,7 +741,9 @@ def check_what_is_sent_before_a_close_is_stored(site: Site) -> None:
 
 
 def check_plain_publish_of_another_program_arrives(site: Site) -> None:
-    """A PUBLISH by any Redis client on the channel's name arrives like ours, and persists nothing."""
+    """A PUBLISH by any Redis client on the channel's name arrives like ours, and persists
+    nothing.
+    """
     client = hear(site)
     site.redis.publish(channel(), 'from redis-cli')
     site.redis.publish(channel(), b'\xff')
@@ -687,7 +752,9 @@ def check_plain_publish_of_another_program_arrives(site: Site) -> None:
 
 
 def check_plain_key_of_another_program_is_a_persisted_message(site: Site) -> None:
-    """A string that any Redis client sets under the channel's name goes to those who join, until it is deleted."""
+    """A string that any Redis client sets under the channel's name goes to those who join, until
+    it is deleted.
+    """
     site.redis.set(channel(), 'from redis-cli', ex=60)
     assert site.persisted(**NEWS) == b'from redis-cli'
     assert hear(site).receive_all() == ['from redis-cli']
@@ -696,7 +763,9 @@ def check_plain_key_of_another_program_is_a_persisted_message(site: Site) -> Non
 
 
 def check_other_programs_read_what_is_published(site: Site) -> None:
-    """A plain pub/sub client gets the raw payload, and the persisted message is a plain string with a time to live."""
+    """A plain pub/sub client gets the raw payload, and the persisted message is a plain string
+    with a time to live.
+    """
     name = channel()
     with contextlib.closing(elsewhere(site).pubsub()) as listener:
         listener.subscribe(name)
@@ -731,7 +800,9 @@ def check_message_is_stored_before_it_is_published(site: Site) -> None:
 
 
 def check_publisher_takes_every_kind_of_message(site: Site) -> None:
-    """str, bytes, bytearray and RedisMessage are published raw, the heartbeat is nothing, other types are refused."""
+    """str, bytes, bytearray and RedisMessage are published raw, the heartbeat is nothing, other
+    types are refused.
+    """
     client = hear(site)
     publisher = RedisPublisher(facility='news', broadcast=True)
     for message in ('str', b'bytes', bytearray(b'array'), RedisMessage('message'), None):
@@ -747,7 +818,9 @@ def check_publisher_takes_every_kind_of_message(site: Site) -> None:
 
 
 def check_no_own_echo(site: Site) -> None:
-    """Without echo a websocket does not get back what it sent, also in quick succession; all others do."""
+    """Without echo a websocket does not get back what it sent, also in quick succession; all
+    others do.
+    """
     client, other, twin = talk(site), hear(site), talk(site)
     client.send_raw(text('again') * 3 + text('last'))
     assert other.receive_all() == twin.receive_all() == ['again'] * 3 + ['last']
@@ -795,7 +868,9 @@ def check_nobody_in_particular_may_not_publish(site: Site) -> None:
 
 
 def check_client_publishes_where_it_asked_to(site: Site) -> None:
-    """What a browser sends goes to its own user, groups and session if the query string says so, and nowhere else."""
+    """What a browser sends goes to its own user, groups and session if the query string says so,
+    and nowhere else.
+    """
     john = somebody('john', 'staff')
     browser, listener = logged_in(john), hear(site)
     sender = site.connect('news', publish=['user', 'group', 'session'], client=browser)
@@ -862,7 +937,11 @@ def check_message_in_fragments_with_control_frames_between(site: Site) -> None:
     """Fragments make one message, also if a character is cut in two and pings come in between."""
     client, other = talk(site), hear(site)
     data = 'größer'.encode()
-    client.send_raw(frame(Opcode.TEXT, data[:3], fin=False) + frame(Opcode.PING, b'now?') + frame(Opcode.CONT, b'', fin=False))
+    client.send_raw(
+        frame(Opcode.TEXT, data[:3], fin=False)
+        + frame(Opcode.PING, b'now?')
+        + frame(Opcode.CONT, b'', fin=False)
+    )
     tell(site, 'meanwhile')
     assert client.receive_all() == other.receive_all() == ['meanwhile']
     client.send_raw(frame(Opcode.PONG, b'unasked') + frame(Opcode.CONT, data[3:]))
@@ -872,7 +951,9 @@ def check_message_in_fragments_with_control_frames_between(site: Site) -> None:
 
 
 def check_message_may_come_byte_by_byte(site: Site) -> None:
-    """A frame may come in any number of pieces, and what is for the client does not wait for them."""
+    """A frame may come in any number of pieces, and what is for the client does not wait for
+    them.
+    """
     client, other = talk(site), hear(site)
     data = text('hello')
     for at in range(len(data)):
@@ -883,7 +964,9 @@ def check_message_may_come_byte_by_byte(site: Site) -> None:
 
 
 def check_ping_is_answered_and_is_no_message(site: Site) -> None:
-    """A ping comes back with its data, behind what was sent before it, and nobody else hears of it."""
+    """A ping comes back with its data, behind what was sent before it, and nobody else hears of
+    it.
+    """
     client, other = talk(site), hear(site)
     client.ping()
     client.send('hello')
@@ -925,7 +1008,9 @@ def check_client_that_does_not_answer_is_dropped(site: Site) -> None:
 
 
 def check_heartbeat_comes_every_four_seconds(site: Site) -> None:
-    """With WS4REDIS_HEARTBEAT every websocket gets that text every four seconds, and it is no message."""
+    """With WS4REDIS_HEARTBEAT every websocket gets that text every four seconds, and it is no
+    message.
+    """
     with override_settings(WS4REDIS_HEARTBEAT='--heartbeat--'):
         client = hear(site)
         for count in range(1, 4):
@@ -936,7 +1021,9 @@ def check_heartbeat_comes_every_four_seconds(site: Site) -> None:
 
 
 def check_heartbeat_of_a_client_is_swallowed(site: Site) -> None:
-    """The heartbeat text that a client sends is neither published nor persisted, nor passed on if another publishes it."""
+    """The heartbeat text that a client sends is neither published nor persisted, nor passed on
+    if another publishes it.
+    """
     with override_settings(WS4REDIS_HEARTBEAT='--heartbeat--'):
         client, other = talk(site), hear(site)
         client.send('--heartbeat--')
@@ -992,7 +1079,9 @@ def check_server_closes_with_the_code_of_the_site(site: Site) -> None:
 
 
 def check_violations_close_with_1002(site: Site) -> None:
-    """What breaks the protocol ends that websocket with 1002, before anything of it is published."""
+    """What breaks the protocol ends that websocket with 1002, before anything of it is
+    published.
+    """
     other = hear(site)
     for data in (
         frame(Opcode.TEXT, b'unmasked', mask=False),
@@ -1028,7 +1117,9 @@ def check_text_that_is_no_utf_8_closes_with_1007(site: Site) -> None:
 
 
 def check_client_that_vanishes_is_forgotten(site: Site) -> None:
-    """A client that is gone without a close frame, in the middle of a frame too, leaves nothing behind."""
+    """A client that is gone without a close frame, in the middle of a frame too, leaves nothing
+    behind.
+    """
     released: list[str] = []
 
     class Releasing(RedisSubscriber):
@@ -1066,7 +1157,9 @@ def check_last_one_who_leaves_unsubscribes(site: Site) -> None:
 
 
 def check_too_many_messages_close_with_1008(site: Site) -> None:
-    """A client that sends more than WS4REDIS_MESSAGE_RATE allows is closed with 1008, after what was within it."""
+    """A client that sends more than WS4REDIS_MESSAGE_RATE allows is closed with 1008, after what
+    was within it.
+    """
     other = hear(site)
     with override_settings(WS4REDIS_MESSAGE_RATE=2):
         client = talk(site)
@@ -1088,7 +1181,9 @@ def check_rate_recovers_with_time(site: Site) -> None:
 
 
 def check_slow_reader_is_closed_with_1013_and_nobody_waits(site: Site) -> None:
-    """A client that does not read is given WS4REDIS_MAX_PENDING and then closed; all others get everything in time."""
+    """A client that does not read is given WS4REDIS_MAX_PENDING and then closed; all others get
+    everything in time.
+    """
     with override_settings(WS4REDIS_MAX_PENDING=100_000):
         slow, other = hear(site), hear(site)
     slow.stop_reading()
@@ -1120,8 +1215,16 @@ def check_reader_that_pauses_misses_nothing(site: Site) -> None:
 
 def check_page_of_another_site_is_refused(site: Site) -> None:
     """Another Origin than the site's own is refused with 403, unless the settings name it."""
-    for origin in ('https://evil.example', 'null', 'http://testserver.evil.example', 'http://localhost.evil.example', ''):
-        assert refusal(site, 'news', subscribe='broadcast', origin=origin).status_code == 403, origin
+    for origin in (
+        'https://evil.example',
+        'null',
+        'http://testserver.evil.example',
+        'http://localhost.evil.example',
+        '',
+    ):
+        assert refusal(site, 'news', subscribe='broadcast', origin=origin).status_code == 403, (
+            origin
+        )
     with override_settings(WS4REDIS_ALLOWED_ORIGINS=['https://*.example']):
         assert hear(site, origin='https://www.example').open
         assert refusal(site, 'news', origin='http://www.example').status_code == 403
@@ -1142,7 +1245,9 @@ def check_callback_decides_on_the_channels(site: Site) -> None:
         assert channels == ['subscribe-user', 'publish-broadcast']
         return ('subscribe-broadcast',)
 
-    client = site.connect('news', subscribe='user', publish='broadcast', allowed_channels=listening_only)
+    client = site.connect(
+        'news', subscribe='user', publish='broadcast', allowed_channels=listening_only
+    )
     other = hear(site)
     tell(site, 'hello')
     client.send('not published')
@@ -1166,7 +1271,9 @@ def check_callback_that_refuses_gives_its_status(site: Site) -> None:
 
 
 def check_callback_that_fails_grants_nothing(site: Site) -> None:
-    """A callback that fails, answers nonsense or is not there refuses the handshake, without details."""
+    """A callback that fails, answers nonsense or is not there refuses the handshake, without
+    details.
+    """
 
     def fails(request: Any, channels: list[str]) -> list[str]:
         raise RuntimeError('s3cret')
@@ -1177,7 +1284,12 @@ def check_callback_that_fails_grants_nothing(site: Site) -> None:
     def invents(request: Any, channels: list[str]) -> list[str]:
         return [*channels, 'subscribe-everything']
 
-    for callback, status in ((fails, 500), (forgets_to_return, 500), ('ws4redis.policies.misspelt', 500), (invents, 403)):
+    for callback, status in (
+        (fails, 500),
+        (forgets_to_return, 500),
+        ('ws4redis.policies.misspelt', 500),
+        (invents, 403),
+    ):
         rejected = refusal(site, 'news', subscribe='broadcast', allowed_channels=callback)
         assert rejected.status_code == status, callback
         assert b's3cret' not in rejected.body
@@ -1199,7 +1311,11 @@ def check_request_that_is_no_upgrade_is_refused(site: Site) -> None:
     rejected = refusal(site, 'news', headers={'Sec-WebSocket-Version': '12'})
     assert rejected.status_code == 426
     assert dict(rejected.headers)['Sec-WebSocket-Version'] == '13'
-    for headers in ({'Upgrade': 'h2c'}, {'Connection': 'keep-alive'}, {'Sec-WebSocket-Key': 'short'}):
+    for headers in (
+        {'Upgrade': 'h2c'},
+        {'Connection': 'keep-alive'},
+        {'Sec-WebSocket-Key': 'short'},
+    ):
         assert refusal(site, 'news', headers=headers).status_code == 400, headers
 
 
@@ -1214,7 +1330,9 @@ def check_facility_that_is_too_long_is_refused(site: Site) -> None:
 
 
 def check_refused_subscriber_is_released(site: Site) -> None:
-    """PermissionDenied in set_pubsub_channels() is a 403, another error a 500; release() comes once all the same."""
+    """PermissionDenied in set_pubsub_channels() is a 403, another error a 500; release() comes
+    once all the same.
+    """
     released: list[str] = []
 
     class Refusing(RedisSubscriber):
@@ -1250,7 +1368,9 @@ def check_logout_closes_the_websockets_of_that_session(site: Site) -> None:
     other, nobody = site.connect('news', subscribe='user', client=there), hear(site)
     here.logout()
     site.settle()
-    assert [(client.close_code, client.close_reason) for client in (one, two)] == [(1008, 'not allowed')] * 2
+    assert [(client.close_code, client.close_reason) for client in (one, two)] == [
+        (1008, 'not allowed')
+    ] * 2
     assert other.open and nobody.open
     site.publish('secret', facility='news', users=[john])
     assert other.receive_all() == ['secret']
@@ -1258,7 +1378,9 @@ def check_logout_closes_the_websockets_of_that_session(site: Site) -> None:
 
 
 def check_user_who_is_deactivated_is_found(site: Site) -> None:
-    """Rights are looked up again every WS4REDIS_RECHECK seconds: who is not active any more is closed with 1008."""
+    """Rights are looked up again every WS4REDIS_RECHECK seconds: who is not active any more is
+    closed with 1008.
+    """
     john, mary = somebody('john'), somebody('mary')
     his, hers = (site.connect('news', subscribe='user', user=user) for user in (john, mary))
     site.advance(61)
@@ -1270,7 +1392,9 @@ def check_user_who_is_deactivated_is_found(site: Site) -> None:
 
 
 def check_user_who_loses_a_group_is_found(site: Site) -> None:
-    """Whoever is taken out of a group whose channel he listens on is closed with 1008, and joins without it."""
+    """Whoever is taken out of a group whose channel he listens on is closed with 1008, and joins
+    without it.
+    """
     john = somebody('john', 'staff')
     browser = logged_in(john)
     client = site.connect('news', subscribe='group', client=browser)
@@ -1286,7 +1410,9 @@ def check_user_who_loses_a_group_is_found(site: Site) -> None:
 
 
 def check_outage_keeps_websockets_and_brings_what_was_persisted(site: Site) -> None:
-    """Websockets outlive an outage; what was persisted meanwhile arrives once, what was not is lost, then all is as before."""
+    """Websockets outlive an outage; what was persisted meanwhile arrives once, what was not is
+    lost, then all is as before.
+    """
     client, name = hear(site), channel()
     tell(site, 'before', expire=600)
     with contextlib.closing(elsewhere(site)) as other, site.outage():
@@ -1316,14 +1442,18 @@ def check_publishing_in_an_outage_raises(site: Site) -> None:
     """A publish in an outage raises redis.ConnectionError and is not made up for."""
     client = hear(site)
     with site.outage():
-        assert away(lambda: RedisPublisher(facility='news', broadcast=True).publish_message('lost', 600))
+        assert away(
+            lambda: RedisPublisher(facility='news', broadcast=True).publish_message('lost', 600)
+        )
         assert away(lambda: site.redis.ping())
     client.assert_nothing_received()
     assert site.persisted(**NEWS) is None
 
 
 def check_message_of_a_client_in_an_outage_closes_with_1013(site: Site) -> None:
-    """What a browser sends in an outage is not dropped without a word: it is closed with 1013, and others stay."""
+    """What a browser sends in an outage is not dropped without a word: it is closed with 1013,
+    and others stay.
+    """
     client, other = talk(site), talk(site)
     with site.outage():
         client.send('lost')
@@ -1355,7 +1485,9 @@ def check_leaving_in_an_outage_is_remembered(site: Site) -> None:
 
 
 def check_gap_is_told_to_the_site(site: Site) -> None:
-    """The signal redis_gap says once how long Redis was away and how many channels may have missed something."""
+    """The signal redis_gap says once how long Redis was away and how many channels may have
+    missed something.
+    """
     gaps: list[tuple[float, int]] = []
 
     def told(sender: Any, seconds: float, channels: int, **kwargs: Any) -> None:
@@ -1375,7 +1507,9 @@ def check_gap_is_told_to_the_site(site: Site) -> None:
 
 
 def check_pubsub_connection_that_is_cut_is_made_anew(site: Site) -> None:
-    """When the pub/sub connection is cut everything is subscribed to again, and nothing is repeated."""
+    """When the pub/sub connection is cut everything is subscribed to again, and nothing is
+    repeated.
+    """
     client, other = hear(site), hear(site, 'chat')
     tell(site, 'before', expire=600)
     site.drop_subscribers()
@@ -1452,7 +1586,9 @@ def check_o3_one_more_audience(site: Site) -> None:
     """O3: a store of the site's own adds an audience to publisher and subscriber."""
 
     class LabStore(RedisStore):
-        def _get_message_channels(self, *arguments: Any, server: bool = False, **audiences: Any) -> list[str]:
+        def _get_message_channels(
+            self, *arguments: Any, server: bool = False, **audiences: Any
+        ) -> list[str]:
             channels = super()._get_message_channels(*arguments, **audiences)
             return [*channels, f'{self.get_prefix()}server:{arguments[1]}'] if server else channels
 
@@ -1466,7 +1602,9 @@ def check_o3_one_more_audience(site: Site) -> None:
         def set_pubsub_channels(self, request: Any, channels: list[str]) -> None:
             super().set_pubsub_channels(request, channels)
             if 'subscribe-server' in channels:
-                self._subscription.subscribe(*self._get_message_channels(request, facility_of(request), server=True))
+                self._subscription.subscribe(
+                    *self._get_message_channels(request, facility_of(request), server=True)
+                )
 
     lab = site.connect('/ws/news?subscribe-server&subscribe-broadcast', subscriber=LabSubscriber)
     plain = hear(site)
@@ -1478,7 +1616,9 @@ def check_o3_one_more_audience(site: Site) -> None:
 
 
 def check_o4_messages_arrive_at_the_site(site: Site) -> None:
-    """O4: publish_message() gets each message once and in order, and may answer, swallow or pass on."""
+    """O4: publish_message() gets each message once and in order, and may answer, swallow or pass
+    on.
+    """
     seen: list[Any] = []
 
     class Commands(RedisSubscriber):
@@ -1491,12 +1631,16 @@ def check_o4_messages_arrive_at_the_site(site: Site) -> None:
             command = json.loads(message)
             seen.append(command['number'])
             if command['do'] == 'answer':
-                RedisPublisher(facility='news', users=[SELF], request=self.request).publish_message(f'to {command["number"]}')
+                RedisPublisher(facility='news', users=[SELF], request=self.request).publish_message(
+                    f'to {command["number"]}'
+                )
             elif command['do'] == 'pass on':
                 super().publish_message(message, expire)
 
     john = somebody('john')
-    client = site.connect('news', subscribe='user', publish='broadcast', user=john, subscriber=Commands)
+    client = site.connect(
+        'news', subscribe='user', publish='broadcast', user=john, subscriber=Commands
+    )
     other = hear(site)
     for number, do in enumerate(['swallow', 'answer', 'pass on', 'answer']):
         client.send_json({'do': do, 'number': number})
@@ -1506,7 +1650,9 @@ def check_o4_messages_arrive_at_the_site(site: Site) -> None:
 
 
 def check_o4_message_is_answered_as_it_came(site: Site) -> None:
-    """O4: publish_message() knows of each message whether it was text or binary, and may answer through the kept websocket."""
+    """O4: publish_message() knows of each message whether it was text or binary, and may answer
+    through the kept websocket.
+    """
 
     class Echo(RedisSubscriber):
         def send_persisted_messages(self, websocket: Any) -> None:
@@ -1523,7 +1669,9 @@ def check_o4_message_is_answered_as_it_came(site: Site) -> None:
 
 
 def check_o4_error_closes_that_websocket_alone(site: Site) -> None:
-    """O4: an error in publish_message() closes with 1011 and tells nothing; nothing sent after it is published."""
+    """O4: an error in publish_message() closes with 1011 and tells nothing; nothing sent after
+    it is published.
+    """
 
     class Failing(RedisSubscriber):
         def publish_message(self, message: Any, expire: float | None = None) -> None:
@@ -1545,7 +1693,10 @@ def check_o4_what_it_spawns_runs(site: Site) -> None:
         def publish_message(self, message: Any, expire: float | None = None) -> None:
             import gevent
 
-            gevent.spawn(RedisPublisher(facility='news', broadcast=True).publish_message, b'later: ' + message)
+            gevent.spawn(
+                RedisPublisher(facility='news', broadcast=True).publish_message,
+                b'later: ' + message,
+            )
 
     client = talk(site, subscriber=Spawning)
     client.send('hello')
@@ -1553,7 +1704,9 @@ def check_o4_what_it_spawns_runs(site: Site) -> None:
 
 
 def check_o5_persisted_messages_of_its_own(site: Site) -> None:
-    """O5: either spelling of send_persisted_messages() may send what it likes, before any live message."""
+    """O5: either spelling of send_persisted_messages() may send what it likes, before any live
+    message.
+    """
     history = unlikely()
 
     class Sends(RedisSubscriber):
@@ -1602,7 +1755,9 @@ def check_joining_while_somebody_publishes(site: Site) -> None:
 
 
 def check_o6_release_comes_once(site: Site) -> None:
-    """O6: release() comes once, however the websocket ends, and may tell the others; nothing depends on super()."""
+    """O6: release() comes once, however the websocket ends, and may tell the others; nothing
+    depends on super().
+    """
     released: list[str] = []
 
     class Goodbye(RedisSubscriber):
@@ -1630,7 +1785,9 @@ def check_o6_release_comes_once(site: Site) -> None:
 
 
 def check_o7_messages_may_be_filtered_and_rewritten(site: Site) -> None:
-    """O7: parse_response() is asked once for each message, in order; it may drop it, change it or read on."""
+    """O7: parse_response() is asked once for each message, in order; it may drop it, change it
+    or read on.
+    """
 
     class Filter(RedisSubscriber):
         def parse_response(self) -> Any:
@@ -1647,9 +1804,13 @@ def check_o7_messages_may_be_filtered_and_rewritten(site: Site) -> None:
     class Rewrites(RedisSubscriber):
         def parse_response(self) -> Any:
             reply = super().parse_response()
-            return {b'#one': b'\xff', b'two': 'zwei', b'#three': RedisMessage('drei')}.get(reply[-1], reply)
+            return {b'#one': b'\xff', b'two': 'zwei', b'#three': RedisMessage('drei')}.get(
+                reply[-1], reply
+            )
 
-    one, two, three, plain = (hear(site, subscriber=kind) for kind in (Filter, ReadsOn, Rewrites, None))
+    one, two, three, plain = (
+        hear(site, subscriber=kind) for kind in (Filter, ReadsOn, Rewrites, None)
+    )
     pipeline = site.redis.pipeline(transaction=False)
     for message in ('#one', 'two', '#three', 'four'):
         pipeline.publish(channel(), message)
@@ -1660,7 +1821,9 @@ def check_o7_messages_may_be_filtered_and_rewritten(site: Site) -> None:
 
 
 def check_o7_messages_by_pattern(site: Site) -> None:
-    """O7: who listens by patterns gets what matches, and once what matches twice or comes by name too."""
+    """O7: who listens by patterns gets what matches, and once what matches twice or comes by
+    name too.
+    """
     lab = unlikely()
 
     class Patterns(RedisSubscriber):
@@ -1678,7 +1841,9 @@ def check_o7_messages_by_pattern(site: Site) -> None:
 
 
 def check_o7_error_closes_with_1011(site: Site) -> None:
-    """O7: an error in parse_response() closes that websocket with 1011, and the others get the message."""
+    """O7: an error in parse_response() closes that websocket with 1011, and the others get the
+    message.
+    """
 
     class Failing(RedisSubscriber):
         def parse_response(self) -> Any:
@@ -1693,7 +1858,9 @@ def check_o7_error_closes_with_1011(site: Site) -> None:
 
 
 def check_o8_another_client_in_place(site: Site) -> None:
-    """O8: with a client of its own that nobody watches it publishes and joins, and live messages do not come."""
+    """O8: with a client of its own that nobody watches it publishes and joins, and live messages
+    do not come.
+    """
     clients: list[Any] = []
 
     class Another(RedisSubscriber):
@@ -1719,7 +1886,9 @@ def check_o8_another_client_in_place(site: Site) -> None:
 
 
 def check_o9_methods_count_not_classes(site: Site) -> None:
-    """O9: a class that derives from nothing of ours serves a websocket, with the methods that it has."""
+    """O9: a class that derives from nothing of ours serves a websocket, with the methods that it
+    has.
+    """
 
     class Nothing:
         subscription_channels = ['subscribe-broadcast']
@@ -1748,7 +1917,9 @@ def check_o9_methods_count_not_classes(site: Site) -> None:
 
 
 def check_o10_request_may_be_kept(site: Site) -> None:
-    """O10: a subscriber that keeps its request finds user, session and headers on it as long as the websocket is open."""
+    """O10: a subscriber that keeps its request finds user, session and headers on it as long as
+    the websocket is open.
+    """
     seen: list[Any] = []
 
     class Keeping(RedisSubscriber):
@@ -1758,7 +1929,14 @@ def check_o10_request_may_be_kept(site: Site) -> None:
 
         def note(self) -> None:
             request = self.request
-            seen.append((request.user.get_username(), request.session.session_key, request.headers['X-Tenant'], request.path))
+            seen.append(
+                (
+                    request.user.get_username(),
+                    request.session.session_key,
+                    request.headers['X-Tenant'],
+                    request.path,
+                )
+            )
 
         def publish_message(self, message: Any, expire: float | None = None) -> None:
             self.note()
@@ -1776,6 +1954,8 @@ def check_o10_request_may_be_kept(site: Site) -> None:
 
 
 CASES: dict[str, Case] = {
-    name.removeprefix('check_'): case for name, case in list(globals().items()) if name.startswith('check_')
+    name.removeprefix('check_'): case
+    for name, case in list(globals().items())
+    if name.startswith('check_')
 }
 """Every case by its name, in the order of this file."""

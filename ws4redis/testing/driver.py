@@ -1,4 +1,6 @@
-"""MemoryDriver: drives the exchange in the test's thread; the wire is a client object, the feed a fakeredis connection."""
+"""MemoryDriver: drives the exchange in the test's thread; the wire is a client object, the feed
+a fakeredis connection.
+"""
 
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -43,7 +45,8 @@ class MemoryWire:
 
 
 class MemoryDriver(Faults):
-    """Everything that the loop does, without a loop: each call returns when all that follows from it is done.
+    """Everything that the loop does, without a loop: each call returns when all that follows from
+    it is done.
 
     Args:
         server: the Redis to use.
@@ -89,8 +92,12 @@ class MemoryDriver(Faults):
         self._own.pop(recipient, None)
 
     def run_job(self, recipient: Recipient, job: Job) -> None:
-        result = perform(recipient.subscriber, job, Handle(recipient, self.take_entry), keep_connections=True)
-        if result.exception is not None and not (self.server.gate.closed and isinstance(result.exception, REDIS_AWAY)):
+        result = perform(
+            recipient.subscriber, job, Handle(recipient, self.take_entry), keep_connections=True
+        )
+        if result.exception is not None and not (
+            self.server.gate.closed and isinstance(result.exception, REDIS_AWAY)
+        ):
             self.errors.append(result.exception)
         if job.kind is JobKind.RELEASE:
             self._own.pop(recipient, None)
@@ -127,7 +134,9 @@ class MemoryDriver(Faults):
             done(found)
 
     def gap_ended(self, gap: Gap) -> None:
-        answers = redis_gap.send_robust(sender=type(self), seconds=gap.seconds, channels=gap.channels)
+        answers = redis_gap.send_robust(
+            sender=type(self), seconds=gap.seconds, channels=gap.channels
+        )
         self.errors.extend(answer for _, answer in answers if isinstance(answer, BaseException))
 
     # What the WSGI server asks for
@@ -162,7 +171,9 @@ class MemoryDriver(Faults):
         if not answers or not answers[0]:
             raise redis.ConnectionError('no acknowledgement of SUBSCRIBE')
 
-    def unsubscribe(self, recipient: Recipient, channels: list[bytes], patterns: list[bytes]) -> None:
+    def unsubscribe(
+        self, recipient: Recipient, channels: list[bytes], patterns: list[bytes]
+    ) -> None:
         self.exchange.unsubscribe(recipient, channels, patterns)
         self.work_off()
 
@@ -170,7 +181,13 @@ class MemoryDriver(Faults):
         pass
 
     def open(
-        self, recipient: Recipient, transport: Any, head: bytes, rest: bytes, persisted: bool, descriptor: int | None
+        self,
+        recipient: Recipient,
+        transport: Any,
+        head: bytes,
+        rest: bytes,
+        persisted: bool,
+        descriptor: int | None,
     ) -> None:
         recipient.transport = transport
         transport.recipient, transport.subscriber = recipient, recipient.subscriber
@@ -193,7 +210,11 @@ class MemoryDriver(Faults):
 
     @property
     def websockets(self) -> list[WebSocketClient]:
-        return [recipient.transport for recipient in self.exchange.recipients if recipient.transport is not None]
+        return [
+            recipient.transport
+            for recipient in self.exchange.recipients
+            if recipient.transport is not None
+        ]
 
     # Settling
 
@@ -202,7 +223,9 @@ class MemoryDriver(Faults):
         self._from_clients.append((client, data))
 
     def settle(self) -> None:
-        """Until nothing moves any more: a PING has been answered and everything before it worked off."""
+        """Until nothing moves any more: a PING has been answered and everything before it worked
+        off.
+        """
         moved = True
         while moved:
             self.work_off()
@@ -215,7 +238,10 @@ class MemoryDriver(Faults):
     def _run_spawned(self) -> None:
         for name in run_spawned(self._greenlets_before):
             self.errors.append(
-                RuntimeError(f'a greenlet waits for real time, for which a Broker never waits: {name}; let it wait for an event')
+                RuntimeError(
+                    f'a greenlet waits for real time, for which a Broker never waits: {name}; '
+                    f'let it wait for an event'
+                )
             )
 
     def _read_clients(self) -> bool:
@@ -229,8 +255,14 @@ class MemoryDriver(Faults):
     def deadline(self) -> float | None:
         """When something is due; None if never."""
         interval = settings.WS4REDIS_RECHECK
-        recheck = self._rechecked + interval if interval is not None and self.exchange.recipients else None
-        return min((time for time in (self.exchange.deadline(), recheck) if time is not None), default=None)
+        recheck = (
+            self._rechecked + interval
+            if interval is not None and self.exchange.recipients
+            else None
+        )
+        return min(
+            (time for time in (self.exchange.deadline(), recheck) if time is not None), default=None
+        )
 
     def _tick(self) -> bool:
         deadline = self.deadline()
@@ -245,7 +277,11 @@ class MemoryDriver(Faults):
         if interval is None or self.now() < self._rechecked + interval:
             return
         self._rechecked = self.now()
-        who = {recipient.access for recipient in self.exchange.recipients if recipient.access is not None}
+        who = {
+            recipient.access
+            for recipient in self.exchange.recipients
+            if recipient.access is not None
+        }
         lost = access.no_longer_allowed(who)
         if lost:
             self.withdraw(lost.__contains__)
@@ -269,7 +305,9 @@ class MemoryDriver(Faults):
         return len(replies) > answered
 
     def _replies(self, barrier: int | None) -> Iterator[Any]:
-        """What has come up to the answer to this PING; a server in memory has sent everything by now."""
+        """What has come up to the answer to this PING; a server in memory has sent everything by
+        now.
+        """
         if self._feed is not None and barrier is None:
             yield from self._feed.arrived()
         while self._feed is not None and barrier is not None:
@@ -287,13 +325,21 @@ class MemoryDriver(Faults):
         try:
             return self._feed.read_response(disable_decoding=True, timeout=ANSWER_GUARD)
         except redis.TimeoutError as exc:
-            raise RuntimeError(f'the Redis server has not answered PING for {ANSWER_GUARD:.0f} s') from exc
+            raise RuntimeError(
+                f'the Redis server has not answered PING for {ANSWER_GUARD:.0f} s'
+            ) from exc
 
     def _serve_own(self) -> bool:
         moved = False
         for recipient in list(self._own):
-            connection = getattr(getattr(recipient.subscriber, '_subscription', None), 'connection', None)
-            if recipient.phase is Phase.OPEN and connection is not None and connection.can_read(timeout=0):
+            connection = getattr(
+                getattr(recipient.subscriber, '_subscription', None), 'connection', None
+            )
+            if (
+                recipient.phase is Phase.OPEN
+                and connection is not None
+                and connection.can_read(timeout=0)
+            ):
                 recipient.serve()
                 self.work_off()
                 moved = True
@@ -314,7 +360,13 @@ class MemoryDriver(Faults):
 
 
 def error_of_the_site(refusal: HandshakeError) -> BaseException | None:
-    """What the site's code raised that led to this refusal; None if it is one that the site meant, or Redis is away."""
+    """What the site's code raised that led to this refusal; None if it is one that the site
+    meant, or Redis is away.
+    """
     cause = refusal.__cause__
     expected = (PermissionDenied, Http404, HandshakeError, *REDIS_AWAY)
-    return None if cause is None or isinstance(cause, expected) or refusal.status not in (500, 503) else cause
+    return (
+        None
+        if cause is None or isinstance(cause, expected) or refusal.status not in (500, 503)
+        else cause
+    )

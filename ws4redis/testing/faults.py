@@ -1,4 +1,6 @@
-"""Faults: what can go wrong between Redis and the websockets, made at our own end of the pub/sub connection."""
+"""Faults: what can go wrong between Redis and the websockets, made at our own end of the pub/sub
+connection.
+"""
 
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -10,7 +12,8 @@ __all__ = ['Faults']
 
 
 class Faults(Driver):
-    """A driver whose feed can lose messages and its connection; the server behind it is not touched.
+    """A driver whose feed can lose messages and its connection; the server behind it is not
+    touched.
 
     Attributes:
         lost: what lose() has taken, in order; a message once, however many ways it came by.
@@ -47,7 +50,9 @@ class Faults(Driver):
         self.work_off()
 
     def receive_replies(self, replies: Iterable[Reply]) -> None:
-        super().receive_replies(list(self._left(replies)) if self._to_lose or self._copied else replies)
+        super().receive_replies(
+            list(self._left(replies)) if self._to_lose or self._copied else replies
+        )
 
     def _left(self, replies: Iterable[Reply]) -> Iterator[Reply]:
         for reply in replies:
@@ -58,7 +63,8 @@ class Faults(Driver):
                 yield reply
 
     def _is_lost(self, message: Published) -> bool:
-        """Whether it is one to lose, or the same PUBLISH again by another of the ways that are subscribed to.
+        """Whether it is one to lose, or the same PUBLISH again by another of the ways that are
+        subscribed to.
 
         Redis sends one PUBLISH by name first, then by each pattern, and nothing between them.
         """
@@ -74,7 +80,10 @@ class Faults(Driver):
 
 
 def _is_copy(message: Published, first: Published) -> bool:
-    return message.pattern not in (None, first.pattern) and (message.channel, message.payload) == (first.channel, first.payload)
+    return message.pattern not in (None, first.pattern) and (message.channel, message.payload) == (
+        first.channel,
+        first.payload,
+    )
 
 
 def _message(reply: Reply) -> Published | None:

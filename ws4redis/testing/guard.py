@@ -1,7 +1,8 @@
-"""What tests publish without asking for a Broker. Loaded by the plugin: at first it imports the standard library alone.
+"""What tests publish without asking for a Broker. Loaded by the plugin: at first it imports the
+standard library alone.
 
-ws4redis.redis_client asks `ws4redis.unrequested` for a server when somebody publishes outside a Broker; in a test run that is
-a Guard. Django's mail goes into locmem in the same way.
+ws4redis.redis_client asks `ws4redis.unrequested` for a server when somebody publishes outside a
+Broker; in a test run that is a Guard. Django's mail goes into locmem in the same way.
 """
 
 from collections.abc import Callable
@@ -16,7 +17,8 @@ __all__ = ['CHOICES', 'Guard']
 CHOICES = ('memory', 'fail', 'real')
 
 REMEDIES = (
-    'use the fixture ws4redis (or the mark, @pytest.mark.ws4redis); with ws4redis_unrequested = memory it is kept in memory; '
+    'use the fixture ws4redis (or the mark, @pytest.mark.ws4redis); with ws4redis_unrequested = '
+    'memory it is kept in memory; '
     'with ws4redis_unrequested = real it goes to WS4REDIS_CONNECTION'
 )
 
@@ -28,7 +30,8 @@ class Guard:
     """Keeps what tests publish without a Broker away from WS4REDIS_CONNECTION.
 
     Args:
-        choice: 'memory' keeps it in a server of its own, in memory; 'fail' raises; 'real' lets it through.
+        choice: 'memory' keeps it in a server of its own, in memory; 'fail' raises; 'real' lets it
+            through.
         place: shortens a 'file:line' for the summary.
 
     Attributes:
@@ -62,7 +65,10 @@ class Guard:
 
         place = self._place(source() or 'by a thread of a library')
         if self.choice == 'fail':
-            raise RuntimeError(f'published to {channel.decode("utf-8", "replace")} without a Broker at {place}: {REMEDIES}')
+            raise RuntimeError(
+                f'published to {channel.decode("utf-8", "replace")} without a Broker at {place}: '
+                f'{REMEDIES}'
+            )
         if self._test not in self._tests:
             self._tests.add(self._test)
             self.places.append(place)
@@ -81,4 +87,7 @@ class Guard:
         tests = 'test' if count == 1 else 'tests'
         more = ' ...' if count > NAMED else ''
         places = ', '.join(self.places[:NAMED])
-        return f'ws4redis: {count} {tests} published without the fixture, kept in memory: {places}{more}'
+        return (
+            f'ws4redis: {count} {tests} published without the fixture, kept in memory: '
+            f'{places}{more}'
+        )

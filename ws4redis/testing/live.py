@@ -1,4 +1,6 @@
-"""LiveServer: Django's pages, static files and the real websocket loop on one real port, for browser tests."""
+"""LiveServer: Django's pages, static files and the real websocket loop on one real port, for
+browser tests.
+"""
 
 import contextlib
 import dataclasses
@@ -46,16 +48,19 @@ SEND_BUFFER: Final = 1 << 16
 
 
 class LiveServer:
-    """Django's pages, static files and websockets on one real port, on a broker's Redis and the test's database.
+    """Django's pages, static files and websockets on one real port, on a broker's Redis and the
+    test's database.
 
-    A context manager, inside a Broker's. The loop is the one of production, in a thread of its own, and the site's code
-    runs in its threads; so rows must be committed (transactional_db, TransactionTestCase) unless the database is SQLite
-    in memory. It is another loop than the process has, which stays untouched.
+    A context manager, inside a Broker's. The loop is the one of production, in a thread of its own,
+    and the site's code runs in its threads; so rows must be committed (transactional_db,
+    TransactionTestCase) unless the database is SQLite in memory. It is another loop than the
+    process has, which stays untouched.
 
     Args:
         broker: whose server carries the messages; it has started.
         application: the WSGI application for everything but websockets; None takes Django's.
-        static: whether it serves static files too, and for Django media files, as Django's live server does.
+        static: whether it serves static files too, and for Django media files, as Django's live
+            server does.
         host, port: where to listen; 0 takes a free port.
 
     Attributes:
@@ -64,7 +69,13 @@ class LiveServer:
     """
 
     def __init__(
-        self, broker: Broker, *, application: Any = None, static: bool = True, host: str = '127.0.0.1', port: int = 0
+        self,
+        broker: Broker,
+        *,
+        application: Any = None,
+        static: bool = True,
+        host: str = '127.0.0.1',
+        port: int = 0,
     ) -> None:
         self.broker = broker
         self.host = host
@@ -92,7 +103,9 @@ class LiveServer:
             shared = stack.enter_context(_shared_connections())
             self.loop = LiveLoop(self.broker.server, shared)
             if self.loop.patched:
-                raise RuntimeError('gevent has patched this process: a LiveServer needs native threads')
+                raise RuntimeError(
+                    'gevent has patched this process: a LiveServer needs native threads'
+                )
             self.loop.ensure_started()
             stack.callback(self.loop.close, GOODBYE)
             self._http = _HttpServer((self.host, self.port), self._dispatcher(), shared)
@@ -102,8 +115,11 @@ class LiveServer:
         return self
 
     def _dispatcher(self) -> WebsocketDispatcher:
-        # The handler of media files answers for Django where MEDIA_URL is not set: another application would get nothing.
-        application = self._application or (_MediaFilesHandler(WSGIHandler()) if self._static else WSGIHandler())
+        # The handler of media files answers for Django where MEDIA_URL is not set: another
+        # application would get nothing.
+        application = self._application or (
+            _MediaFilesHandler(WSGIHandler()) if self._static else WSGIHandler()
+        )
         if self._static:
             application = _static_files()(application)
         self._websockets = _Application(self.loop)
@@ -148,7 +164,8 @@ class LiveServer:
         """Open a websocket over TCP.
 
         Args:
-            url_or_facility, subscribe, publish, echo, user, groups, session, client, headers, origin, subprotocols,
+            url_or_facility, subscribe, publish, echo, user, groups, session, client, headers,
+            origin, subprotocols,
             subscriber, allowed_channels, name: as Broker.connect() takes them.
             force_user: refused, since only a cookie can say over TCP who this is.
 
@@ -158,7 +175,10 @@ class LiveServer:
             Exception: what the site's code raised, with the broker's raise_server_exceptions.
         """
         if force_user is not None:
-            raise ValueError('force_user has no way over TCP, where a cookie says who this is: give a saved user as user=')
+            raise ValueError(
+                'force_user has no way over TCP, where a cookie says who this is: give a saved '
+                'user as user='
+            )
         check_identity(user, None, groups, session, client)
         # What was published until now is not for the one who joins.
         self.settle()
@@ -169,13 +189,21 @@ class LiveServer:
         if allowed_channels is not ANY:
             overrides['WS4REDIS_ALLOWED_CHANNELS'] = allowed_channels
         with override_settings(**overrides) if overrides else contextlib.nullcontext():
-            path, query = address(url_or_facility, subscribe, publish, echo, lambda: self._websockets.possible_channels)
+            path, query = address(
+                url_or_facility,
+                subscribe,
+                publish,
+                echo,
+                lambda: self._websockets.possible_channels,
+            )
             cookies = cookies_of(user, groups, session, client)
             heartbeat = settings.WS4REDIS_HEARTBEAT
             self._count += 1
             shown = name or name_of(user) or f'client {self._count}'
             uri = self.ws_url + iri_to_uri(path + (f'?{query}' if query else ''))
-            websocket = LiveClient(self, uri, shown, tuple(subprotocols), heartbeat.encode() if heartbeat else None)
+            websocket = LiveClient(
+                self, uri, shown, tuple(subprotocols), heartbeat.encode() if heartbeat else None
+            )
             try:
                 self._shake_hands(websocket, {**self._headers(cookies, origin), **(headers or {})})
             except BaseException:
@@ -197,22 +225,33 @@ class LiveServer:
         handshake = self.loop.expect(websocket.connect((self.host, self.port)))
         refusal: Response | None = websocket.shake_hands(headers)
         websocket.recipient, websocket.session = handshake.recipient, handshake.session
-        websocket.subscriber = None if handshake.recipient is None else handshake.recipient.subscriber
+        websocket.subscriber = (
+            None if handshake.recipient is None else handshake.recipient.subscriber
+        )
         self._raise_errors()
         if refusal is not None:
             reason = handshake.refusal.reason if handshake.refusal is not None else ''
             answered = dict(refusal.headers.raw_items())
-            raise HandshakeRejected(refusal.status_code, answered, bytes(refusal.body or b''), reason)
+            raise HandshakeRejected(
+                refusal.status_code, answered, bytes(refusal.body or b''), reason
+            )
         number, now = len(self.broker.published), self.broker.now
-        websocket.joined = dataclasses.replace(websocket.joined, channels=websocket.channels, number=number, at=now)
+        websocket.joined = dataclasses.replace(
+            websocket.joined, channels=websocket.channels, number=number, at=now
+        )
 
     @property
     def clients(self) -> list[LiveClient]:
         """Those that are still open on the server's side."""
-        return [client for client in self._clients if client.recipient is not None and client.recipient.transport is not None]
+        return [
+            client
+            for client in self._clients
+            if client.recipient is not None and client.recipient.transport is not None
+        ]
 
     def wait_until_subscribed(self, facility: str, count: int, timeout: float = 5) -> None:
-        """Return when so many websockets, a browser's for instance, have joined channels of this facility.
+        """Return when so many websockets, a browser's for instance, have joined channels of this
+        facility.
 
         Args:
             timeout: seconds; a guard, since it returns at once when they are there.
@@ -222,23 +261,29 @@ class LiveServer:
         """
         if not self.loop.happens(lambda: self._listening(facility) >= count, timeout):
             found = self.loop.ask(lambda: self._listening(facility))
-            raise AssertionError(f'{found} websockets listen on {facility!r} after {timeout} s, not {count}')
+            raise AssertionError(
+                f'{found} websockets listen on {facility!r} after {timeout} s, not {count}'
+            )
 
     def _listening(self, facility: str) -> int:
         return sum(
             recipient.phase is Phase.OPEN
             and recipient.held is None
-            and any(facility_of(self.broker.shown(channel)) == facility for channel in recipient.channels)
+            and any(
+                facility_of(self.broker.shown(channel)) == facility
+                for channel in recipient.channels
+            )
             for recipient in self.loop.exchange.recipients
         )
 
     # Time and faults
 
     def settle(self) -> None:
-        """Until everything that was published or sent has arrived, every answer too, and no call of the site's code runs.
+        """Until everything that was published or sent has arrived, every answer too, and no call of
+        the site's code runs.
 
-        This is proved, not waited for: Redis has answered a PING that was sent behind the last publish, and the bytes that
-        one end has written are those that the other has read.
+        This is proved, not waited for: Redis has answered a PING that was sent behind the last
+        publish, and the bytes that one end has written are those that the other has read.
 
         Raises:
             RuntimeError: something still moves after half a minute; it says what.
@@ -272,11 +317,13 @@ class LiveServer:
             raise errors[0]
 
     def advance(self, seconds: float | timedelta) -> None:
-        """Let time pass for the broker and for the loop, without waiting: timers run in their order, messages expire.
+        """Let time pass for the broker and for the loop, without waiting: timers run in their
+        order, messages expire.
 
         Raises:
             ValueError: the time is negative.
-            RuntimeError: an open client's session would end by then, and no clock tool is active that moves Django's clock.
+            RuntimeError: an open client's session would end by then, and no clock tool is active
+                that moves Django's clock.
         """
         left = seconds_of(seconds)
         self.settle()
@@ -308,7 +355,9 @@ class LiveServer:
 
     @contextlib.contextmanager
     def outage(self) -> Iterator[None]:
-        """Redis is away inside the block, for the broker too: at its end the connections are back, and all has arrived."""
+        """Redis is away inside the block, for the broker too: at its end the connections are
+        back, and all has arrived.
+        """
         self.settle()
         with self.broker.outage():
             self.loop.ask(lambda: self.loop.feed_lost('outage()'))
@@ -341,7 +390,9 @@ def _static_files() -> Any:
 
 @contextlib.contextmanager
 def _shared_connections() -> Iterator[dict[str, Any]]:
-    """The test's connections to databases in memory, for all threads: each other connection would see one of its own."""
+    """The test's connections to databases in memory, for all threads: each other connection
+    would see one of its own.
+    """
     shared: dict[str, Any] = {}
     for connection in connections.all():
         found: Any = connection
@@ -363,7 +414,9 @@ class _Application(WebsocketWSGIServer):
         super().__init__(host=loop)
         self._loop = loop
 
-    def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+    def __call__(
+        self, environ: dict[str, Any], start_response: Callable[..., Any]
+    ) -> Iterable[bytes]:
         with self._loop.answering(environ['REMOTE_PORT']):
             return super().__call__(environ, start_response)
 
@@ -390,13 +443,19 @@ class _HttpServer(ThreadedWSGIServer):
 
     request_queue_size = 128
 
-    def __init__(self, address: tuple[str, int], application: Any, shared: Mapping[str, Any]) -> None:
-        super().__init__(address, _RequestHandler, allow_reuse_address=False, connections_override=shared)
+    def __init__(
+        self, address: tuple[str, int], application: Any, shared: Mapping[str, Any]
+    ) -> None:
+        super().__init__(
+            address, _RequestHandler, allow_reuse_address=False, connections_override=shared
+        )
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
         self.set_app(application)
         self._ending = False
         self._requests: dict[threading.Thread, socket.socket] = {}
-        self._thread = threading.Thread(target=self._serve, name='ws4redis-live-server', daemon=True)
+        self._thread = threading.Thread(
+            target=self._serve, name='ws4redis-live-server', daemon=True
+        )
         self._thread.start()
 
     def _serve(self) -> None:
@@ -408,7 +467,12 @@ class _HttpServer(ThreadedWSGIServer):
 
     def process_request(self, request: Any, client_address: Any) -> None:
         arguments = (request, client_address)
-        thread = threading.Thread(target=self.process_request_thread, args=arguments, name='ws4redis-live-request', daemon=True)
+        thread = threading.Thread(
+            target=self.process_request_thread,
+            args=arguments,
+            name='ws4redis-live-request',
+            daemon=True,
+        )
         self._requests[thread] = request
         thread.start()
 

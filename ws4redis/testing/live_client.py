@@ -22,12 +22,14 @@ GUARD: Final = 30.0
 READ_SIZE: Final = 1 << 16
 
 RECEIVE_BUFFER: Final = 1 << 16
-"""Bytes that the system keeps for a client that has stopped reading; it doubles them. Together with the server's side about
-as many as a client in memory takes in, so that a slow reader shows in both."""
+"""Bytes that the system keeps for a client that has stopped reading; it doubles them. Together with
+the server's side about as many as a client in memory takes in, so that a slow reader shows in both.
+"""
 
 
 class LiveClient(ProtocolClient):
-    """A browser's websocket in a test, over TCP; made by LiveServer.connect(). All of it runs in the test's thread.
+    """A browser's websocket in a test, over TCP; made by LiveServer.connect(). All of it runs in
+    the test's thread.
 
     Attributes:
         sent, taken: bytes after the handshake's request, and from its answer on.
@@ -35,7 +37,14 @@ class LiveClient(ProtocolClient):
         reads: whether it takes what comes.
     """
 
-    def __init__(self, server: 'LiveServer', uri: str, name: str, subprotocols: tuple[str, ...], heartbeat: bytes | None) -> None:
+    def __init__(
+        self,
+        server: 'LiveServer',
+        uri: str,
+        name: str,
+        subprotocols: tuple[str, ...],
+        heartbeat: bytes | None,
+    ) -> None:
         super().__init__(server.broker, uri, name, subprotocols, heartbeat)
         self.sent = self.taken = 0
         self.ended = False
@@ -54,10 +63,12 @@ class LiveClient(ProtocolClient):
         return str(self._sock.getsockname()[1])
 
     def shake_hands(self, headers: Mapping[str, str]) -> Response | None:
-        """Send the request, with these headers besides its own, and read the answer; gives it if it is a refusal.
+        """Send the request, with these headers besides its own, and read the answer; gives it if it
+        is a refusal.
 
         Raises:
-            websockets.exceptions.InvalidHandshake: no browser would take this answer for a websocket's.
+            websockets.exceptions.InvalidHandshake: no browser would take this answer for a
+            websocket's.
         """
         request = self._protocol.connect()
         for name, value in headers.items():
@@ -77,7 +88,9 @@ class LiveClient(ProtocolClient):
         return None
 
     def take_until(self, count: int, end: bool) -> None:
-        """Take what the server has written: so many bytes altogether, and then the end of the connection if it comes."""
+        """Take what the server has written: so many bytes altogether, and then the end of the
+        connection if it comes.
+        """
         while not self._met_end and (self.taken < count or end):
             self._take_some()
 
@@ -107,7 +120,9 @@ class LiveClient(ProtocolClient):
         try:
             return self._sock.recv(READ_SIZE)
         except TimeoutError as exc:
-            raise TimeoutError(f'{self.name}: what the server has sent has not come within {GUARD:.0f} s') from exc
+            raise TimeoutError(
+                f'{self.name}: what the server has sent has not come within {GUARD:.0f} s'
+            ) from exc
         except OSError:
             return b''
 
@@ -127,7 +142,9 @@ class LiveClient(ProtocolClient):
         try:
             self._sock.sendall(data)
         except TimeoutError as exc:
-            raise TimeoutError(f'{self.name}: the server has not read within {GUARD:.0f} s') from exc
+            raise TimeoutError(
+                f'{self.name}: the server has not read within {GUARD:.0f} s'
+            ) from exc
         except OSError:
             # The server has closed; what it has said before is there to read.
             return

@@ -1,4 +1,6 @@
-"""LiveLoop: the loop of production in a test, which knows when nothing moves any more and whose clock a test moves."""
+"""LiveLoop: the loop of production in a test, which knows when nothing moves any more and whose
+clock a test moves.
+"""
 
 import contextlib
 import dataclasses
@@ -116,7 +118,9 @@ class LiveLoop(Faults, WebsocketLoop):
         return found[0]
 
     def happens(self, condition: Callable[[], bool], guard: float) -> bool:
-        """Whether the condition, looked at in the hub whenever something has moved, comes true before the guard's seconds end."""
+        """Whether the condition, looked at in the hub whenever something has moved, comes true
+        before the guard's seconds end.
+        """
         answer: queue.SimpleQueue[None] = queue.SimpleQueue()
         self.call(partial(self._conditions.__setitem__, answer, condition))
         try:
@@ -128,7 +132,8 @@ class LiveLoop(Faults, WebsocketLoop):
         return True
 
     def settle(self, clients: Iterable[ClientEnd]) -> tuple[Any, ...]:
-        """Until no job runs, all that clients have sent is read, and every PUBLISH that has returned too.
+        """Until no job runs, all that clients have sent is read, and every PUBLISH that has
+        returned too.
 
         Returns:
             Figures that are the same again if nothing has moved since.
@@ -176,8 +181,14 @@ class LiveLoop(Faults, WebsocketLoop):
     def next_deadline(self) -> float | None:
         """In the hub: when something is due; None if never."""
         interval = settings.WS4REDIS_RECHECK
-        recheck = self._rechecked_at + interval if interval is not None and self.exchange.recipients else None
-        return min((due for due in (self.exchange.deadline(), recheck) if due is not None), default=None)
+        recheck = (
+            self._rechecked_at + interval
+            if interval is not None and self.exchange.recipients
+            else None
+        )
+        return min(
+            (due for due in (self.exchange.deadline(), recheck) if due is not None), default=None
+        )
 
     def move(self, seconds: float) -> None:
         """In the hub: let the clock jump, and do what is due then."""
@@ -221,7 +232,15 @@ class LiveLoop(Faults, WebsocketLoop):
         self._counted(recipient).read += len(data)
         super().receive_data(recipient, data)
 
-    def start(self, recipient: Recipient, head: bytes, rest: bytes, *, persisted: bool, fetch: bool = False) -> None:
+    def start(
+        self,
+        recipient: Recipient,
+        head: bytes,
+        rest: bytes,
+        *,
+        persisted: bool,
+        fetch: bool = False,
+    ) -> None:
         self._counted(recipient).read += len(rest)
         super().start(recipient, head, rest, persisted=persisted, fetch=fetch)
 
@@ -244,7 +263,9 @@ class LiveLoop(Faults, WebsocketLoop):
 
     def run_job(self, recipient: Recipient, job: Job) -> None:
         self._submitted += 1
-        self._under_way[self._submitted] = f'{type(recipient.subscriber).__name__}.{job.kind.value}() runs'
+        self._under_way[self._submitted] = (
+            f'{type(recipient.subscriber).__name__}.{job.kind.value}() runs'
+        )
         self._jobs[recipient] = self._submitted
         super().run_job(recipient, job)
 
@@ -270,7 +291,9 @@ class LiveLoop(Faults, WebsocketLoop):
 
     @contextlib.contextmanager
     def _in_thread(self, number: int) -> Iterator[None]:
-        """What has this number has ended when all that it spawned has, and its thread keeps no database connection."""
+        """What has this number has ended when all that it spawned has, and its thread keeps no
+        database connection.
+        """
         for alias, connection in self._shared.items():
             connections[alias] = connection
         try:
@@ -304,7 +327,9 @@ class LiveLoop(Faults, WebsocketLoop):
 
 
 class _Quiet:
-    """The condition that nothing moves: in the hub, after every step of the loop, with a barrier behind the last publish."""
+    """The condition that nothing moves: in the hub, after every step of the loop, with a barrier
+    behind the last publish.
+    """
 
     def __init__(self, loop: LiveLoop, clients: list[ClientEnd]) -> None:
         self.figures: tuple[Any, ...] = ()
@@ -347,9 +372,11 @@ class _Quiet:
         return client.reads and bool(recipient.websocket.outbox) and traffic.written <= client.taken
 
     def _barrier_passed(self) -> bool:
-        """Whether a PING is answered that was sent when no job ran; what has run since then changes the figures.
+        """Whether a PING is answered that was sent when no job ran; what has run since then changes
+        the figures.
 
-        If the connection is lost meanwhile, a later PING is answered, since the loop catches up with one.
+        If the connection is lost meanwhile, a later PING is answered, since the loop catches up
+        with one.
         """
         loop = self._loop
         if not self._barrier:

@@ -1,4 +1,6 @@
-"""Which message is meant: equal text or bytes, a pattern, a callable, any object that compares, JSON or a part of it."""
+"""Which message is meant: equal text or bytes, a pattern, a callable, any object that compares,
+JSON or a part of it.
+"""
 
 import functools
 import json as json_module
@@ -26,9 +28,17 @@ ANY: Any = _Any()
 """Equal to everything."""
 
 NEVER_EQUAL = (dict, list, tuple, set, frozenset, bool, int, float)
-"""Types of which no object equals text or bytes: an assertion that nothing of the kind came would hold for ever."""
+"""Types of which no object equals text or bytes: an assertion that nothing of the kind came
+would hold for ever.
+"""
 
-FUNCTIONS = (types.FunctionType, types.MethodType, types.BuiltinFunctionType, types.MethodWrapperType, functools.partial)
+FUNCTIONS = (
+    types.FunctionType,
+    types.MethodType,
+    types.BuiltinFunctionType,
+    types.MethodWrapperType,
+    functools.partial,
+)
 
 _encoder = DjangoJSONEncoder()
 
@@ -42,28 +52,39 @@ class Wanted:
     """A message that an assertion asks for.
 
     Args:
-        message: str or bytes, of which the bytes are equal; a compiled pattern, which is searched for; a callable, which is
-            asked with the message (str if it is valid UTF-8, else bytes); ANY, or any other object, which is compared.
+        message: str or bytes, of which the bytes are equal; a compiled pattern, which is searched
+            for; a callable, which is asked with the message (str if it is valid UTF-8, else bytes);
+            ANY, or any other object, which is compared.
         json: what the message is from JSON, compared as DjangoJSONEncoder writes it.
         json_contains: a part of that: of a dict some of its keys, of a list some of its items.
-        checked: whether a message that no message can equal is refused; a plain comparison may have it.
+        checked: whether a message that no message can equal is refused; a plain comparison may have
+            it.
 
     Raises:
         TypeError: more than one of them is given, or a message that no message can equal.
     """
 
-    def __init__(self, message: Any = ANY, json: Any = ANY, json_contains: Any = ANY, *, checked: bool = True) -> None:
+    def __init__(
+        self, message: Any = ANY, json: Any = ANY, json_contains: Any = ANY, *, checked: bool = True
+    ) -> None:
         arguments = {'message': message, 'json': json, 'json_contains': json_contains}
         given = [name for name, value in arguments.items() if value is not ANY]
         if len(given) > 1:
-            raise TypeError(f'{" and ".join(given)} are given: one of them says which message is meant')
+            raise TypeError(
+                f'{" and ".join(given)} are given: one of them says which message is meant'
+            )
         if checked and (isinstance(message, NEVER_EQUAL) or message is None):
-            raise TypeError(f'message is {type(message).__name__}, and messages are text or bytes; json= compares JSON')
+            raise TypeError(
+                f'message is {type(message).__name__}, and messages are text or bytes; json= '
+                f'compares JSON'
+            )
         self._message = message
         self._json = _as_json(json)
         self._part = _as_json(json_contains)
         self.anything = not given
-        self._text = repr(message) if given == ['message'] else f'json {json!r}' if given == ['json'] else ''
+        self._text = (
+            repr(message) if given == ['message'] else f'json {json!r}' if given == ['json'] else ''
+        )
         if given == ['json_contains']:
             self._text = f'json with {json_contains!r}'
 
@@ -89,7 +110,9 @@ def _matches(wanted: Any, message: str | bytes) -> bool:
         return isinstance(subject, type(wanted.pattern)) and wanted.search(subject) is not None
     shown = _as_text(message)
     # A matcher object compares, even one that can be called.
-    if isinstance(wanted, FUNCTIONS) or (callable(wanted) and getattr(type(wanted), '__eq__', None) is object.__eq__):
+    if isinstance(wanted, FUNCTIONS) or (
+        callable(wanted) and getattr(type(wanted), '__eq__', None) is object.__eq__
+    ):
         return bool(wanted(shown))
     return bool(wanted == shown)
 
@@ -127,7 +150,9 @@ def _key(key: Any) -> Any:
 
 def _contains(found: Any, part: Any) -> bool:
     if isinstance(part, dict):
-        return isinstance(found, dict) and all(key in found and _contains(found[key], value) for key, value in part.items())
+        return isinstance(found, dict) and all(
+            key in found and _contains(found[key], value) for key, value in part.items()
+        )
     if isinstance(part, list):
         return isinstance(found, list) and _contains_each(list(found), part)
     return bool(found == part)

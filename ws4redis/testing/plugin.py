@@ -35,12 +35,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         '--ws4redis',
         default='memory',
         metavar='memory|server|URL',
-        help='the Redis of the fixture ws4redis: in memory; a redis-server from PATH, one for each worker; or one that is in use '
+        help='the Redis of the fixture ws4redis: in memory; a redis-server from PATH, one for '
+        'each worker; or one that is in use '
         'otherwise, where all names get a prefix of the test',
     )
     parser.addini(
         'ws4redis_unrequested',
-        'what becomes of what a test publishes without the fixture: memory, fail or real (WS4REDIS_CONNECTION)',
+        'what becomes of what a test publishes without the fixture: memory, fail or real '
+        '(WS4REDIS_CONNECTION)',
         default='memory',
     )
 
@@ -52,7 +54,10 @@ def pytest_configure(config: pytest.Config) -> None:
 
     option = config.getoption('--ws4redis')
     if option not in ('memory', 'server') and not option.startswith(_SCHEMES):
-        raise pytest.UsageError(f"--ws4redis is {option!r}: it takes memory, server or a server's URL ({', '.join(_SCHEMES)})")
+        raise pytest.UsageError(
+            f"--ws4redis is {option!r}: it takes memory, server or a server's URL "
+            f'({", ".join(_SCHEMES)})'
+        )
     try:
         guard = Guard(config.getini('ws4redis_unrequested'), _relative)
     except ValueError as exc:
@@ -84,7 +89,9 @@ def ws4redis(request: pytest.FixtureRequest) -> Iterator[Broker]:
 
 @pytest.fixture
 def ws4redis_live_server(transactional_db: None, ws4redis: Broker) -> Iterator[LiveServer]:
-    """A LiveServer: pages and websockets on a real port, for browser tests, on the test's Broker and database."""
+    """A LiveServer: pages and websockets on a real port, for browser tests, on the test's Broker
+    and database.
+    """
     from ws4redis.testing.live import LiveServer
 
     with LiveServer(ws4redis) as live:
@@ -96,7 +103,9 @@ def pytest_itemcollected(item: pytest.Item) -> None:
     mark = item.get_closest_marker('ws4redis')
     if mark is not None:
         if mark.args or mark.kwargs:
-            raise pytest.UsageError(f'{item.nodeid}: the mark ws4redis takes no arguments; --ws4redis names a server')
+            raise pytest.UsageError(
+                f'{item.nodeid}: the mark ws4redis takes no arguments; --ws4redis names a server'
+            )
         names = getattr(item, 'fixturenames', None)
         if names is not None and 'ws4redis' not in names:
             # First, since other fixtures may publish.
@@ -112,7 +121,9 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_teardown(item: pytest.Item) -> Any:
-    """Close the clients that are open while the other fixtures, the database among them, are still there."""
+    """Close the clients that are open while the other fixtures, the database among them, are
+    still there.
+    """
     broker = item.stash.get(_BROKER, None)
     failure: BaseException | None = None
     if broker is not None:
@@ -149,10 +160,14 @@ def _last_broker(forget: bool = False) -> Broker | None:
     return last
 
 
-def pytest_assertrepr_compare(config: pytest.Config, op: str, left: object, right: object) -> list[str] | None:
+def pytest_assertrepr_compare(
+    config: pytest.Config, op: str, left: object, right: object
+) -> list[str] | None:
     """`assert mary.received == ['hi']` says why not."""
     module = type(left).__module__, type(right).__module__
-    if not any(name in ('ws4redis.testing.client', 'ws4redis.testing.publications') for name in module):
+    if not any(
+        name in ('ws4redis.testing.client', 'ws4redis.testing.publications') for name in module
+    ):
         return None
     from ws4redis.testing.comparing import explain_comparison
 

@@ -1,4 +1,6 @@
-"""What was published in a test: one Publication for each PUBLISH on one channel, whoever made it."""
+"""What was published in a test: one Publication for each PUBLISH on one channel, whoever made
+it.
+"""
 
 import functools
 import json as json_module
@@ -18,11 +20,23 @@ from ws4redis import settings
 from ws4redis.redis_client import RedisServer
 from ws4redis.testing.matching import ANY, Wanted
 
-__all__ = ['Pattern', 'Publication', 'Publications', 'Record', 'check_expire', 'facility_of', 'place', 'source']
+__all__ = [
+    'Pattern',
+    'Publication',
+    'Publications',
+    'Record',
+    'check_expire',
+    'facility_of',
+    'place',
+    'source',
+]
 
 PACKAGE = os.path.dirname(os.path.dirname(__file__)) + os.sep
 
-LIBRARIES = (PACKAGE, *(os.path.dirname(str(module.__file__)) + os.sep for module in (asgiref, django)))
+LIBRARIES = (
+    PACKAGE,
+    *(os.path.dirname(str(module.__file__)) + os.sep for module in (asgiref, django)),
+)
 """What stands between a publisher and the code that called it; the standard library besides."""
 
 STANDARD_LIBRARY = os.path.dirname(os.__file__) + os.sep
@@ -46,12 +60,16 @@ class Publication:
     Attributes:
         channel, facility: names; facility is None for a channel that is none of ours.
         message: the payload.
-        expire: seconds to live that it was stored with; 0 if it was not stored, None if another client published it.
-        source: 'file:line' of who published; '' if no line of the project did, None if another client published it.
+        expire: seconds to live that it was stored with; 0 if it was not stored, None if another
+            client published it.
+        source: 'file:line' of who published; '' if no line of the project did, None if another
+            client published it.
         number: its place among those of this test, from 1 on.
         at: the broker's time, seconds since the epoch.
-        origin: of the websocket that sent it, if one did through its subscriber's publish_message().
-        ran: all callbacks that Django's captureOnCommitCallbacks() has run, if one of them published it.
+        origin: of the websocket that sent it, if one did through its subscriber's
+            publish_message().
+        ran: all callbacks that Django's captureOnCommitCallbacks() has run, if one of them
+            published it.
     """
 
     channel: str
@@ -75,12 +93,20 @@ class Publication:
 
     def __str__(self) -> str:
         kept = f', expire {self.expire:g}' if self.expire else ''
-        by = place(self.source) if self.source else 'by another client' if self.source is None else 'by a thread of a library'
+        by = (
+            place(self.source)
+            if self.source
+            else 'by another client'
+            if self.source is None
+            else 'by a thread of a library'
+        )
         return f'{self.channel} {short(self.message)}{kept} ({by})'
 
 
 class Publications(list[Publication]):
-    """Publications in the order in which Redis had them, with whom they are of, for failures to explain themselves."""
+    """Publications in the order in which Redis had them, with whom they are of, for failures to
+    explain themselves.
+    """
 
     def __init__(self, publications: Iterable[Publication], owner: Any) -> None:
         super().__init__(publications)
@@ -92,26 +118,31 @@ class Publications(list[Publication]):
         """Those that are meant, by channel.
 
         Args:
-            channels: names, or what names begin with if the facility is ANY; each is a key of the answer. None takes every
-                channel on which there is one.
+            channels: names, or what names begin with if the facility is ANY; each is a key of the
+                answer. None takes every channel on which there is one.
         """
         found: dict[str | None, list[Publication]] = {name: [] for name in channels or ()}
         for publication in self:
             if expire is not ANY and publication.expire != expire:
                 continue
-            if not (facility is ANY or publication.facility == facility) or not wanted.matches(publication.message):
+            if not (facility is ANY or publication.facility == facility) or not wanted.matches(
+                publication.message
+            ):
                 continue
             if channels is None:
                 found.setdefault(publication.channel, []).append(publication)
                 continue
             for name in channels:
-                if publication.channel == name or (facility is ANY and publication.channel.startswith(name)):
+                if publication.channel == name or (
+                    facility is ANY and publication.channel.startswith(name)
+                ):
                     found[name].append(publication)
         return found
 
 
 class Record:
-    """Writes down what is published, as a client of the server hears it and as our publishers say it.
+    """Writes down what is published, as a client of the server hears it and as our publishers say
+    it.
 
     Args:
         server: the Redis server.
@@ -120,7 +151,13 @@ class Record:
         said: called with a line about each, as soon as it is known.
     """
 
-    def __init__(self, server: RedisServer, pattern: str, now: Callable[[], float], said: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        server: RedisServer,
+        pattern: str,
+        now: Callable[[], float],
+        said: Callable[[str], None],
+    ) -> None:
         self.publications: list[Publication] = []
         self.raw_name: Callable[[bytes], None] | None = None
         self._server = server
@@ -151,7 +188,9 @@ class Record:
             self.hear(channel)
 
     def hear(self, channel: bytes) -> None:
-        """A raw name on a server that others use: of these only those are heard that the test's own code names."""
+        """A raw name on a server that others use: of these only those are heard that the test's
+        own code names.
+        """
         if channel not in self._raw and self.raw_name is not None:
             self._raw.append(channel)
             self._connection.send_command('SUBSCRIBE', channel)
@@ -176,7 +215,9 @@ class Record:
             yield reply
         raise RuntimeError(f'the Redis server has not answered PING for {ANSWER_GUARD:.0f} s')
 
-    def _take_note(self, channel: bytes, payload: bytes) -> tuple[bytes, bytes, float | None, Any, str | None, Any]:
+    def _take_note(
+        self, channel: bytes, payload: bytes
+    ) -> tuple[bytes, bytes, float | None, Any, str | None, Any]:
         """What our publisher said of it; that somebody else published it if it has said nothing."""
         for note in self._notes:
             if note[:2] == (channel, payload):
@@ -187,11 +228,19 @@ class Record:
         return note_of_others
 
     def _publication(
-        self, channel: bytes, payload: bytes, expire: float | None, origin: Any, where: str | None, ran: Any
+        self,
+        channel: bytes,
+        payload: bytes,
+        expire: float | None,
+        origin: Any,
+        where: str | None,
+        ran: Any,
     ) -> Publication:
         name = channel.decode('utf-8', 'replace').removeprefix(self._server.namespace)
         number = len(self.publications) + 1
-        return Publication(name, facility_of(name), payload, expire, where, number, self._now(), origin, ran)
+        return Publication(
+            name, facility_of(name), payload, expire, where, number, self._now(), origin, ran
+        )
 
     def close(self) -> None:
         """Hear nothing more."""
@@ -207,7 +256,9 @@ def check_expire(expire: Any) -> None:
         TypeError: it is no number.
     """
     if expire is not ANY and (isinstance(expire, bool) or not isinstance(expire, (int, float))):
-        raise TypeError(f'expire is {type(expire).__name__}: it takes seconds, 0 for what was not stored')
+        raise TypeError(
+            f'expire is {type(expire).__name__}: it takes seconds, 0 for what was not stored'
+        )
 
 
 def facility_of(channel: str) -> str | None:
@@ -237,8 +288,11 @@ def _is_library(path: str) -> bool:
 
 
 def callbacks_run() -> Any:
-    """The list to which Django's captureOnCommitCallbacks() adds each callback that it runs; None if it runs none now."""
-    # Most tests give Django no callback, and a walk through all frames of pytest takes a tenth of a short test.
+    """The list to which Django's captureOnCommitCallbacks() adds each callback that it runs;
+    None if it runs none now.
+    """
+    # Most tests give Django no callback, and a walk through all frames of pytest takes a tenth of a
+    # short test.
     if not any(connection.run_on_commit for connection in connections.all(initialized_only=True)):
         return None
     frame: FrameType | None = sys._getframe(1)

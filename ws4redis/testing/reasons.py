@@ -65,7 +65,11 @@ class Reason:
         first, evidence = self.first, self.evidence
         if len(first) > LINE:
             first, evidence = f'{first[: LINE - 3]}...', (first, *evidence)
-        return [first, *(f'  {line}' for line in evidence), *([f'  -> {self.remedy}'] if self.remedy else [])]
+        return [
+            first,
+            *(f'  {line}' for line in evidence),
+            *([f'  -> {self.remedy}'] if self.remedy else []),
+        ]
 
 
 def failure(reasons: Sequence[Reason]) -> AssertionError:
@@ -79,13 +83,19 @@ def failure(reasons: Sequence[Reason]) -> AssertionError:
 
 
 def nothing_published(broker: 'Broker') -> list[Reason]:
-    """Why what was expected may not have been published yet: it waits for a commit, or for a thread."""
+    """Why what was expected may not have been published yet: it waits for a commit, or for a
+    thread.
+    """
     return _uncommitted(broker) + running_threads(broker)
 
 
 def _uncommitted(broker: 'Broker') -> list[Reason]:
     publications = broker.published
-    names = [name for connection in connections.all(initialized_only=True) for name in _on_commit(connection, publications)]
+    names = [
+        name
+        for connection in connections.all(initialized_only=True)
+        for name in _on_commit(connection, publications)
+    ]
     if not names:
         return []
     what = 'not published' if publications else 'nothing published'
@@ -96,10 +106,12 @@ def _uncommitted(broker: 'Broker') -> list[Reason]:
             f'{what}: {len(names)} {wait} for a commit, or {run}',
             (
                 *(f'{name}, given to transaction.on_commit()' for name in names),
-                'Django lists a callback still when a capture has run it; one that has published is left out here',
+                'Django lists a callback still when a capture has run it; one that has published '
+                'is left out here',
             ),
             'run it: with django_capture_on_commit_callbacks(execute=True): ... (pytest-django), '
-            'self.captureOnCommitCallbacks(execute=True) (TestCase), or the mark django_db(transaction=True)',
+            'self.captureOnCommitCallbacks(execute=True) (TestCase), or the mark '
+            'django_db(transaction=True)',
         )
     ]
 
@@ -109,14 +121,31 @@ def running_threads(broker: 'Broker') -> list[Reason]:
     threads = threads_since(broker.threads_before)
     if not threads:
         return []
-    verb = 'thread started by this test still runs' if len(threads) == 1 else 'threads started by this test still run'
+    verb = (
+        'thread started by this test still runs'
+        if len(threads) == 1
+        else 'threads started by this test still run'
+    )
     first = f'{len(threads)} {verb}'
-    return [Reason('thread', first, tuple(threads), 'join it before asserting: what it publishes later nobody can know')]
+    return [
+        Reason(
+            'thread',
+            first,
+            tuple(threads),
+            'join it before asserting: what it publishes later nobody can know',
+        )
+    ]
 
 
 def _on_commit(connection: Any, publications: Iterable[Publication]) -> list[str]:
-    """The callbacks that have not run, as far as their publications tell: Django's capture leaves in the list what it runs."""
-    captures = {id(publication.ran): publication.ran for publication in publications if publication.ran is not None}
+    """The callbacks that have not run, as far as their publications tell: Django's capture
+    leaves in the list what it runs.
+    """
+    captures = {
+        id(publication.ran): publication.ran
+        for publication in publications
+        if publication.ran is not None
+    }
     ran = Counter(id(callback) for capture in captures.values() for callback in capture)
     names = []
     for entry in connection.run_on_commit:
@@ -127,7 +156,9 @@ def _on_commit(connection: Any, publications: Iterable[Publication]) -> list[str
         while isinstance(function, functools.partial):
             function = function.func
         code = getattr(getattr(function, '__func__', function), '__code__', None)
-        where = f' ({place(f"{code.co_filename}:{code.co_firstlineno}")})' if code is not None else ''
+        where = (
+            f' ({place(f"{code.co_filename}:{code.co_firstlineno}")})' if code is not None else ''
+        )
         names.append(f'{getattr(function, "__qualname__", repr(function))}{where}')
     return names
 
@@ -155,7 +186,9 @@ def _may_not_publish(client: 'ProtocolClient', message: str | bytes) -> Reason:
         remedy = _identity(allowed[0], 'publish')
     facility = client.facility or "facility ''"
     first = f'nothing published: {client.name} may not publish to {facility}'
-    return Reason('may-not-publish', first, (f'{client.name} sent: {short(message)}', evidence), remedy)
+    return Reason(
+        'may-not-publish', first, (f'{client.name} sent: {short(message)}', evidence), remedy
+    )
 
 
 def _identity(kind: str, verb: str) -> str:
@@ -165,19 +198,29 @@ def _identity(kind: str, verb: str) -> str:
         'group': 'user=..., groups=[...]): only the groups of the session have channels',
         'session': 'session=...) or user=...: only a session that is stored has a channel',
     }
-    return f'connect(..., {verb}={kind!r}, {needs[kind]}' if kind in needs else f'let its subscriber {verb} there'
+    return (
+        f'connect(..., {verb}={kind!r}, {needs[kind]}'
+        if kind in needs
+        else f'let its subscriber {verb} there'
+    )
 
 
 def _refusal(client: 'ProtocolClient') -> str:
     joined = client.joined
     if not joined.policy:
         return f'its address: {client.facility}?{client.query}'
-    return f'refused by WS4REDIS_ALLOWED_CHANNELS ({joined.policy}), which gave {joined.allowed} of {joined.asked}'
+    return (
+        f'refused by WS4REDIS_ALLOWED_CHANNELS ({joined.policy}), which gave {joined.allowed} '
+        f'of {joined.asked}'
+    )
 
 
 def _asked(client: 'ProtocolClient', verb: str) -> list[str]:
     """For which kinds of channels it has asked; over TCP its address alone says so."""
-    return _kinds(verb, client.joined.asked or [name.partition('=')[0].lower() for name in client.query.split('&')])
+    return _kinds(
+        verb,
+        client.joined.asked or [name.partition('=')[0].lower() for name in client.query.split('&')],
+    )
 
 
 def _kinds(verb: str, names: Iterable[str]) -> list[str]:
@@ -188,7 +231,9 @@ def _kinds(verb: str, names: Iterable[str]) -> list[str]:
 
 
 def why_not_received(broker: 'Broker', client: 'ProtocolClient', wanted: Wanted) -> list[Reason]:
-    """Why this client has nothing unread that is meant; the first reason is about the last message that it did not get."""
+    """Why this client has nothing unread that is meant; the first reason is about the last
+    message that it did not get.
+    """
     meant = [publication for publication in broker.published if wanted.matches(publication.message)]
     if not meant:
         return _nothing_meant(broker, client, wanted)
@@ -204,7 +249,9 @@ def why_not_received(broker: 'Broker', client: 'ProtocolClient', wanted: Wanted)
 def _nothing_meant(broker: 'Broker', client: 'ProtocolClient', wanted: Wanted) -> list[Reason]:
     publications = broker.published
     written = _written(wanted)
-    if written is not None and any(written.matches(publication.message) for publication in publications):
+    if written is not None and any(
+        written.matches(publication.message) for publication in publications
+    ):
         arrived = [message for message in client.history if written.matches(message)]
         if arrived:
             return [_json_as_text(client.name, wanted._message, arrived[-1])]
@@ -215,15 +262,24 @@ def _nothing_meant(broker: 'Broker', client: 'ProtocolClient', wanted: Wanted) -
     if not found or (publications and found[0].code == 'uncommitted'):
         what = 'nothing was published' if wanted.anything else f'nothing published is {wanted!r}'
         evidence = _listed(publications) + _history(client)
-        remedy = 'publish it before asserting; if a view is to do it, was it reached? Look at its status_code'
-        found.append(Reason('not-published', f'{client.name} got nothing: {what}', evidence, remedy))
+        remedy = (
+            'publish it before asserting; if a view is to do it, was it reached? Look at '
+            'its status_code'
+        )
+        found.append(
+            Reason('not-published', f'{client.name} got nothing: {what}', evidence, remedy)
+        )
     return found
 
 
 def _written(wanted: Wanted) -> Wanted | None:
-    """The same object as JSON, for who has asked for a dict where its text came; None if it was no such object."""
+    """The same object as JSON, for who has asked for a dict where its text came; None if it was
+    no such object.
+    """
     message = wanted._message
-    return Wanted(json=message) if isinstance(message, (dict, list, tuple, bool, int, float)) else None
+    return (
+        Wanted(json=message) if isinstance(message, (dict, list, tuple, bool, int, float)) else None
+    )
 
 
 def _json_as_text(who: str, item: Any, message: str | bytes) -> Reason:
@@ -235,14 +291,25 @@ def _json_as_text(who: str, item: Any, message: str | bytes) -> Reason:
     )
 
 
-def other_type(client: 'ProtocolClient', item: Any, messages: Iterable[str | bytes]) -> Reason | None:
-    """Why a plain comparison misses an item: one of these messages is the same in another type; None if none is."""
+def other_type(
+    client: 'ProtocolClient', item: Any, messages: Iterable[str | bytes]
+) -> Reason | None:
+    """Why a plain comparison misses an item: one of these messages is the same in another type;
+    None if none is.
+    """
     written = _written(Wanted(item, checked=False))
     for message in messages:
-        if isinstance(item, (str, bytes)) and type(item) is not type(message) and Wanted(item).matches(message):
+        if (
+            isinstance(item, (str, bytes))
+            and type(item) is not type(message)
+            and Wanted(item).matches(message)
+        ):
             came, meant = ('bytes', 'text') if isinstance(message, bytes) else ('text', 'bytes')
             first = f'{client.name} got it as {came}, not as {meant}'
-            remedy = 'text messages are str, binary ones bytes; assert_received() takes either for either'
+            remedy = (
+                'text messages are str, binary ones bytes; assert_received() takes either '
+                'for either'
+            )
             return Reason('type', first, (f'received: {message!r}', f'compared: {item!r}'), remedy)
         if written is not None and written.matches(message):
             return _json_as_text(client.name, item, message)
@@ -258,9 +325,18 @@ def _why(broker: 'Broker', client: 'ProtocolClient', publication: Publication) -
         return _why_not_at_the_join(broker, client, publication)
     if publication.number in broker.lost:
         return _reason(
-            client, publication, 'fault', f'lose_publishes({broker.lost[publication.number]}) took it', 'leave out the fault'
+            client,
+            publication,
+            'fault',
+            f'lose_publishes({broker.lost[publication.number]}) took it',
+            'leave out the fault',
         )
-    if now and publication.origin is not None and publication.origin is client.origin and not client.joined.echo:
+    if (
+        now
+        and publication.origin is not None
+        and publication.origin is client.origin
+        and not client.joined.echo
+    ):
         return _reason(
             client,
             publication,
@@ -275,10 +351,16 @@ def _why(broker: 'Broker', client: 'ProtocolClient', publication: Publication) -
     if client.closed:
         return _closed(client, publication)
     if not client.reads:
-        return _reason(client, publication, 'not-reading', 'stop_reading() is in force', 'resume_reading()')
+        return _reason(
+            client, publication, 'not-reading', 'stop_reading() is in force', 'resume_reading()'
+        )
     subscriber = type(client.subscriber).__name__
     return _reason(
-        client, publication, 'override', f'{subscriber}.parse_response() left it out', f'look at {subscriber}.parse_response()'
+        client,
+        publication,
+        'override',
+        f'{subscriber}.parse_response() left it out',
+        f'look at {subscriber}.parse_response()',
     )
 
 
@@ -290,10 +372,14 @@ def _why_not_since(client: 'ProtocolClient', publication: Publication, now: bool
         why, remedy = f'{subscriber} subscribed after joining', 'publish it after that'
     else:
         why, remedy = f'{subscriber} has unsubscribed since', 'publish it before that'
-    return _reason(client, publication, 'override', why, f'{remedy}, or look at {subscriber}', joined)
+    return _reason(
+        client, publication, 'override', why, f'{remedy}, or look at {subscriber}', joined
+    )
 
 
-def _why_not_at_the_join(broker: 'Broker', client: 'ProtocolClient', publication: Publication) -> Reason:
+def _why_not_at_the_join(
+    broker: 'Broker', client: 'ProtocolClient', publication: Publication
+) -> Reason:
     age = client.joined.at - publication.at
     if not publication.expire:
         return _reason(
@@ -316,7 +402,9 @@ def _why_not_at_the_join(broker: 'Broker', client: 'ProtocolClient', publication
     later = [
         other
         for other in broker.published
-        if other.channel == publication.channel and other.expire and publication.number < other.number <= client.joined.number
+        if other.channel == publication.channel
+        and other.expire
+        and publication.number < other.number <= client.joined.number
     ]
     if later:
         return _reason(
@@ -342,7 +430,11 @@ def _why_not_at_the_join(broker: 'Broker', client: 'ProtocolClient', publication
 def _why_not_listening(client: 'ProtocolClient', publication: Publication) -> Reason:
     kind, name, facility = _parts(publication.channel)
     mine, asked = _channels_now(client), _asked(client, 'subscribe')
-    if client.joined.policy and kind in asked and kind not in _kinds('subscribe', client.joined.allowed):
+    if (
+        client.joined.policy
+        and kind in asked
+        and kind not in _kinds('subscribe', client.joined.allowed)
+    ):
         return _reason(
             client,
             publication,
@@ -353,15 +445,29 @@ def _why_not_listening(client: 'ProtocolClient', publication: Publication) -> Re
         )
     if kind not in asked and (misread := _why_of_the_address(client, publication)) is not None:
         return misread
-    if kind in asked and not any(f':{kind}:' in f':{channel}' for channel in mine) and _is_nobody(client, kind):
-        return _reason(client, publication, 'no-channel', f'no channel for subscribe={kind}', _identity(kind, 'subscribe'))
+    if (
+        kind in asked
+        and not any(f':{kind}:' in f':{channel}' for channel in mine)
+        and _is_nobody(client, kind)
+    ):
+        return _reason(
+            client,
+            publication,
+            'no-channel',
+            f'no channel for subscribe={kind}',
+            _identity(kind, 'subscribe'),
+        )
     if not mine:
         return _reason(
             client,
             publication,
             'no-channel',
-            'connected without subscribe=' if not asked else f'no channel for subscribe={", ".join(asked)}',
-            f'connect({facility!r}, subscribe={kind!r})' if kind and kind not in asked else 'let its subscriber subscribe to it',
+            'connected without subscribe='
+            if not asked
+            else f'no channel for subscribe={", ".join(asked)}',
+            f'connect({facility!r}, subscribe={kind!r})'
+            if kind and kind not in asked
+            else 'let its subscriber subscribe to it',
         )
     for channel in mine:
         if _differ_by_prefix(channel, publication.channel):
@@ -372,7 +478,11 @@ def _why_not_listening(client: 'ProtocolClient', publication: Publication) -> Re
                 f'published to {publication.channel!r}, joined {channel!r}',
                 f'WS4REDIS_PREFIX is {settings.WS4REDIS_PREFIX!r} now; it was another one there',
             )
-    facilities = {_parts(channel)[2]: channel for channel in mine if _parts(channel)[:2] == (kind, name) and kind}
+    facilities = {
+        _parts(channel)[2]: channel
+        for channel in mine
+        if _parts(channel)[:2] == (kind, name) and kind
+    }
     if facilities:
         nearest = (difflib.get_close_matches(facility, facilities, n=1) or list(facilities))[0]
         close = difflib.SequenceMatcher(None, facility, nearest).ratio() > 0.6
@@ -389,30 +499,59 @@ def _why_not_listening(client: 'ProtocolClient', publication: Publication) -> Re
         publication,
         'not-subscribed',
         f'not subscribed to {publication.channel}',
-        f'connect(..., subscribe={kind!r})' if kind and kind not in asked else 'publish to an audience that it belongs to',
+        f'connect(..., subscribe={kind!r})'
+        if kind and kind not in asked
+        else 'publish to an audience that it belongs to',
     )
 
 
 def _is_nobody(client: 'ProtocolClient', kind: str) -> bool:
     """Whether it has connected without what a channel of this kind is named after."""
     access = client.recipient.access if client.recipient is not None else None
-    return not getattr(access, {'user': 'user_key', 'group': 'groups', 'session': 'session_key'}.get(kind, ''), kind)
+    return not getattr(
+        access,
+        {'user': 'user_key', 'group': 'groups', 'session': 'session_key'}.get(kind, ''),
+        kind,
+    )
 
 
 def _why_of_the_address(client: 'ProtocolClient', publication: Publication) -> Reason | None:
-    """Its facility has a query string in it that was meant to ask for channels; None if it does not look like that."""
+    """Its facility has a query string in it that was meant to ask for channels; None if it does
+    not look like that.
+    """
     facility, _, query = client.facility.partition('?')
     known = getattr(client.subscriber, 'subscription_channels', ())
     for name in map(unquote_plus, query.split('&')):
         if name.lower().startswith('subscribe'):
-            nearest = (difflib.get_close_matches(re.sub(r'\W', '-', name.lower()), known, n=1) or list(known) or [name])[0]
+            nearest = (
+                difflib.get_close_matches(re.sub(r'\W', '-', name.lower()), known, n=1)
+                or list(known)
+                or [name]
+            )[0]
             why = f'joined facility {client.facility!r}'
-            remedy = f'connect({facility!r}, subscribe={nearest.partition("-")[2]!r}): a facility alone has no query string'
-            return _reason(client, publication, 'address', why, remedy, f'address: {client.facility}?{client.query}'.rstrip('?'))
+            remedy = (
+                f'connect({facility!r}, subscribe={nearest.partition("-")[2]!r}): a '
+                f'facility alone has no query string'
+            )
+            return _reason(
+                client,
+                publication,
+                'address',
+                why,
+                remedy,
+                f'address: {client.facility}?{client.query}'.rstrip('?'),
+            )
     return None
 
 
-def _reason(client: 'ProtocolClient', publication: Publication, code: str, why: str, remedy: str, *evidence: str) -> Reason:
+def _reason(
+    client: 'ProtocolClient',
+    publication: Publication,
+    code: str,
+    why: str,
+    remedy: str,
+    *evidence: str,
+) -> Reason:
     channels = ', '.join(_channels_now(client)) or 'no channel'
     lines = (f'published: {publication}', *evidence, f'{client.name} listens on: {channels}')
     return Reason(code, f'{client.name} got nothing: {why}', lines, remedy)
@@ -443,7 +582,8 @@ def _already_read(client: 'ProtocolClient') -> Reason:
 
 def _arrived(client: 'ProtocolClient', publication: Publication) -> bool:
     return any(
-        (message.encode('utf-8') if isinstance(message, str) else message) == publication.message for message in client.history
+        (message.encode('utf-8') if isinstance(message, str) else message) == publication.message
+        for message in client.history
     )
 
 
@@ -458,12 +598,18 @@ def _listed(publications: Sequence[Publication]) -> tuple[str, ...]:
 def _channels_now(client: 'ProtocolClient') -> list[str]:
     """What it listens on; once it has ended, what it listened on at first."""
     recipient = client.recipient
-    return client.joined.channels if client.closed or recipient is None or recipient.transport is None else client.channels
+    return (
+        client.joined.channels
+        if client.closed or recipient is None or recipient.transport is None
+        else client.channels
+    )
 
 
 def _listens(names: Iterable[str], channel: str) -> bool:
     return any(
-        glob_pattern(name.encode('utf-8')).fullmatch(channel.encode('utf-8')) if isinstance(name, Pattern) else name == channel
+        glob_pattern(name.encode('utf-8')).fullmatch(channel.encode('utf-8'))
+        if isinstance(name, Pattern)
+        else name == channel
         for name in names
     )
 
@@ -490,19 +636,30 @@ ANY_FACILITY = 'any facility'
 
 
 def why_not_published(
-    broker: 'Broker', wanted: Wanted, where: str, found: dict[str | None, list[Publication]], times: int
+    broker: 'Broker',
+    wanted: Wanted,
+    where: str,
+    found: dict[str | None, list[Publication]],
+    times: int,
 ) -> list[Reason]:
     """Why assert_published() fails.
 
     Args:
         where: the facility that was asked for, or ANY_FACILITY.
-        found: what was published as asked, by channel; or by what channels begin with, if the facility is any.
+        found: what was published as asked, by channel; or by what channels begin with, if the
+            facility is any.
     """
     wrong = {channel: of_it for channel, of_it in found.items() if len(of_it) != times}
     for channel, of_it in wrong.items():
         if of_it:
-            first = f'published {_times(len(of_it))} to {_shown(channel, where)}, not {_times(times)}'
-            return [Reason('times', first, _listed(of_it), 'publish it as often as expected, or say times=')]
+            first = (
+                f'published {_times(len(of_it))} to {_shown(channel, where)}, not {_times(times)}'
+            )
+            return [
+                Reason(
+                    'times', first, _listed(of_it), 'publish it as often as expected, or say times='
+                )
+            ]
     meant = [publication for publication in broker.published if wanted.matches(publication.message)]
     channels = list(wrong) or [None]
     for channel in channels:
@@ -510,26 +667,45 @@ def why_not_published(
         if of_it:
             expire = 'None' if of_it[-1].expire is None else f'{of_it[-1].expire:g}'
             first = f'published with expire={expire}, not as asked: {wanted!r}'
-            return [Reason('expire', first, _listed(of_it), f'say expire={expire}, or publish it with the other')]
+            return [
+                Reason(
+                    'expire',
+                    first,
+                    _listed(of_it),
+                    f'say expire={expire}, or publish it with the other',
+                )
+            ]
     return _not_published(broker, wanted, where, channels, meant)
 
 
 def _not_published(
-    broker: 'Broker', wanted: Wanted, where: str, channels: Sequence[str | None], meant: Sequence[Publication]
+    broker: 'Broker',
+    wanted: Wanted,
+    where: str,
+    channels: Sequence[str | None],
+    meant: Sequence[Publication],
 ) -> list[Reason]:
     publications = broker.published
-    first = f'not published: {wanted!r} to {", ".join(_shown(channel, where) for channel in channels)}'
+    first = (
+        f'not published: {wanted!r} to {", ".join(_shown(channel, where) for channel in channels)}'
+    )
     written = _written(wanted)
     near = next((near for channel in channels if (near := _near(channel, where, meant))), '')
-    if written is not None and any(written.matches(publication.message) for publication in publications):
+    if written is not None and any(
+        written.matches(publication.message) for publication in publications
+    ):
         near = 'json=... looks into JSON text'
-    reason = Reason('not-published', first, _listed(publications) or ('nothing was published',), near)
+    reason = Reason(
+        'not-published', first, _listed(publications) or ('nothing was published',), near
+    )
     others = _sent_nowhere(broker.clients, wanted) + nothing_published(broker)
     return [reason, *others] if near or (meant and not wanted.anything) else [*others, reason]
 
 
 def _near(channel: str | None, where: str, meant: Iterable[Publication]) -> str:
-    """What may have been misspelt, there or here; '' if nothing of it was published on a channel with a name like this one."""
+    """What may have been misspelt, there or here; '' if nothing of it was published on a channel
+    with a name like this one.
+    """
     kind, name, facility = _parts(channel) if channel is not None else ('', '', where)
     facility = where if where == ANY_FACILITY else facility
     for publication in meant:
@@ -546,11 +722,17 @@ def _near(channel: str | None, where: str, meant: Iterable[Publication]) -> str:
 def _is_on(publication: Publication, channel: str | None, where: str) -> bool:
     if channel is None:
         return where in (ANY_FACILITY, publication.facility)
-    return publication.channel.startswith(channel) if where == ANY_FACILITY else publication.channel == channel
+    return (
+        publication.channel.startswith(channel)
+        if where == ANY_FACILITY
+        else publication.channel == channel
+    )
 
 
 def _shown(channel: str | None, where: str) -> str:
-    """A channel, or the audience alone if the facility is any: then its name ends where the facility would begin."""
+    """A channel, or the audience alone if the facility is any: then its name ends where the
+    facility would begin.
+    """
     if channel is None:
         return where
     return channel.removesuffix(':') if where == ANY_FACILITY else channel
@@ -562,15 +744,26 @@ def _times(count: int) -> str:
 
 def unexpected(first: str, publications: Iterable[Publication]) -> Reason:
     """Something was published that should not have been."""
-    return Reason('published', first, _listed(list(publications)), 'it was published at these lines')
+    return Reason(
+        'published', first, _listed(list(publications)), 'it was published at these lines'
+    )
 
 
 def unexpected_messages(broker: 'Broker', first: str, messages: Sequence[str | bytes]) -> Reason:
     """A client got what it should not have got."""
-    payloads = {message.encode('utf-8') if isinstance(message, str) else message for message in messages}
-    publications = [publication for publication in broker.published if publication.message in payloads]
+    payloads = {
+        message.encode('utf-8') if isinstance(message, str) else message for message in messages
+    }
+    publications = [
+        publication for publication in broker.published if publication.message in payloads
+    ]
     evidence = tuple(f'received: {short(message)}' for message in messages[-SHOWN:])
-    return Reason('received', first, evidence + _listed(publications), 'it was published at these lines' if publications else '')
+    return Reason(
+        'received',
+        first,
+        evidence + _listed(publications),
+        'it was published at these lines' if publications else '',
+    )
 
 
 # Plain asserts

@@ -40,7 +40,9 @@ class RedisProcess:
     @property
     def url(self) -> str:
         """Where it listens, as WS4REDIS_CONNECTION takes it."""
-        return f'unix://{self.socket_path}' if self.socket_path else f'redis://127.0.0.1:{self.port}/0'
+        return (
+            f'unix://{self.socket_path}' if self.socket_path else f'redis://127.0.0.1:{self.port}/0'
+        )
 
     @property
     def pid(self) -> int:
@@ -71,11 +73,29 @@ class RedisProcess:
         raise RuntimeError(f'redis-server has ended at once:\n{output}')
 
     def _launch(self, port: int) -> 'subprocess.Popen[str]':
-        where = ['--unixsocket', str(self.socket_path)] if self.socket_path else ['--bind', '127.0.0.1']
-        command = [self.program, '--port', str(port), *where, '--save', '', '--appendonly', 'no', '--daemonize', 'no']
+        where = (
+            ['--unixsocket', str(self.socket_path)] if self.socket_path else ['--bind', '127.0.0.1']
+        )
+        command = [
+            self.program,
+            '--port',
+            str(port),
+            *where,
+            '--save',
+            '',
+            '--appendonly',
+            'no',
+            '--daemonize',
+            'no',
+        ]
         elsewhere = tempfile.gettempdir()
         return subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=elsewhere
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            cwd=elsewhere,
         )
 
     def _wait_until_ready(self) -> str:
@@ -103,7 +123,9 @@ class RedisProcess:
         finally:
             client.close()
         if answers != self.pid:
-            raise RuntimeError(f'{self.url} is served by process {answers}, not by {self.pid}, which was started')
+            raise RuntimeError(
+                f'{self.url} is served by process {answers}, not by {self.pid}, which was started'
+            )
 
     def stop(self) -> None:
         """End it, also while it is stopped by a signal; it has nothing to save."""

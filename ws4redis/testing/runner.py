@@ -19,7 +19,8 @@ __all__ = ['DiscoverRunner', 'GuardMixin']
 
 
 class GuardMixin:
-    """Put in front of a runner of Django: what tests publish without a Broker is kept in memory, and named at the end.
+    """Put in front of a runner of Django: what tests publish without a Broker is kept in memory,
+    and named at the end.
 
     Attributes:
         ws4redis_unrequested: 'memory', 'fail' or 'real', as the pytest option of this name has it.

@@ -1,4 +1,6 @@
-"""The Redis server that a Broker uses: in memory, a redis-server of the test run's own, or one of the user's."""
+"""The Redis server that a Broker uses: in memory, a redis-server of the test run's own, or one
+of the user's.
+"""
 
 import atexit
 import itertools
@@ -31,12 +33,14 @@ class BrokerServer:
     """A server for one Broker, with nothing of other tests in it.
 
     Args:
-        url: 'memory://'; 'server' for a redis-server from PATH, one for each process of the test run, emptied for each
-            Broker; or the URL of a server that is in use otherwise: there names carry a prefix of this Broker's own.
+        url: 'memory://'; 'server' for a redis-server from PATH, one for each process of the test
+            run, emptied for each Broker; or the URL of a server that is in use otherwise: there
+            names carry a prefix of this Broker's own.
 
     Attributes:
         server: what clients reach it by.
-        namespace: what stands before each name that our classes make; empty unless the server is in use otherwise.
+        namespace: what stands before each name that our classes make; empty unless the server is in
+            use otherwise.
         shared: whether others use the server.
 
     Raises:
@@ -48,9 +52,14 @@ class BrokerServer:
     def __init__(self, url: str) -> None:
         if not isinstance(url, str) or (url != SERVER and not url.startswith(SCHEMES)):
             shown = re.sub('//.*@', '//***@', url) if isinstance(url, str) else url
-            raise ValueError(f'url is {shown!r}: a Broker takes memory://, server, or the URL of a server ({", ".join(SCHEMES)})')
+            raise ValueError(
+                f'url is {shown!r}: a Broker takes memory://, server, or the URL of a server '
+                f'({", ".join(SCHEMES)})'
+            )
         self.shared = url != SERVER and not url.startswith(MEMORY)
-        self.namespace = f'ws4redis-test:{_RUN}:{_worker()}:{next(_numbers)}:' if self.shared else ''
+        self.namespace = (
+            f'ws4redis-test:{_RUN}:{_worker()}:{next(_numbers)}:' if self.shared else ''
+        )
         self.server = RedisServer(_process().url if url == SERVER else url)
         self.server.namespace = self.namespace
         self.in_memory = self.server.in_memory
@@ -101,7 +110,8 @@ def _process() -> RedisProcess:
         program = find_redis_server()
         if program is None:
             raise RuntimeError(
-                'there is no redis-server on PATH (Debian: apt-get install redis-server), or take a URL or memory://'
+                'there is no redis-server on PATH (Debian: apt-get install redis-server), or '
+                'take a URL or memory://'
             )
         directory = tempfile.mkdtemp(prefix='ws4redis-test-')
         process = RedisProcess(program, Path(directory) / 'redis.sock')

@@ -1,4 +1,6 @@
-"""FakeRedisStore, FakeRedisPublisher, FakeRedisSubscriber: the real classes on a server in memory, for a test of one class."""
+"""FakeRedisStore, FakeRedisPublisher, FakeRedisSubscriber: the real classes on a server in
+memory, for a test of one class.
+"""
 
 import time
 from collections.abc import Sequence
@@ -36,8 +38,16 @@ class _Recording:
             elif word == 'PUBLISH':
                 channel = _as_bytes(command[1])
                 name = channel.decode('utf-8', 'replace').removeprefix(namespace())
-                message, expire, number = _as_bytes(command[2]), stored.pop(channel, 0), len(self.published) + 1
-                self.published.append(Publication(name, facility_of(name), message, expire, source(), number, time.time()))
+                message, expire, number = (
+                    _as_bytes(command[2]),
+                    stored.pop(channel, 0),
+                    len(self.published) + 1,
+                )
+                self.published.append(
+                    Publication(
+                        name, facility_of(name), message, expire, source(), number, time.time()
+                    )
+                )
 
 
 class _RecordedPipeline(Pipeline):
@@ -61,7 +71,9 @@ class _RecordedRedis(redis.Redis):
         return reply
 
     def pipeline(self, transaction: bool = True, shard_hint: Any = None) -> Any:
-        pipeline = _RecordedPipeline(self.connection_pool, self.response_callbacks, transaction, shard_hint)
+        pipeline = _RecordedPipeline(
+            self.connection_pool, self.response_callbacks, transaction, shard_hint
+        )
         pipeline.recording = self.recording
         return pipeline
 
@@ -100,15 +112,18 @@ class _OnServer(RedisStore):
 
     @property
     def published(self) -> list[Publication]:
-        """What this object has published, in order, one for each channel; what failed is not among it."""
+        """What this object has published, in order, one for each channel; what failed is not
+        among it.
+        """
         return list(self._recording.published)
 
 
 class FakeRedisStore(_OnServer):
     """A RedisStore on a server in memory; `_publishers` says to which channels it publishes.
 
-    Which server: the one of `server`; inside a Broker that broker's; else one of its own, that nothing else sees. Nothing is
-    patched and nothing stays behind: the server goes with the last object that has it. This holds for all three fakes.
+    Which server: the one of `server`; inside a Broker that broker's; else one of its own, that
+    nothing else sees. Nothing is patched and nothing stays behind: the server goes with the last
+    object that has it. This holds for all three fakes.
 
     Args:
         server: the `server` of another fake, so that the two share keys and channels.
@@ -125,7 +140,8 @@ class FakeRedisPublisher(_OnServer, RedisPublisher):
         tell_about(order, publisher)
         assert [publication.text for publication in publisher.published] == ['new order']
 
-    For a publisher class of a site's own put it in front: `class FakeLabPublisher(FakeRedisPublisher, LabPublisher)`.
+    For a publisher class of a site's own put it in front:
+    `class FakeLabPublisher(FakeRedisPublisher, LabPublisher)`.
 
     Args:
         *args, **kwargs: as RedisPublisher takes them, but for `connection`.
@@ -134,7 +150,9 @@ class FakeRedisPublisher(_OnServer, RedisPublisher):
 
     def __init__(self, *args: Any, server: RedisServer | None = None, **kwargs: Any) -> None:
         if 'connection' in kwargs:
-            raise TypeError('connection is what a fake replaces: server= takes the server of another fake')
+            raise TypeError(
+                'connection is what a fake replaces: server= takes the server of another fake'
+            )
         super().__init__(*args, **kwargs)
         self._connection = self._client(server)
 
@@ -148,9 +166,11 @@ class FakeRedisSubscriber(_OnServer, RedisSubscriber):
         publisher.publish_message('hello')
         assert subscriber.parse_response() == [b'message', b'broadcast:news', b'hello']
 
-    Each parse_response() gives one message that has arrived, in order, and raises NothingToRead after the last; nothing
-    ever waits. What it publishes itself does not come back. release() ends it. For a subscriber class of a site's own put it
-    in front: `class FakeTenantSubscriber(FakeRedisSubscriber, TenantSubscriber)`; inside a Broker make_subscriber() does without.
+    Each parse_response() gives one message that has arrived, in order, and raises NothingToRead
+    after the last; nothing ever waits. What it publishes itself does not come back. release() ends
+    it. For a subscriber class of a site's own put it in front:
+    `class FakeTenantSubscriber(FakeRedisSubscriber, TenantSubscriber)`; inside a Broker
+    make_subscriber() does without.
 
     Args:
         server: the `server` of another fake, so that the two share keys and channels.

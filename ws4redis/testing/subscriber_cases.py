@@ -1,7 +1,8 @@
-"""subscriber_contract(): what every subscriber must keep to, as plain cases that a project points at its own class.
+"""subscriber_contract(): what every subscriber must keep to, as plain cases that a project points
+at its own class.
 
-Nothing lost, nothing twice, nothing to somebody who may not have it, and release() frees everything. Each case opens websockets
-of that class on a Broker, through the whole path.
+Nothing lost, nothing twice, nothing to somebody who may not have it, and release() frees
+everything. Each case opens websockets of that class on a Broker, through the whole path.
 """
 
 import contextlib
@@ -87,11 +88,17 @@ class _Trial:
         """The rule is kept, or the case fails with what was seen."""
         __tracebackhide__ = True
         if not kept:
-            raise AssertionError(f'{self.options.cls.__name__} breaks {self.case.name}: {self.case.rule}\n{evidence}')
+            raise AssertionError(
+                f'{self.options.cls.__name__} breaks {self.case.name}: {self.case.rule}\n{evidence}'
+            )
 
     def names(self, verb: str) -> list[str]:
         """All of the class's names of this kind, as connect() takes them."""
-        names = self.options.cls.subscription_channels if verb == 'subscribe' else self.options.cls.publish_channels
+        names = (
+            self.options.cls.subscription_channels
+            if verb == 'subscribe'
+            else self.options.cls.publish_channels
+        )
         return [name.partition('-')[2] for name in names]
 
     def connect(self, facility: str = '', **keywords: Any) -> WebSocketClient:
@@ -112,7 +119,9 @@ class _Trial:
         """The channels that it listens on by name; a case without any could not fail."""
         subscription = getattr(client.subscriber, '_subscription', None)
         found = list(getattr(subscription, 'channels', ()))
-        self.require(found, 'it listens on no channel: facilities= or connect= must name what it takes')
+        self.require(
+            found, 'it listens on no channel: facilities= or connect= must name what it takes'
+        )
         return found
 
     def tell(self, client: WebSocketClient, *messages: str, channels: Sequence[bytes] = ()) -> None:
@@ -123,27 +132,44 @@ class _Trial:
 
     def seen(self, client: WebSocketClient) -> list[str]:
         """Which of our messages the browser has got, in order."""
-        forms = {form: text for text in self.options.messages for form in (text, self.options.shown(text))}
-        got = [message.decode('utf-8', 'replace') if isinstance(message, bytes) else message for message in client.received]
+        forms = {
+            form: text
+            for text in self.options.messages
+            for form in (text, self.options.shown(text))
+        }
+        got = [
+            message.decode('utf-8', 'replace') if isinstance(message, bytes) else message
+            for message in client.received
+        ]
         return [forms[message] for message in got if message in forms]
 
     def tell_standard(self, facility: str, message: str, who: str) -> None:
         """Publish to everybody, a user, a group and a session of a facility."""
-        RedisPublisher(facility=facility, broadcast=True, users=[who], groups=[who], sessions=[who]).publish_message(message)
+        RedisPublisher(
+            facility=facility, broadcast=True, users=[who], groups=[who], sessions=[who]
+        ).publish_message(message)
 
     def require_freed(self, before: dict[bytes, int]) -> None:
         """Nobody listens who did not before."""
-        left = {name.decode(): count for name, count in self.listeners().items() if count > before.get(name, 0)}
+        left = {
+            name.decode(): count
+            for name, count in self.listeners().items()
+            if count > before.get(name, 0)
+        }
         self.require(not left, f'still subscribed to: {left}')
 
     def persist(self, message: str) -> None:
-        """Persist a message on a channel that its websockets listen on, before one of them joins."""
+        """Persist a message on a channel that its websockets listen on, before one of them
+        joins.
+        """
         probe = self.connect()
         probe.subscriber._connection.set(self.channels(probe)[0], message, ex=60)
         probe.close()
 
     def listeners(self) -> dict[bytes, int]:
-        """How many connections Redis sends each channel's messages to; patterns are counted together."""
+        """How many connections Redis sends each channel's messages to; patterns are counted
+        together.
+        """
         redis: Any = self.broker.redis
         found: dict[bytes, int] = dict(redis.pubsub_numsub(*redis.pubsub_channels()))
         return {**found, b'patterns': redis.pubsub_numpat()}
@@ -172,8 +198,9 @@ def subscriber_contract(
                     with self.subTest(str(case)):
                         case()
 
-    A class that breaks a rule on purpose leaves that case out: `[case for case in ... if case.name != ...]`. The database is
-    touched only if the class, the callbacks of the settings or `connect` do so.
+    A class that breaks a rule on purpose leaves that case out:
+    `[case for case in ... if case.name != ...]`. The database is touched only if the class, the
+    callbacks of the settings or `connect` do so.
 
     Args:
         cls: the subscriber, of any kind that WS4REDIS_SUBSCRIBER may name.
@@ -182,7 +209,8 @@ def subscriber_contract(
         shown: what the browser gets of such a text, if the class changes it.
         sends: what a browser may send.
         publishes: whether that is published; False leaves the case about it out.
-        persisted: whether persisted messages are sent on joining; False for a class that sends something else.
+        persisted: whether persisted messages are sent on joining; False for a class that sends
+            something else.
         connect: keywords for Broker.connect(), such as user, headers, subscribe.
 
     Returns:
@@ -190,8 +218,14 @@ def subscriber_contract(
     """
     if len(set(messages)) < 2:
         raise ValueError(f'messages has {len(set(messages))} different texts: it takes two or more')
-    options = _Options(cls, facilities, tuple(messages), shown, sends, publishes, persisted, dict(connect or {}))
-    checks = [check for check in _CHECKS if publishes or check is not sent_message_reaches_others_and_not_its_sender]
+    options = _Options(
+        cls, facilities, tuple(messages), shown, sends, publishes, persisted, dict(connect or {})
+    )
+    checks = [
+        check
+        for check in _CHECKS
+        if publishes or check is not sent_message_reaches_others_and_not_its_sender
+    ]
     return [SubscriberCase(check.__name__, check.__doc__ or '', options, check) for check in checks]
 
 
@@ -230,7 +264,9 @@ def persisted_message_arrives_once(trial: _Trial) -> None:
     trial.persist(message)
     client = trial.connect()
     count = trial.seen(client).count(message)
-    trial.require(count == 1 if trial.options.persisted else count <= 1, f'received: {client.received!r}')
+    trial.require(
+        count == 1 if trial.options.persisted else count <= 1, f'received: {client.received!r}'
+    )
 
 
 def persisted_message_comes_before_live_ones(trial: _Trial) -> None:
@@ -240,7 +276,10 @@ def persisted_message_comes_before_live_ones(trial: _Trial) -> None:
     client = trial.connect()
     trial.tell(client, after)
     seen = trial.seen(client)
-    trial.require(before not in seen or after not in seen[: seen.index(before)], f'received: {client.received!r}')
+    trial.require(
+        before not in seen or after not in seen[: seen.index(before)],
+        f'received: {client.received!r}',
+    )
 
 
 def message_published_while_joining_arrives_once(trial: _Trial) -> None:
@@ -253,20 +292,30 @@ def message_published_while_joining_arrives_once(trial: _Trial) -> None:
         subscriber._connection.publish(channel, message)
         inherited(subscriber, websocket)
 
-    client = trial.connect(subscriber=_around(trial.options.cls, _persisted_name(trial.options.cls), joining))
+    client = trial.connect(
+        subscriber=_around(trial.options.cls, _persisted_name(trial.options.cls), joining)
+    )
     trial.require(trial.seen(client).count(message) == 1, f'received: {client.received!r}')
 
 
 def sent_message_reaches_others_and_not_its_sender(trial: _Trial) -> None:
-    """What a browser sends reaches the others on that channel, and does not come back to itself without echo."""
+    """What a browser sends reaches the others on that channel, and does not come back to itself
+    without echo.
+    """
     sender, listener = trial.connect(publish=trial.names('publish')), trial.connect()
     before = len(trial.broker.published), len(listener.received), len(sender.received)
     sender.send(trial.options.sends)
     published = trial.broker.published[before[0] :]
-    trial.require(published, f'{trial.options.sends!r} was not published: sends= takes what it publishes, or publishes=False')
+    trial.require(
+        published,
+        f'{trial.options.sends!r} was not published: sends= takes what it publishes, or '
+        f'publishes=False',
+    )
     owed = sum(publication.channel in listener.channels for publication in published)
     got, back = listener.received[before[1] :], sender.received[before[2] :]
-    trial.require(len(got) == owed, f'published: {list(map(str, published))}; a listener received: {got!r}')
+    trial.require(
+        len(got) == owed, f'published: {list(map(str, published))}; a listener received: {got!r}'
+    )
     trial.require(not back, f'the sender received: {back!r}')
 
 
@@ -278,8 +327,13 @@ def nothing_for_somebody_else_arrives(trial: _Trial) -> None:
     client = trial.connect()
     message = trial.options.messages[0]
     facility = trial.options.facilities[0]
-    RedisPublisher(facility=facility, users=[ANOTHER], groups=[ANOTHER], sessions=[ANOTHER]).publish_message(message)
-    trial.require(message not in trial.seen(client), f'received: {client.received!r}; it listens on {client.channels}')
+    RedisPublisher(
+        facility=facility, users=[ANOTHER], groups=[ANOTHER], sessions=[ANOTHER]
+    ).publish_message(message)
+    trial.require(
+        message not in trial.seen(client),
+        f'received: {client.received!r}; it listens on {client.channels}',
+    )
 
 
 def nothing_of_another_facility_arrives(trial: _Trial) -> None:
@@ -287,15 +341,23 @@ def nothing_of_another_facility_arrives(trial: _Trial) -> None:
     client = trial.connect()
     message = trial.options.messages[0]
     trial.tell_standard(trial.options.facilities[1], message, ONE)
-    trial.require(message not in trial.seen(client), f'received: {client.received!r}; it listens on {client.channels}')
+    trial.require(
+        message not in trial.seen(client),
+        f'received: {client.received!r}; it listens on {client.channels}',
+    )
 
 
 def nothing_that_was_not_allowed_arrives(trial: _Trial) -> None:
-    """A websocket for which no subscribe- name was asked for or allowed gets nothing of its facility."""
+    """A websocket for which no subscribe- name was asked for or allowed gets nothing of its
+    facility.
+    """
     client = trial.connect(subscribe=(), publish=trial.names('publish'))
     message = trial.options.messages[0]
     trial.tell_standard(trial.options.facilities[0], message, ONE)
-    trial.require(message not in trial.seen(client), f'received: {client.received!r}; it listens on {client.channels}')
+    trial.require(
+        message not in trial.seen(client),
+        f'received: {client.received!r}; it listens on {client.channels}',
+    )
 
 
 def nothing_is_published_without_permission(trial: _Trial) -> None:
@@ -306,7 +368,11 @@ def nothing_is_published_without_permission(trial: _Trial) -> None:
     facility = trial.options.facilities[0]
     publisher = RedisPublisher(facility=facility, broadcast=True, users=[ONE], groups=[ONE])
     standard = [name.removeprefix(namespace()) for name in publisher._publishers]
-    found = [str(publication) for publication in trial.broker.published[before:] if publication.channel in standard]
+    found = [
+        str(publication)
+        for publication in trial.broker.published[before:]
+        if publication.channel in standard
+    ]
     trial.require(not found, f'published: {found}')
 
 
@@ -322,8 +388,14 @@ def two_websockets_do_not_mix(trial: _Trial) -> None:
     message = trial.options.messages[0]
     if only:
         trial.tell(first, message, channels=only)
-        trial.require(message in trial.seen(first), f'published on {only[0]!r}; the first received: {first.received!r}')
-        trial.require(message not in trial.seen(second), f'published on {only[0]!r}; the second received: {second.received!r}')
+        trial.require(
+            message in trial.seen(first),
+            f'published on {only[0]!r}; the first received: {first.received!r}',
+        )
+        trial.require(
+            message not in trial.seen(second),
+            f'published on {only[0]!r}; the second received: {second.received!r}',
+        )
 
 
 # release() frees everything
@@ -339,7 +411,9 @@ def release_frees_everything(trial: _Trial) -> None:
 
 
 def release_works_after_a_failed_handshake(trial: _Trial) -> None:
-    """release() does its work if the handshake has failed, so that only set_pubsub_channels() has run before."""
+    """release() does its work if the handshake has failed, so that only set_pubsub_channels()
+    has run before.
+    """
     failures: list[Exception] = []
 
     def refuse(inherited: Callable[..., Any], subscriber: Any, *arguments: Any) -> None:
@@ -355,7 +429,11 @@ def release_works_after_a_failed_handshake(trial: _Trial) -> None:
 
     before = trial.listeners()
     with contextlib.suppress(HandshakeRejected):
-        trial.connect(subscriber=_around(_around(trial.options.cls, 'set_pubsub_channels', refuse), 'release', note))
+        trial.connect(
+            subscriber=_around(
+                _around(trial.options.cls, 'set_pubsub_channels', refuse), 'release', note
+            )
+        )
     trial.require(not failures, f'release() raised {failures!r}')
     trial.require_freed(before)
 
@@ -369,8 +447,13 @@ def end_of_one_takes_nothing_from_others(trial: _Trial) -> None:
     connection.set(channel, kept, ex=60)
     leaving.close()
     trial.tell(staying, message, channels=[channel])
-    trial.require(trial.seen(staying).count(message) == 1, f'the other received: {staying.received!r}')
-    trial.require(connection.get(channel) == kept.encode('utf-8'), f'the persisted message is now {connection.get(channel)!r}')
+    trial.require(
+        trial.seen(staying).count(message) == 1, f'the other received: {staying.received!r}'
+    )
+    trial.require(
+        connection.get(channel) == kept.encode('utf-8'),
+        f'the persisted message is now {connection.get(channel)!r}',
+    )
 
 
 def _persisted_name(cls: Any) -> str:
@@ -380,12 +463,16 @@ def _persisted_name(cls: Any) -> str:
 
 
 def _around(cls: Any, name: str, wrapper: Callable[..., Any]) -> Any:
-    """The class with a wrapper around one method: it gets the method and what that is called with."""
+    """The class with a wrapper around one method: it gets the method and what that is called
+    with.
+    """
     inherited = getattr(cls, name, None) or getattr(RedisSubscriber, name)
     return type(cls.__name__, (cls,), {name: functools.partialmethod(_swap, wrapper, inherited)})
 
 
-def _swap(subscriber: Any, wrapper: Callable[..., Any], inherited: Callable[..., Any], *arguments: Any) -> Any:
+def _swap(
+    subscriber: Any, wrapper: Callable[..., Any], inherited: Callable[..., Any], *arguments: Any
+) -> Any:
     return wrapper(inherited, subscriber, *arguments)
 
 

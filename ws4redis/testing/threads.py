@@ -1,4 +1,6 @@
-"""Threads that a test has started and that still run: what they publish later, no assertion can know."""
+"""Threads that a test has started and that still run: what they publish later, no assertion can
+know.
+"""
 
 import os
 import sys
@@ -13,7 +15,9 @@ from ws4redis.testing.publications import PACKAGE, place
 __all__ = ['threads_now', 'threads_since']
 
 _NOT_THE_PROJECTS = tuple(
-    os.path.realpath(path) + os.sep for name, path in sysconfig.get_paths().items() if name in ('stdlib', 'platstdlib', 'purelib')
+    os.path.realpath(path) + os.sep
+    for name, path in sysconfig.get_paths().items()
+    if name in ('stdlib', 'platstdlib', 'purelib')
 )
 
 
@@ -23,10 +27,12 @@ def threads_now() -> 'WeakSet[threading.Thread]':
 
 
 def threads_since(before: 'WeakSet[threading.Thread]') -> list[str]:
-    """Name, function and line of each thread that was started since and has something of the project to do.
+    """Name, function and line of each thread that was started since and has something of the
+    project to do.
 
-    That is one that is in the project's code, a Timer that still waits, and one whose function is the project's or publishes.
-    One that waits in a library alone, as those of idle executors do, has nothing of the project left to do.
+    That is one that is in the project's code, a Timer that still waits, and one whose function is
+    the project's or publishes. One that waits in a library alone, as those of idle executors do,
+    has nothing of the project left to do.
     """
     frames = sys._current_frames()
     found = []
@@ -36,23 +42,34 @@ def threads_since(before: 'WeakSet[threading.Thread]') -> list[str]:
         frame = _of_the_project(frames.get(thread.ident or 0))
         function = getattr(thread, 'function', None) or getattr(thread, '_target', None)
         if frame is not None:
-            found.append(f'{thread.name} ({frame.f_code.co_name}, {place(f"{frame.f_code.co_filename}:{frame.f_lineno}")})')
+            found.append(
+                f'{thread.name} ({frame.f_code.co_name}, '
+                f'{place(f"{frame.f_code.co_filename}:{frame.f_lineno}")})'
+            )
         elif function is not None and (isinstance(thread, threading.Timer) or _publishes(function)):
             found.append(f'{thread.name} ({_name_of(function)})')
     return found
 
 
 def _publishes(function: Any) -> bool:
-    return str(getattr(function, '__module__', '')).startswith('ws4redis.') and 'publish' in getattr(function, '__name__', '')
+    return str(getattr(function, '__module__', '')).startswith(
+        'ws4redis.'
+    ) and 'publish' in getattr(function, '__name__', '')
 
 
 def _name_of(function: Any) -> str:
     code = getattr(getattr(function, '__func__', function), '__code__', None)
     name = getattr(function, '__qualname__', repr(function))
-    return f'{name}, {place(f"{code.co_filename}:{code.co_firstlineno}")}' if code is not None else name
+    return (
+        f'{name}, {place(f"{code.co_filename}:{code.co_firstlineno}")}'
+        if code is not None
+        else name
+    )
 
 
 def _of_the_project(frame: FrameType | None) -> FrameType | None:
-    while frame is not None and os.path.realpath(frame.f_code.co_filename).startswith((PACKAGE, *_NOT_THE_PROJECTS)):
+    while frame is not None and os.path.realpath(frame.f_code.co_filename).startswith(
+        (PACKAGE, *_NOT_THE_PROJECTS)
+    ):
         frame = frame.f_back
     return frame

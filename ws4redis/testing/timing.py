@@ -12,10 +12,14 @@ if TYPE_CHECKING:
 __all__ = ['EXACT_SECONDS', 'EXACT_STEPS', 'Advance', 'age', 'check_sessions', 'seconds_of']
 
 NOTICED = 0.002
-"""Seconds by which a clock tool must have moved on against the server's own clock, to be told from the way of the question."""
+"""Seconds by which a clock tool must have moved on against the server's own clock, to be told
+from the way of the question.
+"""
 
 EXACT_STEPS = 64
-"""Timers that advance() runs one by one, at its beginning and again at its end; between them periodic ones run once."""
+"""Timers that advance() runs one by one, at its beginning and again at its end; between them
+periodic ones run once.
+"""
 
 EXACT_SECONDS = 64.0
 """The seconds at its end in which timers are run one by one again."""
@@ -28,8 +32,10 @@ class Advance:
         clock: what is moved.
         deadline: when the next timer is due, None if never.
         settle: called after each step.
-        expire: called with the milliseconds by which persisted messages have grown older, by no clock of their server.
-        server_time: the time on a server whose clock no tool can move, in seconds; None if it is in this process.
+        expire: called with the milliseconds by which persisted messages have grown older, by no
+            clock of their server.
+        server_time: the time on a server whose clock no tool can move, in seconds; None if it is in
+            this process.
     """
 
     def __init__(
@@ -50,7 +56,9 @@ class Advance:
         self._expired = 0
 
     def notice(self) -> None:
-        """What a clock tool has moved, by whomever: a server of its own process does not know of it."""
+        """What a clock tool has moved, by whomever: a server of its own process does not know of
+        it.
+        """
         if self._server_time is None:
             return
         if not self._clock.moves_django:
@@ -58,7 +66,8 @@ class Advance:
             return
         now, at_the_server = self._clock.now(), self._server_time()
         if self._seen is not None and now - self._seen[0] > at_the_server - self._seen[1] + NOTICED:
-            # Rather a few milliseconds too many, which a frozen clock did not see go by, than a message that outlives its time.
+            # Rather a few milliseconds too many, which a frozen clock did not see go by, than a
+            # message that outlives its time.
             self._moved += now - self._seen[0]
             self._grow_older()
         self._seen = now, at_the_server
@@ -122,7 +131,8 @@ def age(store: Any, keys: Iterable[Any], milliseconds: int) -> None:
     """Let these keys end sooner, those that are due at once.
 
     Args:
-        store: a redis.Redis, of Redis 7 or later: PEXPIRETIME is exact, where PTTL and PEXPIRE would lose the time between them.
+        store: a redis.Redis, of Redis 7 or later: PEXPIRETIME is exact, where PTTL and PEXPIRE
+            would lose the time between them.
         milliseconds: by which they have grown older.
     """
     seconds, microseconds = store.time()
@@ -139,7 +149,8 @@ def check_sessions(clock: 'Clock', clients: Iterable['ProtocolClient'], target: 
     """Refuse to let time pass a session's end while Django's clock stands still.
 
     Raises:
-        RuntimeError: no clock tool is active, and the session of one of these clients would end by then.
+        RuntimeError: no clock tool is active, and the session of one of these clients would end by
+            then.
     """
     if clock.moves_django:
         return
@@ -147,6 +158,8 @@ def check_sessions(clock: 'Clock', clients: Iterable['ProtocolClient'], target: 
         expires = client.session_expires
         if expires is not None and expires <= target:
             raise RuntimeError(
-                f"{client.name}'s session ends in {expires - clock.now():.0f} s, and Django's clock does not move: "
-                'advance inside time_machine.travel() or freezegun.freeze_time(), or close this client first'
+                f"{client.name}'s session ends in {expires - clock.now():.0f} s, and Django's "
+                f'clock does not move: '
+                'advance inside time_machine.travel() or freezegun.freeze_time(), or close this '
+                'client first'
             )

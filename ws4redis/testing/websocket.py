@@ -1,4 +1,6 @@
-"""FakeWebSocket: the websocket that send_persisted_messages() gets, without a browser at the other end."""
+"""FakeWebSocket: the websocket that send_persisted_messages() gets, without a browser at the
+other end.
+"""
 
 from collections import deque
 from collections.abc import Callable, Iterable
@@ -24,29 +26,34 @@ __all__ = ['FakeWebSocket']
 class FakeWebSocket(Handle):
     """The websocket of send_persisted_messages(websocket), for a test of one override alone.
 
-    It is the real object over a real recipient: what that refuses is refused here, with the same errors. Only the browser is
-    replaced; what it would have got is in `sent`.
+    It is the real object over a real recipient: what that refuses is refused here, with the same
+    errors. Only the browser is replaced; what it would have got is in `sent`.
 
         websocket = FakeWebSocket()
-        ws4redis.make_subscriber(TenantSubscriber, channels='subscribe-broadcast').send_persisted_messages(websocket)
-        assert websocket.sent == ['welcome']
+        ws4redis.make_subscriber(TenantSubscriber,
+        channels='subscribe-broadcast').send_persisted_messages(websocket) assert websocket.sent ==
+        ['welcome']
 
     Args:
         scripted: what receive() gives, str or bytes, one at a time.
         file_descriptor: what get_file_descriptor() gives.
 
-    The websocket of release 0.6.0 had receive() and get_file_descriptor(); the one of this package has neither. They are
-    here only if `scripted` or `file_descriptor` was given, for code that has not been moved yet: else asking for them is an
-    AttributeError, as in production.
+    The websocket of release 0.6.0 had receive() and get_file_descriptor(); the one of this package
+    has neither. They are here only if `scripted` or `file_descriptor` was given, for code that has
+    not been moved yet: else asking for them is an AttributeError, as in production.
     """
 
     receive: Callable[[], str | bytes]
     get_file_descriptor: Callable[[], int]
 
-    def __init__(self, *, scripted: Iterable[str | bytes] = (), file_descriptor: int | None = None) -> None:
+    def __init__(
+        self, *, scripted: Iterable[str | bytes] = (), file_descriptor: int | None = None
+    ) -> None:
         recipient = Recipient(current_limits(), Agenda(), name='of a test')
         super().__init__(recipient, self._take)
-        self._browser = ClientProtocol(parse_uri('ws://testserver/'), state=State.OPEN, max_size=None)
+        self._browser = ClientProtocol(
+            parse_uri('ws://testserver/'), state=State.OPEN, max_size=None
+        )
         self._history: list[str | bytes] = []
         self._goodbye: Close | None = None
         recipient.start(b'', persisted=False)
@@ -77,12 +84,15 @@ class FakeWebSocket(Handle):
         return self._goodbye.reason if self._goodbye is not None else None
 
     def drop(self) -> None:
-        """The browser vanishes: from here on the websocket is closed, as it may be at any time in production."""
+        """The browser vanishes: from here on the websocket is closed, as it may be at any time
+        in production.
+        """
         self._pass_on()
         self._recipient.receive_eof()
 
     def _pass_on(self) -> None:
-        # A look at what has arrived is where joining ends: until then the real one holds back what is sent, too.
+        # A look at what has arrived is where joining ends: until then the real one holds back what
+        # is sent, too.
         if self._recipient.held is not None:
             self._recipient.complete_join()
         outbox = self._recipient.websocket
@@ -95,7 +105,9 @@ class FakeWebSocket(Handle):
                 self._goodbye = Close.parse(bytes(frame.data))
             else:
                 binary = frame.opcode is Opcode.BINARY
-                self._history.append(bytes(frame.data) if binary else bytes(frame.data).decode('utf-8'))
+                self._history.append(
+                    bytes(frame.data) if binary else bytes(frame.data).decode('utf-8')
+                )
 
     def _receive(self) -> str | bytes:
         if self.closed:

@@ -1,4 +1,6 @@
-"""Two clients, a publish, a receive; and that the other client got nothing, if Channels is asked for that."""
+"""Two clients, a publish, a receive; and that the other client got nothing, if Channels is asked
+for that.
+"""
 
 from typing import Any
 
@@ -30,7 +32,9 @@ class GroupConsumer(AsyncJsonWebsocketConsumer):
 
 async def two_clients() -> tuple[WebsocketCommunicator, WebsocketCommunicator]:
     """One that hears the news, one that hears something else."""
-    clients = tuple(WebsocketCommunicator(GroupConsumer.as_asgi(), path) for path in ('/news', '/other'))
+    clients = tuple(
+        WebsocketCommunicator(GroupConsumer.as_asgi(), path) for path in ('/news', '/other')
+    )
     for client in clients:
         connected, _ = await client.connect()
         assert connected

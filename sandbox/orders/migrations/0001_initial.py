@@ -13,14 +13,26 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='Order',
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                (
+                    'id',
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name='ID'
+                    ),
+                ),
                 ('tenant', models.CharField(max_length=255)),
                 ('item', models.CharField(max_length=100)),
-                ('state', models.CharField(choices=[('new', 'New'), ('ready', 'Ready')], default='new', max_length=10)),
+                (
+                    'state',
+                    models.CharField(
+                        choices=[('new', 'New'), ('ready', 'Ready')], default='new', max_length=10
+                    ),
+                ),
                 (
                     'customer',
                     models.ForeignKey(
-                        on_delete=models.deletion.CASCADE, related_name='orders', to=settings.AUTH_USER_MODEL
+                        on_delete=models.deletion.CASCADE,
+                        related_name='orders',
+                        to=settings.AUTH_USER_MODEL,
                     ),
                 ),
             ],

@@ -100,7 +100,9 @@ class Runserver:
             browser.drop()
 
     def expect_goodbye(self, browser: Browser) -> None:
-        """The websocket has been told, the process has ended well, without a traceback, and nobody is left of its group."""
+        """The websocket has been told, the process has ended well, without a traceback, and
+        nobody is left of its group.
+        """
         assert browser.wait_until_closed() == 1001
         assert self.process.wait(GUARD) == 0
         assert 'Traceback' not in self.output, self.output
@@ -125,7 +127,10 @@ def reloading(tmp_path: Path) -> Iterator[Runserver]:
 def test_command_derives_from_the_one_of_staticfiles_where_that_is_installed() -> None:
     command = load_command_class('ws4redis', 'runserver')
     assert isinstance(command, Command)
-    assert type(command).__mro__[1].__module__ == 'django.contrib.staticfiles.management.commands.runserver'
+    assert (
+        type(command).__mro__[1].__module__
+        == 'django.contrib.staticfiles.management.commands.runserver'
+    )
 
 
 def test_handler_has_the_websockets_in_front_and_static_files_behind() -> None:
@@ -159,17 +164,24 @@ def test_one_command_serves_pages_static_files_and_websockets(plain: Runserver) 
 
 
 def get(port: int, path: str) -> str:
-    """The whole answer to a plain GET on a connection that the client would keep, if it is a refusal."""
+    """The whole answer to a plain GET on a connection that the client would keep, if it is a
+    refusal.
+    """
     with socket.create_connection(('127.0.0.1', port), timeout=GUARD) as sock:
         keep = 'keep-alive' if path.startswith('/ws') else 'close'
-        sock.sendall(f'GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: {keep}\r\n\r\n'.encode())
+        sock.sendall(
+            f'GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: {keep}\r\n\r\n'.encode()
+        )
         data = b''
         while piece := sock.recv(1 << 16):
             data += piece
     return data.decode()
 
 
-@pytest.mark.parametrize(('text', 'said'), [("can't create new thread at interpreter shutdown", False), ('anything else', True)])
+@pytest.mark.parametrize(
+    ('text', 'said'),
+    [("can't create new thread at interpreter shutdown", False), ('anything else', True)],
+)
 def test_connection_that_comes_too_late_is_closed_without_a_traceback(
     text: str, said: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -179,7 +191,9 @@ def test_connection_that_comes_too_late_is_closed_without_a_traceback(
         raise RuntimeError(text)
 
     # As Django's runserver makes it.
-    server_class = type('Server', (socketserver.ThreadingMixIn, Command.server_cls), {'daemon_threads': True})
+    server_class = type(
+        'Server', (socketserver.ThreadingMixIn, Command.server_cls), {'daemon_threads': True}
+    )
     with (
         server_class(('127.0.0.1', 0), WSGIRequestHandler) as server,
         socket.create_connection(server.server_address, timeout=GUARD) as sock,

@@ -1,4 +1,6 @@
-"""Serves the site with waitress, which gives its sockets to nobody: `python serve_waitress.py ADDRESS MODULE:APPLICATION`."""
+"""Serves the site with waitress, which gives its sockets to nobody:
+`python serve_waitress.py ADDRESS MODULE:APPLICATION`.
+"""
 
 import sys
 from importlib import import_module

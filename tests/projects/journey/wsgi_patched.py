@@ -1,4 +1,6 @@
-"""For a server that loads the site before its workers fork: patched here, since Django's connections could not be any more."""
+"""For a server that loads the site before its workers fork: patched here, since Django's
+connections could not be any more.
+"""
 
 from gevent import monkey
 

@@ -1,4 +1,6 @@
-"""The entry file of a site that runs release 0.6.0 on uWSGI, one process for Django and the websockets."""
+"""The entry file of a site that runs release 0.6.0 on uWSGI, one process for Django and the
+websockets.
+"""
 
 import os
 

@@ -1,4 +1,6 @@
-"""manage.py runserver, with websockets: Django's command, or staticfiles' where that is installed."""
+"""manage.py runserver, with websockets: Django's command, or staticfiles' where that is
+installed.
+"""
 
 import logging
 import os
@@ -29,7 +31,8 @@ RELOAD = 3
 class _Server(WSGIServer):
     """Says nothing of those who come while the process says goodbye to others.
 
-    It is a thread that goes on until the process has ended, and from Python 3.12 on no further one can be started by then.
+    It is a thread that goes on until the process has ended, and from Python 3.12 on no further one
+    can be started by then.
     """
 
     def handle_error(self, request: Any, client_address: Any) -> None:
@@ -46,14 +49,18 @@ class Command(RunserverCommand):
     server_cls = _Server
 
     def get_handler(self, *args: Any, **options: Any) -> Any:
-        """Django's application with the websockets in front, unless WSGI_APPLICATION has them already."""
+        """Django's application with the websockets in front, unless WSGI_APPLICATION has them
+        already.
+        """
         handler = super().get_handler(*args, **options)
         if isinstance(getattr(handler, 'application', handler), WebsocketDispatcher):
             return handler
         return WebsocketDispatcher(handler)
 
     def run(self, **options: Any) -> None:
-        """Run the server; on SIGTERM the process ends in order, so that the websockets get their close frames."""
+        """Run the server; on SIGTERM the process ends in order, so that the websockets get their
+        close frames.
+        """
         if options['use_reloader'] and os.environ.get(autoreload.DJANGO_AUTORELOAD_ENV) != 'true':
             _run_parent()
         signal.signal(signal.SIGTERM, lambda *args: sys.exit(0))
@@ -61,10 +68,14 @@ class Command(RunserverCommand):
 
 
 def _run_parent() -> None:
-    """Start the child that serves, again when it asks for it; Django's own parent would kill it on SIGTERM."""
+    """Start the child that serves, again when it asks for it; Django's own parent would kill it
+    on SIGTERM.
+    """
     while True:
         child = subprocess.Popen(
-            autoreload.get_child_arguments(), close_fds=False, env={**os.environ, autoreload.DJANGO_AUTORELOAD_ENV: 'true'}
+            autoreload.get_child_arguments(),
+            close_fds=False,
+            env={**os.environ, autoreload.DJANGO_AUTORELOAD_ENV: 'true'},
         )
         signal.signal(signal.SIGTERM, lambda *args, child=child: child.terminate())
         status = _wait(child)
@@ -79,5 +90,3 @@ def _wait(child: 'subprocess.Popen[bytes]') -> int:
         except KeyboardInterrupt:
             # The child got Ctrl-C too and says goodbye.
             continue
-
-

@@ -14,9 +14,14 @@ GROUPS = {'chatters': USERNAMES, 'moderators': ('mary',)}
 
 
 class Command(BaseCommand):
-    """Make john and mary, both in the group chatters, mary a moderator too; running it again changes nothing."""
+    """Make john and mary, both in the group chatters, mary a moderator too; running it again
+    changes nothing.
+    """
 
-    help = 'Make the users john and mary (password: secret), both in the group chatters, mary in the group moderators too.'
+    help = (
+        'Make the users john and mary (password: secret), both in the group chatters, mary in '
+        'the group moderators too.'
+    )
 
     @transaction.atomic
     def handle(self, *args: Any, **options: Any) -> None:
@@ -27,6 +32,10 @@ class Command(BaseCommand):
             if created or not user.check_password(PASSWORD):
                 user.set_password(PASSWORD)
                 user.save(update_fields=['password'])
-            user.groups.add(*(groups[name] for name, members in GROUPS.items() if username in members))
+            user.groups.add(
+                *(groups[name] for name, members in GROUPS.items() if username in members)
+            )
         if options['verbosity'] > 0:
-            self.stdout.write(f'Users: {", ".join(USERNAMES)}; password: {PASSWORD}; groups: {", ".join(GROUPS)}.')
+            self.stdout.write(
+                f'Users: {", ".join(USERNAMES)}; password: {PASSWORD}; groups: {", ".join(GROUPS)}.'
+            )

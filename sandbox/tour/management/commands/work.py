@@ -15,7 +15,8 @@ class Command(BaseCommand):
     """What a worker of a task queue would do."""
 
     help = (
-        'Do the long task of the progress page, for the pages of the session whose key comes by standard input. '
+        'Do the long task of the progress page, for the pages of the session whose key comes by '
+        'standard input. '
         'Needs a Redis server (REDIS_URL).'
     )
 

@@ -1,4 +1,6 @@
-"""A small site as one is deployed: Redis, a database file, DEBUG off. The tests name both and the rest in the environment."""
+"""A small site as one is deployed: Redis, a database file, DEBUG off. The tests name both and
+the rest in the environment.
+"""
 
 import os
 

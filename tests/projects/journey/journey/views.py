@@ -12,7 +12,9 @@ from ws4redis.redis_store import SELF
 @require_POST
 def log_in(request: HttpRequest) -> HttpResponse:
     """Log a user in; 403 for a wrong password."""
-    user = authenticate(request, username=request.POST['username'], password=request.POST['password'])
+    user = authenticate(
+        request, username=request.POST['username'], password=request.POST['password']
+    )
     if user is None:
         return HttpResponse(status=403)
     login(request, user)
@@ -21,7 +23,9 @@ def log_in(request: HttpRequest) -> HttpResponse:
 
 @require_POST
 def publish(request: HttpRequest) -> HttpResponse:
-    """Publish `message` to those whom the other fields name; 503 with the error's name while Redis is away."""
+    """Publish `message` to those whom the other fields name; 503 with the error's name while
+    Redis is away.
+    """
     form = request.POST
     publisher = RedisPublisher(
         facility=form['facility'],
@@ -32,7 +36,9 @@ def publish(request: HttpRequest) -> HttpResponse:
         request=request,
     )
     try:
-        publisher.publish_message(form['message'], expire=float(form['expire']) if 'expire' in form else None)
+        publisher.publish_message(
+            form['message'], expire=float(form['expire']) if 'expire' in form else None
+        )
     except redis.RedisError as exc:
         return HttpResponse(type(exc).__name__, status=503)
     return HttpResponse(status=204)
