@@ -64,19 +64,19 @@ lint: $(VENV)/installed-test
 
 mutants: $(VENV)/installed-test
 	@echo '== Faults, one by one'
-	@$(RUN) -m tests.mutants
+	@$(RUN) -m tests.tools.mutants
 
 rows: $(VENV)/installed-test
 	@echo '== What existing projects rely on (U, O, C) and what was wrong in release 0.6.0 (F), and the tests of each'
-	@$(RUN) -m tests.rows
+	@$(RUN) -m tests.tools.rows
 
 hosts: $(VENV)/installed-test
 	@echo '== Every WSGI server, the same cases on each'
-	@WS4REDIS_REQUIRE=$(or $(WS4REDIS_REQUIRE),redis) $(RUN) -m tests.servers.table
+	@WS4REDIS_REQUIRE=$(or $(WS4REDIS_REQUIRE),redis) $(RUN) -m tests.tools.table
 
 autobahn: $(VENV)/installed-test
 	@echo '== Autobahn|Testsuite, against both forms of the loop; installing it takes a minute the first time'
-	@$(RUN) -m tests.servers.autobahn $(ARGS)
+	@$(RUN) -m tests.tools.autobahn $(ARGS)
 
 certify: $(VENV)/installed-test
 	@echo '== The contract, in memory and over TCP, on fakeredis and on a redis-server of its own'
@@ -125,8 +125,8 @@ $(VENV)/installed-%: setup.py pyproject.toml | $(VENV)/bin/pip
 		|| { echo 'make: pip could not install what setup.py names; without a network it needs an index of its own.' >&2; exit 1; }
 	@touch $@
 
-$(VENV)/lowest.txt: setup.py tests/lowest.py | $(VENV)/bin/pip
-	@$(RUN) -m tests.lowest >$@
+$(VENV)/lowest.txt: setup.py tests/tools/lowest.py | $(VENV)/bin/pip
+	@$(RUN) -m tests.tools.lowest >$@
 
 $(VENV)/bin/pip:
 	@command -v '$(PYTHON)' >/dev/null \

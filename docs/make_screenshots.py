@@ -18,7 +18,7 @@ sys.path.insert(0, str(ROOT))
 
 from tests.browser.chromium import chromium  # noqa: E402  (the checkout need not be installed)
 from tests.browser.visitor import charted, expect, opened  # noqa: E402
-from tests.sandbox import Sandbox, SandboxServer  # noqa: E402
+from tests.processes.sandbox import Sandbox, SandboxServer  # noqa: E402
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page

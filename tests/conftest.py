@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.forms import FORMS
+from tests.sites.forms import FORMS
 from ws4redis.testing.redis_process import RedisProcess, find_redis_server
 
 if TYPE_CHECKING:
-    from tests.production.gunicorn import Production
-    from tests.sites import Site
+    from tests.sites.production.gunicorn import Production
+    from tests.sites.site import Site
 
 PLUGIN = 'ws4redis.testing.plugin'
 PLUGIN_INSTALLED = any(
@@ -23,11 +23,19 @@ PLUGIN_INSTALLED = any(
 )
 
 # Where the package is installed pytest does so by itself, since it has a plugin.
-pytest.register_assert_rewrite('ws4redis.testing.contract')
+pytest.register_assert_rewrite('ws4redis.testing.contract.cases')
 
 # A checkout that is not installed has no entry point to load the plugin by; loading it twice would
 # be refused.
 pytest_plugins = ['pytester'] if PLUGIN_INSTALLED else ['pytester', PLUGIN]
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Let -k find the tests of a row (row_F4_), and a report name it."""
+    for mark in item.iter_markers('row'):
+        (row,) = mark.args
+        item.extra_keyword_matches.add(f'row_{row}_')
+        item.user_properties.append(('row', row))
 
 
 def require(name: str, found: object, remedy: str) -> None:
@@ -90,7 +98,7 @@ def _production(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> 'Iterator[Production]':
     """Gunicorn for the whole run."""
-    from tests.production.gunicorn import Production
+    from tests.sites.production.gunicorn import Production
 
     production = Production(
         _shared_redis.url, _another_redis.url, tmp_path_factory.mktemp('production')
@@ -107,8 +115,8 @@ def site(
     the test does not look at.
     """
     settings.WS4REDIS_ALLOWED_CHANNELS = 'ws4redis.policies.allow_all'
-    settings.MIDDLEWARE = [*settings.MIDDLEWARE, 'tests.overrides.tenant_middleware']
-    settings.ROOT_URLCONF = 'tests.production.urls'
+    settings.MIDDLEWARE = [*settings.MIDDLEWARE, 'tests.subscribers.overrides.tenant_middleware']
+    settings.ROOT_URLCONF = 'tests.sites.production.urls'
     with closing(_open_site(request, settings, caplog)) as site:
         yield site
         assert site.errors() == []
@@ -118,8 +126,8 @@ def _open_site(
     request: pytest.FixtureRequest, settings: Any, caplog: pytest.LogCaptureFixture
 ) -> 'Site':
     # Here, since a test that has no site needs neither Django's models nor gevent.
-    from tests.production.gunicorn import InGunicorn
-    from tests.sites import InBroker, InThread
+    from tests.sites.production.gunicorn import InGunicorn
+    from tests.sites.site import InBroker, InThread
 
     if request.param == InBroker.form:
         return InBroker(caplog)

@@ -12,20 +12,20 @@ from django.apps import apps
 from django.contrib.auth.signals import user_logged_in, user_logged_out
 from django.core import checks
 
-from ws4redis.apps import WebsocketConfig
-from ws4redis.checks import check_settings
+from ws4redis.apps import WebSocketConfig
+from ws4redis.checks import check_all
 from ws4redis.memberships import store_groups, withdraw_session
 
 ROOT = Path(__file__).resolve().parent.parent
 
 
 def test_application_is_found_by_the_packages_name() -> None:
-    assert isinstance(apps.get_app_config('ws4redis'), WebsocketConfig)
+    assert isinstance(apps.get_app_config('ws4redis'), WebSocketConfig)
 
 
 def test_checks_are_registered_under_the_tag_ws4redis() -> None:
     registered: list[object] = list(checks.registry.registry.get_checks())
-    assert check_settings in registered
+    assert check_all in registered
     assert 'ws4redis' in checks.registry.registry.tags_available()
 
 

@@ -1,6 +1,6 @@
 """What projects of release 0.6.0 rely on: one flat list, each test named after its row.
 
-What goes through a websocket or Redis is tested in three forms (tests/sites.py): in a Broker, in
+What goes through a websocket or Redis is tested in three forms (tests/sites): in a Broker, in
 the unpatched form on memory://, and in gunicorn's gevent worker on a redis-server. Where a form is
 left out, its test says why.
 
@@ -29,10 +29,10 @@ import ws4redis.settings
 import ws4redis.store
 import ws4redis.subscriber
 import ws4redis.wsgi_server
-from tests import overrides, probes, verbatim
-from tests.forms import forms
-from tests.production.gunicorn import InGunicorn
-from tests.sites import InBroker, Site
+from tests.sites.forms import forms
+from tests.sites.production.gunicorn import InGunicorn
+from tests.sites.site import InBroker, Site
+from tests.subscribers import overrides, probes, verbatim
 from ws4redis import exceptions
 from ws4redis.publisher import RedisPublisher
 from ws4redis.redis_client import RedisServer, connection_arguments
@@ -77,7 +77,8 @@ def publish(message: Any, expire: float | None = None, **audience: Any) -> None:
 # U1: Redis layout
 
 
-def test_u1_channel_and_key_share_a_name_and_hold_the_raw_message(site: Site) -> None:
+@pytest.mark.row('U1')
+def test_channel_and_key_share_a_name_and_hold_the_raw_message(site: Site) -> None:
     for audience, name in (
         ({'broadcast': True}, 'broadcast:chat'),
         ({'users': ['john']}, 'user:john:chat'),
@@ -91,14 +92,16 @@ def test_u1_channel_and_key_share_a_name_and_hold_the_raw_message(site: Site) ->
         assert 0 < site.redis.ttl(name) <= 60
 
 
-def test_u1_other_programs_publish_and_persist_by_themselves(site: Site) -> None:
+@pytest.mark.row('U1')
+def test_other_programs_publish_and_persist_by_themselves(site: Site) -> None:
     site.redis.set('broadcast:chat', b'persisted by redis-cli', ex=60)
     client = site.connect(CHAT)
     site.publish(b'published by redis-cli', channel='broadcast:chat')
     assert client.receive_all() == ['persisted by redis-cli', 'published by redis-cli']
 
 
-def test_u1_prefix_stands_before_the_names(site: Site, settings: Settings) -> None:
+@pytest.mark.row('U1')
+def test_prefix_stands_before_the_names(site: Site, settings: Settings) -> None:
     settings.WS4REDIS_PREFIX = 'shop'
     client = site.connect(CHAT)
     site.publish('hello', channel='shop:broadcast:chat')
@@ -109,7 +112,8 @@ def test_u1_prefix_stands_before_the_names(site: Site, settings: Settings) -> No
 # U2: persisting
 
 
-def test_u2_persisted_message_comes_before_live_ones_and_at_every_reconnect(site: Site) -> None:
+@pytest.mark.row('U2')
+def test_persisted_message_comes_before_live_ones_and_at_every_reconnect(site: Site) -> None:
     publish('old')
     publish('persisted')
     for _ in range(2):
@@ -119,22 +123,25 @@ def test_u2_persisted_message_comes_before_live_ones_and_at_every_reconnect(site
         client.close()
 
 
-def test_u2_message_from_a_browser_is_persisted_too(site: Site, settings: Settings) -> None:
+@pytest.mark.row('U2')
+def test_message_from_a_browser_is_persisted_too(site: Site, settings: Settings) -> None:
     settings.WS4REDIS_EXPIRE = 30
     site.connect(CHAT).send('from a browser')
     assert site.persisted('broadcast:chat') == b'from a browser'
     assert 20 < site.ttl('broadcast:chat') <= 30
 
 
+@pytest.mark.row('U2')
 @forms(gunicorn_redis=REAL_TIME)
-def test_u2_persisted_message_expires(site: InBroker) -> None:
+def test_persisted_message_expires(site: InBroker) -> None:
     publish('hello', 30)
     assert site.persisted('broadcast:chat') == b'hello'
     site.advance(30)
     assert site.persisted('broadcast:chat') is None
 
 
-def test_u2_expire_beats_the_setting_and_zero_publishes_without_persisting(
+@pytest.mark.row('U2')
+def test_expire_beats_the_setting_and_zero_publishes_without_persisting(
     site: Site, settings: Settings
 ) -> None:
     settings.WS4REDIS_EXPIRE = 3600
@@ -147,7 +154,8 @@ def test_u2_expire_beats_the_setting_and_zero_publishes_without_persisting(
     assert 40 < site.ttl('broadcast:chat') <= 50
 
 
-def test_u2_setting_may_be_none(site: Site, settings: Settings) -> None:
+@pytest.mark.row('U2')
+def test_setting_may_be_none(site: Site, settings: Settings) -> None:
     settings.WS4REDIS_EXPIRE = None
     client = site.connect(CHAT)
     publish('from a view')
@@ -162,7 +170,8 @@ def test_u2_setting_may_be_none(site: Site, settings: Settings) -> None:
 # U3: fetch_message
 
 
-def test_u3_fetch_message_looks_at_session_user_group_broadcast(site: Site, john: User) -> None:
+@pytest.mark.row('U3')
+def test_fetch_message_looks_at_session_user_group_broadcast(site: Site, john: User) -> None:
     session = SessionStore()
     session['ws4redis:memberof'] = ['staff']
     session.save()
@@ -184,12 +193,14 @@ def test_u3_fetch_message_looks_at_session_user_group_broadcast(site: Site, john
         )
 
 
-def test_u3_what_a_browser_sent_is_fetched(site: Site) -> None:
+@pytest.mark.row('U3')
+def test_what_a_browser_sent_is_fetched(site: Site) -> None:
     site.connect(CHAT).send('from a browser')
     assert RedisPublisher().fetch_message(request_of(AnonymousUser()), 'chat') == b'from a browser'
 
 
-def test_u3_unknown_audience_is_a_value_error(broker: Broker) -> None:
+@pytest.mark.row('U3')
+def test_unknown_audience_is_a_value_error(broker: Broker) -> None:
     with pytest.raises(ValueError, match='audience'):
         RedisPublisher().fetch_message(request_of(AnonymousUser()), 'chat', 'everybody')
 
@@ -197,7 +208,8 @@ def test_u3_unknown_audience_is_a_value_error(broker: Broker) -> None:
 # U4: audiences
 
 
-def test_u4_entries_go_through_str(broker: Broker) -> None:
+@pytest.mark.row('U4')
+def test_entries_go_through_str(broker: Broker) -> None:
     class Number:
         def __str__(self) -> str:
             return 'seven'
@@ -217,12 +229,14 @@ def test_u4_entries_go_through_str(broker: Broker) -> None:
     }
 
 
+@pytest.mark.row('U4')
 @pytest.mark.parametrize('kind', [list, tuple, set, frozenset, iter])
-def test_u4_any_iterable_is_accepted(kind: Any) -> None:
+def test_any_iterable_is_accepted(kind: Any) -> None:
     assert RedisPublisher(facility='chat', users=kind(['john']))._publishers == ['user:john:chat']
 
 
-def test_u4_true_and_a_lone_string_are_accepted_with_a_warning(john: User) -> None:
+@pytest.mark.row('U4')
+def test_true_and_a_lone_string_are_accepted_with_a_warning(john: User) -> None:
     request = request_of(john)
     with pytest.warns(DeprecationWarning, match='SELF'):
         assert RedisPublisher(facility='chat', users=True, request=request)._publishers == [
@@ -235,7 +249,8 @@ def test_u4_true_and_a_lone_string_are_accepted_with_a_warning(john: User) -> No
 # U5: RedisMessage
 
 
-def test_u5_redis_message_is_bytes(settings: Settings) -> None:
+@pytest.mark.row('U5')
+def test_redis_message_is_bytes(settings: Settings) -> None:
     assert issubclass(RedisMessage, bytes)
     for value in ('hello', b'hello', bytearray(b'hello'), [b'message', b'channel', b'hello']):
         assert RedisMessage(value) == b'hello'
@@ -250,7 +265,8 @@ def test_u5_redis_message_is_bytes(settings: Settings) -> None:
 # U6: the query string
 
 
-def test_u6_names_alone_count_in_any_case(site: Site) -> None:
+@pytest.mark.row('U6')
+def test_names_alone_count_in_any_case(site: Site) -> None:
     client = site.connect(
         '/ws/chat?Subscribe-BROADCAST=no&publish-Broadcast=0&ECHO=false&unknown=1'
     )
@@ -258,21 +274,24 @@ def test_u6_names_alone_count_in_any_case(site: Site) -> None:
     assert client.receive_all() == ['echoed']
 
 
-def test_u6_no_name_at_all_leaves_the_socket_open(site: Site) -> None:
+@pytest.mark.row('U6')
+def test_no_name_at_all_leaves_the_socket_open(site: Site) -> None:
     client = site.connect('/ws/chat')
     client.send('nowhere')
     assert client.open
     assert site.published == []
 
 
-def test_u6_publishing_needs_no_subscription(site: Site) -> None:
+@pytest.mark.row('U6')
+def test_publishing_needs_no_subscription(site: Site) -> None:
     client = site.connect('/ws/chat?publish-broadcast')
     client.send('hello')
     assert site.published == [('broadcast:chat', 'hello')]
     client.assert_nothing_received()
 
 
-def test_u6_unknown_names_are_logged_once(site: Site) -> None:
+@pytest.mark.row('U6')
+def test_unknown_names_are_logged_once(site: Site) -> None:
     site.connect('/ws/chat?subscribe-nobody&x')
     assert site.said().count('unknown names') == 1
 
@@ -280,6 +299,7 @@ def test_u6_unknown_names_are_logged_once(site: Site) -> None:
 # U7: the facility
 
 
+@pytest.mark.row('U7')
 @pytest.mark.parametrize(
     ('path', 'channel'),
     [
@@ -291,7 +311,7 @@ def test_u6_unknown_names_are_logged_once(site: Site) -> None:
         ('/ws/x/ws/y', 'broadcast:x/ws/y'),
     ],
 )
-def test_u7_facility_is_the_decoded_path_after_websocket_url(
+def test_facility_is_the_decoded_path_after_websocket_url(
     site: Site, path: str, channel: str
 ) -> None:
     client = site.connect(f'{path}?subscribe-broadcast')
@@ -299,7 +319,8 @@ def test_u7_facility_is_the_decoded_path_after_websocket_url(
     assert client.receive_all() == ['hello']
 
 
-def test_u7_facility_has_a_limit(site: Site) -> None:
+@pytest.mark.row('U7')
+def test_facility_has_a_limit(site: Site) -> None:
     with pytest.raises(HandshakeRejected) as refused:
         site.connect('/ws/' + 'x' * 256)
     assert refused.value.status_code == 400
@@ -308,7 +329,8 @@ def test_u7_facility_has_a_limit(site: Site) -> None:
 # U8: callbacks
 
 
-def test_u8_answer_of_allowed_channels_replaces_the_request(site: Site) -> None:
+@pytest.mark.row('U8')
+def test_answer_of_allowed_channels_replaces_the_request(site: Site) -> None:
     client = site.connect(
         '/ws/chat?subscribe-user&publish-user', allowed_channels=probes.broadcast_alone
     )
@@ -317,17 +339,19 @@ def test_u8_answer_of_allowed_channels_replaces_the_request(site: Site) -> None:
     assert site.published == []
 
 
-def test_u8_permission_denied_is_a_403_before_the_upgrade(site: Site, settings: Settings) -> None:
-    settings.WS4REDIS_ALLOWED_CHANNELS = 'tests.probes.deny'
+@pytest.mark.row('U8')
+def test_permission_denied_is_a_403_before_the_upgrade(site: Site, settings: Settings) -> None:
+    settings.WS4REDIS_ALLOWED_CHANNELS = 'tests.subscribers.probes.deny'
     with pytest.raises(HandshakeRejected) as refused:
         site.connect('/ws/chat')
     assert refused.value.status_code == 403
 
 
-def test_u8_process_request_may_set_duck_typed_users_and_sessions(
+@pytest.mark.row('U8')
+def test_process_request_may_set_duck_typed_users_and_sessions(
     site: Site, settings: Settings
 ) -> None:
-    settings.WS4REDIS_PROCESS_REQUEST = 'tests.probes.set_user_and_session'
+    settings.WS4REDIS_PROCESS_REQUEST = 'tests.subscribers.probes.set_user_and_session'
     client = site.connect('/ws/chat?subscribe-user&subscribe-group&subscribe-session&publish-group')
     for name in ('user:old:chat', 'group:veterans:chat', 'session:old-key:chat'):
         site.assert_listeners(name, 1)
@@ -335,7 +359,8 @@ def test_u8_process_request_may_set_duck_typed_users_and_sessions(
     assert site.published == [('group:veterans:chat', 'hello')]
 
 
-def test_u8_process_request_may_set_only_a_user(site: Site, settings: Settings) -> None:
+@pytest.mark.row('U8')
+def test_process_request_may_set_only_a_user(site: Site, settings: Settings) -> None:
     settings.WS4REDIS_PROCESS_REQUEST = probes.set_user_alone
     client = site.connect('/ws/chat?subscribe-user&subscribe-group&subscribe-session')
     site.publish('for the user', channel='user:old:chat')
@@ -345,7 +370,8 @@ def test_u8_process_request_may_set_only_a_user(site: Site, settings: Settings) 
 # U9: echo
 
 
-def test_u9_own_message_comes_back_only_with_echo(site: Site) -> None:
+@pytest.mark.row('U9')
+def test_own_message_comes_back_only_with_echo(site: Site) -> None:
     client, other, echoing = site.connect(CHAT), site.connect(CHAT), site.connect(f'{CHAT}&echo')
     client.send('from the first')
     echoing.send('from the third')
@@ -354,7 +380,8 @@ def test_u9_own_message_comes_back_only_with_echo(site: Site) -> None:
     assert echoing.receive_all() == ['from the first', 'from the third']
 
 
-def test_u9_second_socket_of_the_same_user_gets_it(site: Site) -> None:
+@pytest.mark.row('U9')
+def test_second_socket_of_the_same_user_gets_it(site: Site) -> None:
     site.create_user('john')
     session = site.log_in('john')
     one, other = (
@@ -379,7 +406,8 @@ METHODS = (
 )
 
 
-def test_u10_subscriber_has_the_methods_and_attributes_of_release_0_6_0(site: Site) -> None:
+@pytest.mark.row('U10')
+def test_subscriber_has_the_methods_and_attributes_of_release_0_6_0(site: Site) -> None:
     site.connect(CHAT, probes.NotesItself).send(' '.join(METHODS))
     assert site.notes() == [
         *(f'{name} True' for name in METHODS),
@@ -388,7 +416,8 @@ def test_u10_subscriber_has_the_methods_and_attributes_of_release_0_6_0(site: Si
     ]
 
 
-def test_u10_class_lists_define_the_valid_names(site: Site) -> None:
+@pytest.mark.row('U10')
+def test_class_lists_define_the_valid_names(site: Site) -> None:
     client = site.connect(f'{CHAT}&subscribe-user', probes.BroadcastAlone)
     client.send('hello')
     assert site.published == []
@@ -397,7 +426,8 @@ def test_u10_class_lists_define_the_valid_names(site: Site) -> None:
     assert 'publish-broadcast' in site.said()
 
 
-def test_u10_release_is_a_disconnect_hook_for_failed_handshakes_too(site: Site) -> None:
+@pytest.mark.row('U10')
+def test_release_is_a_disconnect_hook_for_failed_handshakes_too(site: Site) -> None:
     with pytest.raises(HandshakeRejected):
         site.connect('/ws/chat?fail=1', probes.DisconnectHook)
     assert site.notes() == ['released']
@@ -405,7 +435,8 @@ def test_u10_release_is_a_disconnect_hook_for_failed_handshakes_too(site: Site) 
     assert site.notes() == ['released'] * 2
 
 
-def test_u10_expire_of_the_subscriber_can_be_assigned(site: Site) -> None:
+@pytest.mark.row('U10')
+def test_expire_of_the_subscriber_can_be_assigned(site: Site) -> None:
     site.connect(CHAT, probes.NineSeconds).send('hello')
     assert 0 < site.ttl('broadcast:chat') <= 9
 
@@ -413,7 +444,8 @@ def test_u10_expire_of_the_subscriber_can_be_assigned(site: Site) -> None:
 # U11: the server, the pool, the settings
 
 
-def test_u11_server_has_the_methods_that_sites_override(broker: Broker) -> None:
+@pytest.mark.row('U11')
+def test_server_has_the_methods_that_sites_override(broker: Broker) -> None:
     server = ws4redis.wsgi_server.WebsocketWSGIServer(redis_connection=None, host=broker.driver)
     assert server.Subscriber is RedisSubscriber
     assert server.possible_channels == [
@@ -429,13 +461,15 @@ def test_u11_server_has_the_methods_that_sites_override(broker: Broker) -> None:
         server.assure_protocol_requirements(RequestFactory().get('/ws/chat').environ)
 
 
-def test_u11_connection_pool_of_the_publisher_is_there(broker: Broker) -> None:
+@pytest.mark.row('U11')
+def test_connection_pool_of_the_publisher_is_there(broker: Broker) -> None:
     client = redis.Redis(connection_pool=ws4redis.publisher.redis_connection_pool)
     client.set('key', 'value')
     assert broker.redis.get('key') == b'value'
 
 
-def test_u11_settings_of_the_module_can_be_set_by_tests(
+@pytest.mark.row('U11')
+def test_settings_of_the_module_can_be_set_by_tests(
     broker: Broker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(ws4redis.settings, 'WS4REDIS_EXPIRE', 11)
@@ -448,21 +482,24 @@ def test_u11_settings_of_the_module_can_be_set_by_tests(
 # U12: groups in the session
 
 
-def test_u12_groups_are_written_into_the_session_at_login(john: User) -> None:
+@pytest.mark.row('U12')
+def test_groups_are_written_into_the_session_at_login(john: User) -> None:
     john.groups.add(Group.objects.create(name='staff'), Group.objects.create(name='editors'))
     client = Client()
     client.force_login(john)
     assert set(client.session['ws4redis:memberof']) == {'staff', 'editors'}
 
 
-def test_u12_groups_of_the_login_are_those_of_the_websocket(site: Site) -> None:
+@pytest.mark.row('U12')
+def test_groups_of_the_login_are_those_of_the_websocket(site: Site) -> None:
     site.create_user('john', 'staff', 'editors')
     site.connect('/ws/chat?subscribe-group', session=site.log_in('john'))
     for name in ('staff', 'editors'):
         site.assert_listeners(f'group:{name}:chat', 1)
 
 
-def test_u12_projects_write_it_themselves(site: Site) -> None:
+@pytest.mark.row('U12')
+def test_projects_write_it_themselves(site: Site) -> None:
     site.create_user('john')
     client = site.connect(
         '/ws/chat?subscribe-group', session=site.log_in('john', ['a group of the project'])
@@ -471,28 +508,30 @@ def test_u12_projects_write_it_themselves(site: Site) -> None:
     assert client.receive_all() == ['hello']
 
 
-def test_u12_login_without_a_session_is_no_error(john: User) -> None:
+@pytest.mark.row('U12')
+def test_login_without_a_session_is_no_error(john: User) -> None:
     user_logged_in.send(sender=User, user=john, request=HttpRequest())
 
 
 # U13: answers
 
 
-def test_u13_server_closes_with_1001(site: Site) -> None:
+@pytest.mark.row('U13')
+def test_server_closes_with_1001(site: Site) -> None:
     client = site.connect('/ws/chat')
     site.end()
     assert client.close_code == 1001
 
 
+@pytest.mark.row('U13')
 @pytest.mark.parametrize(
     ('asked', 'taken'), [((), None), (('one',), 'one'), (('one', 'two'), 'one')]
 )
-def test_u13_first_subprotocol_is_echoed(
-    site: Site, asked: tuple[str, ...], taken: str | None
-) -> None:
+def test_first_subprotocol_is_echoed(site: Site, asked: tuple[str, ...], taken: str | None) -> None:
     assert site.connect('/ws/chat', subprotocols=asked).subprotocol == taken
 
 
+@pytest.mark.row('U13')
 @pytest.mark.parametrize(
     ('headers', 'status', 'text'),
     [
@@ -500,7 +539,7 @@ def test_u13_first_subprotocol_is_echoed(
         ({'Sec-WebSocket-Version': ''}, 426, None),
     ],
 )
-def test_u13_plain_request_is_a_400_and_a_missing_version_a_426(
+def test_plain_request_is_a_400_and_a_missing_version_a_426(
     site: Site, headers: dict[str, str], status: int, text: bytes | None
 ) -> None:
     with pytest.raises(HandshakeRejected) as refused:
@@ -512,18 +551,18 @@ def test_u13_plain_request_is_a_400_and_a_missing_version_a_426(
 # U14: heartbeat
 
 
+@pytest.mark.row('U14')
 @forms(gunicorn_redis=f'{REAL_TIME}: the next test has it')
-def test_u14_heartbeat_goes_out_every_four_seconds(site: InBroker, settings: Settings) -> None:
+def test_heartbeat_goes_out_every_four_seconds(site: InBroker, settings: Settings) -> None:
     settings.WS4REDIS_HEARTBEAT = '--heartbeat--'
     client = site.connect(CHAT)
     site.advance(12.5)
     assert client.heartbeats == 3
 
 
+@pytest.mark.row('U14')
 @forms(broker='it has the test before', thread_memory='it has the test before')
-def test_u14_first_heartbeat_goes_out_after_four_seconds(
-    site: InGunicorn, settings: Settings
-) -> None:
+def test_first_heartbeat_goes_out_after_four_seconds(site: InGunicorn, settings: Settings) -> None:
     settings.WS4REDIS_HEARTBEAT = '--heartbeat--'
     begin = time.monotonic()
     client = site.connect(CHAT)
@@ -532,7 +571,8 @@ def test_u14_first_heartbeat_goes_out_after_four_seconds(
     assert client.heartbeats == 1
 
 
-def test_u14_heartbeat_that_comes_in_is_swallowed(site: Site, settings: Settings) -> None:
+@pytest.mark.row('U14')
+def test_heartbeat_that_comes_in_is_swallowed(site: Site, settings: Settings) -> None:
     settings.WS4REDIS_HEARTBEAT = '--heartbeat--'
     client, other = site.connect(CHAT), site.connect(CHAT)
     client.send('--heartbeat--')
@@ -541,13 +581,15 @@ def test_u14_heartbeat_that_comes_in_is_swallowed(site: Site, settings: Settings
     assert other.receive_all() == ['hello']
 
 
-def test_u14_none_is_a_text_like_any_other(site: Site) -> None:
+@pytest.mark.row('U14')
+def test_none_is_a_text_like_any_other(site: Site) -> None:
     site.connect(CHAT).send('None')
     assert site.published == [('broadcast:chat', 'None')]
 
 
+@pytest.mark.row('U14')
 @forms(gunicorn_redis=REAL_TIME)
-def test_u14_none_turns_both_off(site: InBroker) -> None:
+def test_none_turns_both_off(site: InBroker) -> None:
     client = site.connect(CHAT)
     site.advance(12.5)
     assert (client.heartbeats, client.receive_all()) == (0, [])
@@ -556,7 +598,8 @@ def test_u14_none_turns_both_off(site: InBroker) -> None:
 # U16: WS4REDIS_CONNECTION, exceptions
 
 
-def test_u16_connection_may_be_a_dict_or_a_url() -> None:
+@pytest.mark.row('U16')
+def test_connection_may_be_a_dict_or_a_url() -> None:
     for value in (
         {'host': 'redis.internal', 'port': 6390, 'db': 3},
         'redis://redis.internal:6390/3',
@@ -578,13 +621,15 @@ def test_u16_connection_may_be_a_dict_or_a_url() -> None:
     )
 
 
+@pytest.mark.row('U16')
 @pytest.mark.parametrize('prefix', [None, ''])
-def test_u16_no_prefix(settings: Settings, prefix: str | None) -> None:
+def test_no_prefix(settings: Settings, prefix: str | None) -> None:
     settings.WS4REDIS_PREFIX = prefix
     assert RedisStore.get_prefix() == ''
 
 
-def test_u16_exceptions_have_the_bases_of_release_0_6_0() -> None:
+@pytest.mark.row('U16')
+def test_exceptions_have_the_bases_of_release_0_6_0() -> None:
     assert issubclass(exceptions.WebSocketError, OSError)
     assert issubclass(exceptions.FrameTooLargeException, exceptions.WebSocketError)
     assert issubclass(exceptions.HandshakeError, BadHeaderError)
@@ -597,8 +642,9 @@ def test_u16_exceptions_have_the_bases_of_release_0_6_0() -> None:
 # U17: plain strings
 
 
+@pytest.mark.row('U17')
 @pytest.mark.parametrize('message', ['hello', b'hello', RedisMessage('hello')])
-def test_u17_str_bytes_and_redis_message_are_published(site: Site, message: Any) -> None:
+def test_str_bytes_and_redis_message_are_published(site: Site, message: Any) -> None:
     client = site.connect(CHAT)
     publish(message)
     assert client.receive_all() == ['hello']
@@ -608,7 +654,8 @@ def test_u17_str_bytes_and_redis_message_are_published(site: Site, message: Any)
 # U18: import paths
 
 
-def test_u18_import_paths_resolve_to_the_same_objects() -> None:
+@pytest.mark.row('U18')
+def test_import_paths_resolve_to_the_same_objects() -> None:
     assert ws4redis.store.RedisStore is ws4redis.redis_store.RedisStore is RedisStore
     assert ws4redis.store.RedisSubscriber is ws4redis.subscriber.RedisSubscriber is RedisSubscriber
     assert ws4redis.publisher.RedisPublisher is RedisPublisher
@@ -619,10 +666,11 @@ def test_u18_import_paths_resolve_to_the_same_objects() -> None:
 # U19: pipeline_publish_message
 
 
+@pytest.mark.row('U19')
 @pytest.mark.parametrize(
     'arguments', [{}, {'transaction': True}, {'transaction': False}, {'expire': 9}]
 )
-def test_u19_pipeline_publish_message_publishes_and_persists(
+def test_pipeline_publish_message_publishes_and_persists(
     site: Site, arguments: dict[str, Any]
 ) -> None:
     client = site.connect(CHAT)
@@ -638,7 +686,8 @@ def test_u19_pipeline_publish_message_publishes_and_persists(
 # U21: audiences of a site's own
 
 
-def test_u21_unknown_keywords_go_on_to_the_sites_method(site: Site) -> None:
+@pytest.mark.row('U21')
+def test_unknown_keywords_go_on_to_the_sites_method(site: Site) -> None:
     client = site.connect('/ws/chat?subscribe-server', overrides.LabSubscriber)
     overrides.LabPublisher(facility='chat', server=True, broadcast=True).publish_message('hello')
     assert sorted(site.published) == [('broadcast:chat', 'hello'), ('server:chat', 'hello')]
@@ -648,11 +697,12 @@ def test_u21_unknown_keywords_go_on_to_the_sites_method(site: Site) -> None:
 # U22: classes of another kind
 
 
+@pytest.mark.row('U22')
 @pytest.mark.parametrize('name', ['FromRedisStore', 'FromNothing'])
-def test_u22_subscriber_may_derive_from_redis_store_only_or_be_a_copy(
+def test_subscriber_may_derive_from_redis_store_only_or_be_a_copy(
     site: Site, settings: Settings, name: str
 ) -> None:
-    settings.WS4REDIS_SUBSCRIBER = f'tests.overrides.{name}'
+    settings.WS4REDIS_SUBSCRIBER = f'tests.subscribers.overrides.{name}'
     publish('persisted')
     client = site.connect(CHAT)
     publish('live')
@@ -661,11 +711,12 @@ def test_u22_subscriber_may_derive_from_redis_store_only_or_be_a_copy(
     assert site.persisted('broadcast:chat') == b'from a browser'
 
 
+@pytest.mark.row('U22')
 @pytest.mark.parametrize('subscriber', [verbatim.Documented, verbatim.DocumentedMisspelt])
-def test_u22_subscriber_may_be_written_from_the_api_document_alone(
+def test_subscriber_may_be_written_from_the_api_document_alone(
     site: Site, settings: Settings, subscriber: Any
 ) -> None:
-    settings.WS4REDIS_SUBSCRIBER = f'tests.verbatim.{subscriber.__name__}'
+    settings.WS4REDIS_SUBSCRIBER = f'tests.subscribers.verbatim.{subscriber.__name__}'
     site.redis.set('room:7', 'old')
     client = site.connect('/ws/7?subscribe-room&publish-room')
     client.send('new')
@@ -678,7 +729,8 @@ def test_u22_subscriber_may_be_written_from_the_api_document_alone(
 # U23: no WS4REDIS_CONNECTION
 
 
-def test_u23_default_is_localhost_6379_database_0() -> None:
+@pytest.mark.row('U23')
+def test_default_is_localhost_6379_database_0() -> None:
     assert ws4redis.settings.WS4REDIS_CONNECTION == 'redis://localhost:6379/0'
     arguments = connection_arguments(ws4redis.settings.WS4REDIS_CONNECTION)[1]
     assert (arguments['host'], arguments['port'], arguments['db']) == ('localhost', 6379, 0)
@@ -687,7 +739,8 @@ def test_u23_default_is_localhost_6379_database_0() -> None:
 # U24: no WS4REDIS_ALLOWED_CHANNELS
 
 
-def test_u24_publishing_is_for_logged_in_users_and_allow_all_restores_it(site: Site) -> None:
+@pytest.mark.row('U24')
+def test_publishing_is_for_logged_in_users_and_allow_all_restores_it(site: Site) -> None:
     site.create_user('john')
     site.connect(CHAT, allowed_channels=None).send('anonymous')
     assert site.published == []
@@ -696,7 +749,8 @@ def test_u24_publishing_is_for_logged_in_users_and_allow_all_restores_it(site: S
     assert [text for _, text in site.published] == ['john', 'anybody']
 
 
-def test_u24_names_of_a_sites_own_are_withheld_too(site: Site) -> None:
+@pytest.mark.row('U24')
+def test_names_of_a_sites_own_are_withheld_too(site: Site) -> None:
     site.create_user('john')
     for session in (None, site.log_in('john')):
         client = site.connect(

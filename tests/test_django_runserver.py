@@ -9,7 +9,7 @@ from django.core.servers.basehttp import get_internal_wsgi_application
 from django.test import override_settings
 
 from ws4redis import django_runserver
-from ws4redis.wsgi import WebsocketDispatcher
+from ws4redis.wsgi import WebSocketDispatcher
 from ws4redis.wsgi_server import WebsocketWSGIServer
 
 
@@ -24,13 +24,13 @@ def test_application_is_made_once_when_it_is_asked_for() -> None:
     module = importlib.reload(django_runserver)
     vars(module).pop('application', None)
     application = module.application
-    assert isinstance(application, WebsocketDispatcher)
+    assert isinstance(application, WebSocketDispatcher)
     assert module.application is application
 
 
 def test_setting_of_the_development_server_finds_it() -> None:
     with override_settings(WSGI_APPLICATION='ws4redis.django_runserver.application'):
-        assert isinstance(get_internal_wsgi_application(), WebsocketDispatcher)
+        assert isinstance(get_internal_wsgi_application(), WebSocketDispatcher)
 
 
 def test_websocket_run_server_is_the_server() -> None:

@@ -22,7 +22,7 @@ import pytest
 from django.template import engines
 
 from tests.conftest import PLUGIN, PLUGIN_INSTALLED, require
-from tests.javascript import find_node, run_node
+from tests.processes.node import find_node, run_node
 
 if TYPE_CHECKING:
     from django.test import RequestFactory
@@ -270,7 +270,7 @@ def test_template_renders(page: Path, text: str, rf: RequestFactory, settings: S
 
 def codes_of_reasons() -> set[str]:
     """What Reason() and the function in front of it are called with."""
-    tree = ast.parse((ROOT / 'ws4redis/testing/reasons.py').read_text('utf-8'))
+    tree = ast.parse((ROOT / 'ws4redis/testing/explain/reasons.py').read_text('utf-8'))
     places = {'Reason': 0, '_reason': 2}
     calls = [
         node

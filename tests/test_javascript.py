@@ -14,7 +14,7 @@ import pytest
 from django.contrib.staticfiles.storage import ManifestStaticFilesStorage
 from django.core.management import call_command
 
-from tests.javascript import CASES, STATIC, classic, find_node, run_node
+from tests.processes.node import CASES, STATIC, classic, find_node, run_node
 
 if TYPE_CHECKING:
     from pytest_django import Settings
@@ -50,7 +50,8 @@ OLD_PAGES = (
 )
 
 
-def test_u15_what_pages_of_release_0_6_0_call_is_there(node: str) -> None:
+@pytest.mark.row('U15')
+def test_what_pages_of_release_0_6_0_call_is_there(node: str) -> None:
     """The cases of the script that are about nothing else."""
     pattern = '|'.join(re.escape(name) for name in OLD_PAGES)
     [path] = [path for path in CASES if path.name == 'interface.test.mjs']

@@ -1,4 +1,4 @@
-"""WebsocketLoop over TCP, in processes of its own: patched by gevent and not, on a real Redis and
+"""WebSocketLoop over TCP, in processes of its own: patched by gevent and not, on a real Redis and
 on memory://.
 
 What all of them share runs four times. Cases that stop the loop or Redis have a process to
@@ -17,8 +17,8 @@ import pytest
 import redis
 from websockets.frames import Opcode
 
-from tests import loop_inside
-from tests.loop_process import (
+from tests.loop import inside
+from tests.loop.process import (
     GUARD,
     Browser,
     Closed,
@@ -70,14 +70,14 @@ def site(process: LoopProcess) -> Iterator[LoopProcess]:
     """The process, with an empty Redis and nobody connected; errors in its log fail the test
     unless it has asked for them.
     """
-    process.run(loop_inside.empty_redis)
-    process.run(loop_inside.take_seen)
+    process.run(inside.empty_redis)
+    process.run(inside.take_seen)
     process.logs()
     yield process
-    process.run(loop_inside.open_gate)
+    process.run(inside.open_gate)
     process.forget_browsers()
     process.wait_for(websockets=0, channels=0, patterns=0, pending_bytes=0, running_jobs=0)
-    process.run(loop_inside.close_gate)
+    process.run(inside.close_gate)
     assert process.logs(level=logging.ERROR) == []
 
 
@@ -117,7 +117,7 @@ def needs_redis(site: LoopProcess) -> None:
 
 def uses_no_more(site: LoopProcess, than: dict[str, int]) -> bool:
     """Whether the process uses no more of anything than it did then."""
-    return all(count <= than[name] for name, count in site.run(loop_inside.usage).items())
+    return all(count <= than[name] for name, count in site.run(inside.usage).items())
 
 
 # Messages on their way
@@ -128,8 +128,8 @@ def test_loop_lives_in_the_main_hub_if_gevent_has_patched_the_process_and_else_i
 ) -> None:
     site.browser(NEWS)
     patched = site.form == 'patched'
-    assert site.run(loop_inside.loop_is_patched) is patched
-    assert site.run(loop_inside.threads_named, 'ws4redis-loop') == (0 if patched else 1)
+    assert site.run(inside.loop_is_patched) is patched
+    assert site.run(inside.threads_named, 'ws4redis-loop') == (0 if patched else 1)
 
 
 def test_first_of_the_subprotocols_is_taken(site: LoopProcess) -> None:
@@ -157,7 +157,7 @@ def test_message_that_is_no_utf8_goes_out_as_a_binary_frame(site: LoopProcess) -
 def test_message_of_another_program_reaches_the_websocket(site: LoopProcess) -> None:
     browser = site.browser(NEWS)
     if site.redis == MEMORY:
-        site.run(loop_inside.raw_publish, 'broadcast:news', 'hello')
+        site.run(inside.raw_publish, 'broadcast:news', 'hello')
     else:
         with redis.Redis.from_url(site.redis) as client:
             assert client.publish('broadcast:news', 'hello') == 1
@@ -175,12 +175,12 @@ def test_messages_that_arrive_while_persisted_ones_are_looked_up_are_held(
     site: LoopProcess,
 ) -> None:
     site.publish('old', expire=60)
-    with site.settings(WS4REDIS_SUBSCRIBER='tests.loop_inside.GatedPersisted'):
+    with site.settings(WS4REDIS_SUBSCRIBER='tests.loop.inside.GatedPersisted'):
         browser = site.browser(NEWS)
-        eventually(lambda: site.run(loop_inside.take_seen) == ['asked'])
+        eventually(lambda: site.run(inside.take_seen) == ['asked'])
         site.publish('new')
         site.publish('newer', expire=60)
-        site.run(loop_inside.open_gate)
+        site.run(inside.open_gate)
         # The persisted message is 'newer' by now, which also came live: it is sent once, in its
         # place.
         site.publish('end')
@@ -213,11 +213,11 @@ def test_burst_costs_one_write_for_each_websocket(site: LoopProcess) -> None:
     browsers = [site.browser(NEWS) for _ in range(3)]
     site.publish('joined')
     assert [browser.receive() for browser in browsers] == ['joined'] * 3
-    site.run(loop_inside.count_writes)
+    site.run(inside.count_writes)
     burst = [f'message {number}' for number in range(5)]
-    site.run(loop_inside.publish_burst, burst, 'broadcast:news')
+    site.run(inside.publish_burst, burst, 'broadcast:news')
     received = [[browser.receive() for _ in burst] for browser in browsers]
-    writes = site.run(loop_inside.take_writes)
+    writes = site.run(inside.take_writes)
     assert received == [burst] * 3
     assert len(writes) == len({descriptor for descriptor, _ in writes}) == 3
 
@@ -287,7 +287,7 @@ def test_slow_reader_is_closed_with_1013_and_nobody_else_waits_for_it(site: Loop
 
 
 def test_nothing_more_is_read_from_a_client_while_its_jobs_wait(site: LoopProcess) -> None:
-    with site.settings(WS4REDIS_SUBSCRIBER='tests.loop_inside.Gated', WS4REDIS_MESSAGE_RATE=None):
+    with site.settings(WS4REDIS_SUBSCRIBER='tests.loop.inside.Gated', WS4REDIS_MESSAGE_RATE=None):
         other, sender = site.browser(NEWS), site.browser(CHAT)
         messages = [f'{number:04} '.ljust(4096) for number in range(400)]
         before = site.status()['messages_received']
@@ -295,14 +295,14 @@ def test_nothing_more_is_read_from_a_client_while_its_jobs_wait(site: LoopProces
             target=sender.sock.sendall, args=(b''.join(map(frame, messages)),)
         )
         sending.start()
-        eventually(lambda: not all(site.run(loop_inside.watches_reading)), 'back-pressure')
+        eventually(lambda: not all(site.run(inside.watches_reading)), 'back-pressure')
         for _ in range(10):
             # Each time the hub would read what has arrived.
-            site.run(loop_inside.pass_through_hub)
+            site.run(inside.pass_through_hub)
         assert site.status()['messages_received'] - before < 100
         site.publish('others are served')
         assert other.receive() == 'others are served'
-        site.run(loop_inside.open_gate)
+        site.run(inside.open_gate)
         assert [other.receive() for _ in messages] == messages
         sending.join(GUARD)
         assert not sending.is_alive()
@@ -372,7 +372,7 @@ def test_websockets_above_the_limit_are_refused_with_503(site: LoopProcess) -> N
 
 def test_refused_websocket_costs_nothing(site: LoopProcess) -> None:
     site.browser(NEWS)
-    before = site.run(loop_inside.usage)
+    before = site.run(inside.usage)
     for path, headers in (
         ('/ws/' + 'x' * 256, {}),
         (NEWS, {'Origin': 'http://evil.example'}),
@@ -388,17 +388,17 @@ def test_refused_websocket_costs_nothing(site: LoopProcess) -> None:
 
 
 def test_messages_of_one_client_are_worked_off_in_order(site: LoopProcess) -> None:
-    with site.settings(WS4REDIS_SUBSCRIBER='tests.loop_inside.Recording'):
+    with site.settings(WS4REDIS_SUBSCRIBER='tests.loop.inside.Recording'):
         sender = site.browser(CHAT)
         messages = [str(number) for number in range(60)]
         sender.sock.sendall(b''.join(map(frame, messages)))
         assert sender.close() == 1000
         site.wait_for(websockets=0, running_jobs=0)
-        assert site.run(loop_inside.take_seen) == [*messages, 'release']
+        assert site.run(inside.take_seen) == [*messages, 'release']
 
 
 def test_jobs_of_different_websockets_run_side_by_side(site: LoopProcess) -> None:
-    with site.settings(WS4REDIS_SUBSCRIBER='tests.loop_inside.Meeting'):
+    with site.settings(WS4REDIS_SUBSCRIBER='tests.loop.inside.Meeting'):
         one, two = site.browser(CHAT), site.browser(CHAT)
         one.send('from one')
         two.send('from two')
@@ -406,18 +406,18 @@ def test_jobs_of_different_websockets_run_side_by_side(site: LoopProcess) -> Non
 
 
 def test_job_that_waits_holds_up_its_own_websocket_only(site: LoopProcess) -> None:
-    with site.settings(WS4REDIS_SUBSCRIBER='tests.loop_inside.Gated'):
+    with site.settings(WS4REDIS_SUBSCRIBER='tests.loop.inside.Gated'):
         waiting, other = site.browser(CHAT), site.browser(NEWS)
         waiting.send('behind the gate')
-        eventually(lambda: site.run(loop_inside.take_seen) == ['behind the gate'])
+        eventually(lambda: site.run(inside.take_seen) == ['behind the gate'])
         site.publish('past it')
         assert [waiting.receive(), other.receive()] == ['past it', 'past it']
-        site.run(loop_inside.open_gate)
+        site.run(inside.open_gate)
         assert other.receive() == 'behind the gate'
 
 
 def test_what_a_job_has_spawned_with_gevent_runs(site: LoopProcess) -> None:
-    with site.settings(WS4REDIS_SUBSCRIBER='tests.loop_inside.Spawning'):
+    with site.settings(WS4REDIS_SUBSCRIBER='tests.loop.inside.Spawning'):
         sender, other = site.browser(CHAT), site.browser(NEWS)
         sender.send('by a greenlet')
         assert other.receive() == 'by a greenlet'
@@ -429,7 +429,7 @@ def test_what_a_job_has_spawned_with_gevent_runs(site: LoopProcess) -> None:
 def test_exception_of_the_sites_code_closes_its_websocket_with_1011_and_nothing_else(
     site: LoopProcess, name: str
 ) -> None:
-    with site.settings(WS4REDIS_SUBSCRIBER='tests.loop_inside.Raising'):
+    with site.settings(WS4REDIS_SUBSCRIBER='tests.loop.inside.Raising'):
         raising, other = site.browser(CHAT), site.browser(NEWS)
         raising.send(name)
         with pytest.raises(Closed) as closed:
@@ -442,14 +442,14 @@ def test_exception_of_the_sites_code_closes_its_websocket_with_1011_and_nothing_
 
 
 def test_exception_while_persisted_messages_are_sent_closes_with_1011(site: LoopProcess) -> None:
-    with site.settings(WS4REDIS_SUBSCRIBER='tests.loop_inside.RaisingOnJoin'):
+    with site.settings(WS4REDIS_SUBSCRIBER='tests.loop.inside.RaisingOnJoin'):
         assert site.browser(NEWS).wait_until_closed() == 1011
     (line,) = site.logs(level=logging.ERROR)
     assert line.text == 'RaisingOnJoin.send_persisted_messages() failed'
 
 
 def test_exception_in_release_is_logged_and_nothing_else(site: LoopProcess) -> None:
-    with site.settings(WS4REDIS_SUBSCRIBER='tests.loop_inside.RaisingOnRelease'):
+    with site.settings(WS4REDIS_SUBSCRIBER='tests.loop.inside.RaisingOnRelease'):
         assert site.browser(NEWS).close() == 1000
         site.wait_for(websockets=0, running_jobs=0, channels=0)
     (line,) = site.logs(level=logging.ERROR)
@@ -460,13 +460,13 @@ def test_call_that_gevent_cannot_patch_is_named_with_its_class_and_the_seconds(
     site: LoopProcess,
 ) -> None:
     with site.settings(
-        WS4REDIS_SUBSCRIBER='tests.loop_inside.Blocking', WS4REDIS_BLOCKED_WARNING=0.2
+        WS4REDIS_SUBSCRIBER='tests.loop.inside.Blocking', WS4REDIS_BLOCKED_WARNING=0.2
     ):
         sender, other = site.browser(CHAT), site.browser(NEWS)
         site.logs()
         sender.send('at last')
         assert other.receive() == 'at last'
-        site.run(loop_inside.pass_through_hub)
+        site.run(inside.pass_through_hub)
         lines = [line.text for line in site.logs('ws4redis.loop', logging.WARNING)]
     if site.form == 'unpatched':
         # There it holds up one of the workers' threads.
@@ -478,7 +478,7 @@ def test_call_that_gevent_cannot_patch_is_named_with_its_class_and_the_seconds(
 
 
 def test_subscriber_sends_and_closes_by_its_handle(site: LoopProcess) -> None:
-    with site.settings(WS4REDIS_SUBSCRIBER='tests.loop_inside.Keeps'):
+    with site.settings(WS4REDIS_SUBSCRIBER='tests.loop.inside.Keeps'):
         browser = site.browser(CHAT)
         browser.send('hello')
         assert browser.receive() == 'back: hello'
@@ -491,33 +491,33 @@ def test_subscriber_sends_and_closes_by_its_handle(site: LoopProcess) -> None:
 def test_channel_that_is_subscribed_to_later_is_acknowledged_before_the_call_returns(
     site: LoopProcess,
 ) -> None:
-    with site.settings(WS4REDIS_SUBSCRIBER='tests.loop_inside.Late'):
+    with site.settings(WS4REDIS_SUBSCRIBER='tests.loop.inside.Late'):
         browser = site.browser(CHAT)
         browser.send('extra')
-        eventually(lambda: site.run(loop_inside.take_seen) == [1], 'the acknowledgement')
-        site.run(loop_inside.raw_publish, 'extra', 'on the extra channel')
+        eventually(lambda: site.run(inside.take_seen) == [1], 'the acknowledgement')
+        site.run(inside.raw_publish, 'extra', 'on the extra channel')
         assert browser.receive() == 'on the extra channel'
     browser.close()
     site.wait_for(websockets=0)
-    eventually(lambda: site.run(loop_inside.listeners, 'extra') == 0)
+    eventually(lambda: site.run(inside.listeners, 'extra') == 0)
 
 
 def test_subscriber_with_a_descriptor_of_its_own_is_asked_when_it_is_readable(
     site: LoopProcess,
 ) -> None:
     needs_redis(site)
-    with site.settings(WS4REDIS_SUBSCRIBER='tests.loop_inside.OwnRedis', OWN_REDIS=site.redis):
+    with site.settings(WS4REDIS_SUBSCRIBER='tests.loop.inside.OwnRedis', OWN_REDIS=site.redis):
         browser = site.browser(NEWS)
-        site.run(loop_inside.publish_burst, ['one', 'two', 'three'], 'of-its-own')
+        site.run(inside.publish_burst, ['one', 'two', 'three'], 'of-its-own')
         assert [browser.receive() for _ in range(3)] == ['one', 'two', 'three']
-        site.run(loop_inside.raw_publish, 'of-its-own', 'four')
+        site.run(inside.raw_publish, 'of-its-own', 'four')
         assert browser.receive() == 'four'
-        assert site.run(loop_inside.usage)['own'] == 1
-        assert site.run(loop_inside.listeners, 'broadcast:news') == 0
+        assert site.run(inside.usage)['own'] == 1
+        assert site.run(inside.listeners, 'broadcast:news') == 0
         browser.close()
         site.wait_for(websockets=0, running_jobs=0)
-        assert site.run(loop_inside.usage)['own'] == 0
-    eventually(lambda: site.run(loop_inside.listeners, 'of-its-own') == 0)
+        assert site.run(inside.usage)['own'] == 0
+    eventually(lambda: site.run(inside.listeners, 'of-its-own') == 0)
 
 
 # Rights
@@ -530,8 +530,8 @@ def cookie(session_key: str) -> dict[str, str]:
 
 def test_message_for_a_user_reaches_that_user_only(site: LoopProcess) -> None:
     path = '/ws/news?subscribe-user&subscribe-broadcast'
-    john = site.browser(path, headers=cookie(site.run(loop_inside.log_in, 'john')))
-    mary = site.browser(path, headers=cookie(site.run(loop_inside.log_in, 'mary')))
+    john = site.browser(path, headers=cookie(site.run(inside.log_in, 'john')))
+    mary = site.browser(path, headers=cookie(site.run(inside.log_in, 'mary')))
     site.publish('for john', users=['john'])
     site.publish('for all')
     assert [john.receive(), john.receive(), mary.receive()] == ['for john', 'for all', 'for all']
@@ -539,13 +539,13 @@ def test_message_for_a_user_reaches_that_user_only(site: LoopProcess) -> None:
 
 def test_logout_ends_the_websockets_of_that_session_with_1008(site: LoopProcess) -> None:
     session, other_session = (
-        site.run(loop_inside.log_in, 'john'),
-        site.run(loop_inside.log_in, 'john'),
+        site.run(inside.log_in, 'john'),
+        site.run(inside.log_in, 'john'),
     )
     ended = [site.browser(NEWS, headers=cookie(session)) for _ in range(2)]
     stays, anonymous = site.browser(NEWS, headers=cookie(other_session)), site.browser(NEWS)
     before = site.status()['rights_withdrawn']
-    site.run(loop_inside.log_out, session)
+    site.run(inside.log_out, session)
     assert [browser.wait_until_closed() for browser in ended] == [1008, 1008]
     site.publish('still here')
     assert [stays.receive(), anonymous.receive()] == ['still here'] * 2
@@ -557,14 +557,14 @@ def test_recheck_finds_rights_that_nobody_has_withdrawn(make: Make, form: str) -
     site = make(form, MEMORY, WS4REDIS_RECHECK=0.1)
     path = '/ws/news?subscribe-group&subscribe-broadcast'
     sessions = {
-        name: site.run(loop_inside.log_in, name, ['staff'])
+        name: site.run(inside.log_in, name, ['staff'])
         for name in ('deleted', 'inactive', 'left', 'stays')
     }
     browsers = {name: site.browser(path, headers=cookie(key)) for name, key in sessions.items()}
     anonymous = site.browser(NEWS)
-    site.run(loop_inside.delete_session, sessions['deleted'])
-    site.run(loop_inside.deactivate, 'inactive')
-    site.run(loop_inside.leave_group, 'left', 'staff')
+    site.run(inside.delete_session, sessions['deleted'])
+    site.run(inside.deactivate, 'inactive')
+    site.run(inside.leave_group, 'left', 'staff')
     assert [browsers[name].wait_until_closed() for name in ('deleted', 'inactive', 'left')] == [
         1008
     ] * 3
@@ -573,7 +573,7 @@ def test_recheck_finds_rights_that_nobody_has_withdrawn(make: Make, form: str) -
     # Of anonymous ones nothing has to be looked up.
     browsers['stays'].close()
     eventually(
-        lambda: site.run(loop_inside.open_databases) == 0,
+        lambda: site.run(inside.open_databases) == 0,
         'the end of the connections to the database',
     )
     assert site.logs(level=logging.ERROR) == []
@@ -582,20 +582,20 @@ def test_recheck_finds_rights_that_nobody_has_withdrawn(make: Make, form: str) -
 @in_each_form
 def test_recheck_waits_for_the_one_before(make: Make, form: str) -> None:
     site = make(form, MEMORY, WS4REDIS_RECHECK=0.05)
-    with site.constant('ws4redis.access', 'no_longer_allowed', loop_inside.recheck_at_the_gate):
+    with site.constant('ws4redis.access', 'no_longer_allowed', inside.recheck_at_the_gate):
         browser = site.browser(NEWS)
-        eventually(lambda: 'rechecked' in site.run(loop_inside.take_seen))
-        site.run(loop_inside.wait_in_hub, 0.3)
-        assert site.run(loop_inside.take_seen) == []
-        site.run(loop_inside.open_gate)
-        eventually(lambda: 'rechecked' in site.run(loop_inside.take_seen), 'the next one')
+        eventually(lambda: 'rechecked' in site.run(inside.take_seen))
+        site.run(inside.wait_in_hub, 0.3)
+        assert site.run(inside.take_seen) == []
+        site.run(inside.open_gate)
+        eventually(lambda: 'rechecked' in site.run(inside.take_seen), 'the next one')
     site.publish('still here')
     assert browser.receive() == 'still here'
 
 
 def test_database_connections_are_closed_after_handshake_and_job(site: LoopProcess) -> None:
-    session = site.run(loop_inside.log_in, 'john')
-    with site.settings(WS4REDIS_SUBSCRIBER='tests.loop_inside.AsksDatabase'):
+    session = site.run(inside.log_in, 'john')
+    with site.settings(WS4REDIS_SUBSCRIBER='tests.loop.inside.AsksDatabase'):
         browsers = [
             site.browser('/ws/news?subscribe-user&publish-user&echo', headers=cookie(session))
             for _ in range(5)
@@ -604,7 +604,7 @@ def test_database_connections_are_closed_after_handshake_and_job(site: LoopProce
             browser.send('how many users?')
             assert str(browser.receive()).isdigit()
         eventually(
-            lambda: site.run(loop_inside.open_databases) == 0,
+            lambda: site.run(inside.open_databases) == 0,
             'the end of the connections to the database',
         )
 
@@ -626,7 +626,7 @@ def test_websockets_that_have_come_and_gone_leave_nothing(site: LoopProcess) -> 
         site.wait_for(websockets=0, channels=0, running_jobs=0)
 
     come_and_go(40)
-    before = site.run(loop_inside.usage)
+    before = site.run(inside.usage)
     come_and_go(200)
 
     eventually(lambda: uses_no_more(site, before), f'no more than {before}')
@@ -637,7 +637,7 @@ def test_websocket_costs_a_descriptor_and_neither_thread_nor_greenlet_nor_connec
     site: LoopProcess,
 ) -> None:
     def usage() -> dict[str, int]:
-        figures: dict[str, int] = site.run(loop_inside.usage)
+        figures: dict[str, int] = site.run(inside.usage)
         return {name: figures[name] for name in ('descriptors', 'greenlets', 'threads', 'wishes')}
 
     for _ in range(2):
@@ -650,20 +650,19 @@ def test_websocket_costs_a_descriptor_and_neither_thread_nor_greenlet_nor_connec
     assert after.pop('threads') <= before.pop('threads')
     assert after == before | {'descriptors': before['descriptors'] + 50}
     if site.redis != MEMORY:
-        assert site.run(loop_inside.pubsub_connections) == 1
-        assert site.run(loop_inside.listeners, 'broadcast:news') == 1
+        assert site.run(inside.pubsub_connections) == 1
+        assert site.run(inside.listeners, 'broadcast:news') == 1
 
 
 def test_descriptors_above_1023_serve(site: LoopProcess) -> None:
-    limit = site.run(loop_inside.hold_descriptors, 1100)
+    limit = site.run(inside.hold_descriptors, 1100)
     if limit:
         pytest.skip(f'this system allows {limit} descriptors')
     try:
         # The first of them take what has become free below.
         browsers = [site.browser(CHAT) for _ in range(10)]
         assert (
-            sum(descriptor > 1023 for descriptor in site.run(loop_inside.descriptors_of_websockets))
-            > 1
+            sum(descriptor > 1023 for descriptor in site.run(inside.descriptors_of_websockets)) > 1
         )
         for number, browser in enumerate(browsers):
             browser.send(f'from {number}')
@@ -671,7 +670,7 @@ def test_descriptors_above_1023_serve(site: LoopProcess) -> None:
             assert [other.receive() for other in others] == [f'from {number}'] * 9
         assert [browser.close() for browser in browsers] == [1000] * 10
     finally:
-        site.run(loop_inside.let_go_of_descriptors)
+        site.run(inside.let_go_of_descriptors)
 
 
 # Faults of our own
@@ -680,7 +679,7 @@ def test_descriptors_above_1023_serve(site: LoopProcess) -> None:
 @pytest.mark.parametrize('name', ['ValueError', 'SystemExit', 'KeyboardInterrupt'])
 def test_loop_survives_an_exception_in_its_hub(site: LoopProcess, name: str) -> None:
     browser = site.browser(NEWS)
-    site.run(loop_inside.fail_in_hub, name)
+    site.run(inside.fail_in_hub, name)
     (line,) = site.logs(level=logging.ERROR)
     assert (line.logger, line.exception) == ('ws4redis.loop', name)
     site.publish('still here')
@@ -692,7 +691,7 @@ def test_websocket_that_makes_the_loop_fail_is_closed_and_the_others_stay(
     site: LoopProcess, name: str
 ) -> None:
     failing, other = site.browser(CHAT), site.browser(NEWS)
-    site.run(loop_inside.fail_for_next_client, name)
+    site.run(inside.fail_for_next_client, name)
     failing.send('ouch')
     assert failing.wait_until_closed() == 1011
     (line,) = site.logs(level=logging.ERROR)
@@ -706,8 +705,8 @@ def test_websocket_that_makes_the_loop_fail_is_closed_and_the_others_stay(
 
 def test_first_handshakes_at_once_make_one_loop(make: Make) -> None:
     site = make('unpatched', MEMORY)
-    assert site.run(loop_inside.start_loop_at_once, 16) == 1
-    assert site.run(loop_inside.threads_named, 'ws4redis-loop') == 1
+    assert site.run(inside.start_loop_at_once, 16) == 1
+    assert site.run(inside.threads_named, 'ws4redis-loop') == 1
     browser = site.browser(NEWS)
     site.publish('hello')
     assert browser.receive() == 'hello'
@@ -731,7 +730,7 @@ def test_process_that_was_forked_after_the_import_has_a_loop_of_its_own(
 def test_stop_says_goodbye_to_everybody_and_releases_every_subscriber(
     make: Make, form: str, url: str
 ) -> None:
-    site = make(form, url, WS4REDIS_SUBSCRIBER='tests.loop_inside.Recording')
+    site = make(form, url, WS4REDIS_SUBSCRIBER='tests.loop.inside.Recording')
     browsers = [site.browser(NEWS) for _ in range(20)]
     site.publish('last words')
     codes: list[tuple[str | bytes, int]] = []
@@ -742,11 +741,11 @@ def test_stop_says_goodbye_to_everybody_and_releases_every_subscriber(
     readers = [threading.Thread(target=read, args=(browser,)) for browser in browsers]
     for reader in readers:
         reader.start()
-    assert site.run(loop_inside.stop_loop) is True
+    assert site.run(inside.stop_loop) is True
     for reader in readers:
         reader.join(GUARD)
     assert codes == [('last words', 1001)] * 20
-    assert site.run(loop_inside.take_seen) == ['release'] * 20
+    assert site.run(inside.take_seen) == ['release'] * 20
     with pytest.raises(Refused) as refused:
         site.browser(NEWS)
     assert refused.value.status == 503
@@ -758,7 +757,7 @@ def test_stop_does_not_wait_longer_than_it_may(make: Make, form: str) -> None:
     site = make(form, MEMORY)
     site.browser(NEWS, answers=False)
     site.publish('opened')
-    assert site.run(loop_inside.stop_loop, 0.2) is False
+    assert site.run(inside.stop_loop, 0.2) is False
     assert '1 websockets have not closed within 0.2 s' in [
         line.text for line in site.logs(level=logging.WARNING)
     ]
@@ -772,7 +771,7 @@ def test_process_that_ends_says_goodbye_to_everybody(
     """Also where no thread can be started by then: Python 3.12."""
     released = tmp_path / 'released'
     site = make(
-        form, MEMORY, WS4REDIS_SUBSCRIBER=f'tests.loop_inside.{subscriber}', SITE_FILE=str(released)
+        form, MEMORY, WS4REDIS_SUBSCRIBER=f'tests.loop.inside.{subscriber}', SITE_FILE=str(released)
     )
     browsers = [site.browser(NEWS) for _ in range(5)]
     site.publish('last words')
@@ -800,7 +799,7 @@ def test_outage_of_memory_is_survived_like_that_of_a_server(make: Make, form: st
 @in_each_form
 def test_closed_loop_leaves_nothing(make: Make, form: str, url: str) -> None:
     site = make(form, url)
-    first, *others = site.run(loop_inside.use_and_close_loop, 4)
+    first, *others = site.run(inside.use_and_close_loop, 4)
     assert (first['threads'], first['loops'], first['receivers']) == (0, 0, 0)
     assert others == [first] * 3
 
@@ -809,17 +808,17 @@ def test_closed_loop_leaves_nothing(make: Make, form: str, url: str) -> None:
 def test_close_cuts_who_does_not_close_in_time_and_its_release_is_run(
     make: Make, form: str
 ) -> None:
-    site = make(form, MEMORY, WS4REDIS_SUBSCRIBER='tests.loop_inside.Recording')
+    site = make(form, MEMORY, WS4REDIS_SUBSCRIBER='tests.loop.inside.Recording')
     browser, silent = site.browser(NEWS), site.browser(NEWS, answers=False)
     site.publish('opened')
     assert [browser.receive(), silent.receive()] == ['opened'] * 2
     codes: list[int] = []
     reader = threading.Thread(target=lambda: codes.append(browser.wait_until_closed()))
     reader.start()
-    assert site.run(loop_inside.close_loop, 0.5) is False
+    assert site.run(inside.close_loop, 0.5) is False
     reader.join(GUARD)
     assert codes == [1001]
-    assert site.run(loop_inside.take_seen) == ['release'] * 2
+    assert site.run(inside.take_seen) == ['release'] * 2
     assert silent.wait_until_closed() == 1001
 
 
@@ -831,7 +830,7 @@ def test_websockets_outlive_redis_and_catch_up(
     make: Make, redis_process: RedisProcess, form: str
 ) -> None:
     site = make(form, redis_process.url)
-    site.run(loop_inside.listen_to_gaps)
+    site.run(inside.listen_to_gaps)
     browsers = [site.browser(path) for path in (NEWS, NEWS, '/ws/other?subscribe-broadcast')]
     chatting = site.browser(CHAT)
     site.publish('before', expire=60)
@@ -840,7 +839,7 @@ def test_websockets_outlive_redis_and_catch_up(
 
     redis_process.stop()
     site.wait_for(redis=False)
-    assert site.run(loop_inside.try_to_publish, 'never') == 'connection'
+    assert site.run(inside.try_to_publish, 'never') == 'connection'
     chatting.send('cannot be stored')
     assert chatting.wait_until_closed() == 1013
     with pytest.raises(Refused) as refused:
@@ -848,13 +847,13 @@ def test_websockets_outlive_redis_and_catch_up(
     assert refused.value.status == 503
 
     with site.constant(FEED, 'BACKOFF_FIRST', 3600.0), site.constant(FEED, 'BACKOFF_MOST', 3600.0):
-        eventually(lambda: site.run(loop_inside.waits_long), 'an attempt that fails')
+        eventually(lambda: site.run(inside.waits_long), 'an attempt that fails')
         redis_process.start()
         with redis_process.client() as client:
             client.set('broadcast:news', 'meanwhile')
-    site.run(loop_inside.retry_now)
+    site.run(inside.retry_now)
     site.wait_for(redis=True, redis_gaps=1)
-    eventually(lambda: site.run(loop_inside.listeners, 'broadcast:other') == 1)
+    eventually(lambda: site.run(inside.listeners, 'broadcast:other') == 1)
     site.publish('after')
     site.publish('after', 'other')
     assert [browser.receive_all_until('after') for browser in browsers] == [
@@ -862,14 +861,12 @@ def test_websockets_outlive_redis_and_catch_up(
         ['meanwhile'],
         [],
     ]
-    ((seconds, channels, in_hub),) = eventually(
-        lambda: site.run(loop_inside.take_gaps), 'redis_gap'
-    )
+    ((seconds, channels, in_hub),) = eventually(lambda: site.run(inside.take_gaps), 'redis_gap')
     assert (seconds > 0, channels, in_hub) == (True, 2, False)
     lines = [line.text for line in site.logs('ws4redis.driver', logging.WARNING)]
     assert len([text for text in lines if text.startswith('Redis is away')]) == 1
     assert len([text for text in lines if text.startswith('Redis is back')]) == 1
-    assert site.run(loop_inside.pubsub_connections) == 1
+    assert site.run(inside.pubsub_connections) == 1
 
 
 @in_each_form
@@ -896,7 +893,7 @@ def test_silent_redis_that_answers_is_kept(make: Make, redis_url: str, form: str
     site = make(form, redis_url)
     with site.constant(FEED, 'SILENCE', 0.02):
         browser = site.browser(NEWS)
-        eventually(lambda: site.run(loop_inside.pings_answered) >= 5, 'five signs of life')
+        eventually(lambda: site.run(inside.pings_answered) >= 5, 'five signs of life')
     site.publish('still here')
     assert browser.receive() == 'still here'
     assert site.status()['redis_gaps'] == 0

@@ -1,7 +1,7 @@
 """How existing projects override the subscriber, each pattern by its number; then the contract C0
 to C11.
 
-One flat list, and each test in three forms (tests/sites.py): in a Broker, in the unpatched form on
+One flat list, and each test in three forms (tests/sites): in a Broker, in the unpatched form on
 memory://, and in gunicorn's gevent worker on a redis-server. Where a form is left out, its test
 says why.
 """
@@ -17,11 +17,11 @@ import fakeredis
 import pytest
 import redis
 
-from tests import overrides, probes, verbatim
-from tests.forms import forms
-from tests.production import inside
-from tests.servers.processes import eventually
-from tests.sites import InBroker, Site
+from tests.processes.journey import eventually
+from tests.sites.forms import forms
+from tests.sites.production import inside
+from tests.sites.site import InBroker, Site
+from tests.subscribers import overrides, probes, verbatim
 from ws4redis.publisher import RedisPublisher
 from ws4redis.redis_store import RedisMessage
 from ws4redis.subscriber import RedisSubscriber
@@ -58,7 +58,8 @@ def john(site: Site) -> str:
 # O1: one more channel, from the beginning and later
 
 
-def test_o1_extra_channel_reaches_this_websocket_alone(site: Site) -> None:
+@pytest.mark.row('O1')
+def test_extra_channel_reaches_this_websocket_alone(site: Site) -> None:
     client, plain = site.connect(LISTEN, overrides.ExtraChannel), site.connect()
     site.publish('to all')
     site.publish('extra', channel='extra')
@@ -66,7 +67,8 @@ def test_o1_extra_channel_reaches_this_websocket_alone(site: Site) -> None:
     assert plain.receive_all() == ['to all']
 
 
-def test_o1_channel_added_by_publish_message_counts_at_once(site: Site) -> None:
+@pytest.mark.row('O1')
+def test_channel_added_by_publish_message_counts_at_once(site: Site) -> None:
     client = site.connect(CHAT, overrides.ExtraChannel)
     site.publish('too early', channel='more')
     client.send('more')
@@ -74,7 +76,8 @@ def test_o1_channel_added_by_publish_message_counts_at_once(site: Site) -> None:
     assert client.receive_all() == ['in time']
 
 
-def test_o1_extra_channel_has_a_persisted_message_like_any_other(site: Site) -> None:
+@pytest.mark.row('O1')
+def test_extra_channel_has_a_persisted_message_like_any_other(site: Site) -> None:
     site.redis.set('extra', 'persisted', ex=100)
     assert site.connect(LISTEN, overrides.ExtraChannel).receive_all() == ['persisted']
 
@@ -82,7 +85,8 @@ def test_o1_extra_channel_has_a_persisted_message_like_any_other(site: Site) -> 
 # O2: the whole method replaced
 
 
-def test_o2_channels_by_the_groups_in_the_database(site: Site) -> None:
+@pytest.mark.row('O2')
+def test_channels_by_the_groups_in_the_database(site: Site) -> None:
     for name in ('physics', 'biology'):
         site.run(inside.create_group, name)
     client = site.connect(LISTEN, overrides.WholeReplacement)
@@ -95,13 +99,15 @@ def test_o2_channels_by_the_groups_in_the_database(site: Site) -> None:
     assert client.receive_all() == ['from the lab']
 
 
-def test_o2_permission_denied_is_a_403_before_the_upgrade(site: Site) -> None:
+@pytest.mark.row('O2')
+def test_permission_denied_is_a_403_before_the_upgrade(site: Site) -> None:
     with pytest.raises(HandshakeRejected) as refused:
         site.connect('/ws/secret', overrides.WholeReplacement)
     assert refused.value.status_code == 403
 
 
-def test_o2_other_exception_is_a_500_and_logged(site: Site) -> None:
+@pytest.mark.row('O2')
+def test_other_exception_is_a_500_and_logged(site: Site) -> None:
     with pytest.raises(HandshakeRejected) as refused:
         site.connect(LISTEN, overrides.FailsToSubscribe)
     assert refused.value.status_code == 500
@@ -114,7 +120,8 @@ def test_o2_other_exception_is_a_500_and_logged(site: Site) -> None:
 # O3: one more audience
 
 
-def test_o3_audience_of_a_sites_own_is_published_and_subscribed(site: Site) -> None:
+@pytest.mark.row('O3')
+def test_audience_of_a_sites_own_is_published_and_subscribed(site: Site) -> None:
     lab = site.connect('/ws/x?subscribe-server', overrides.LabSubscriber)
     plain = site.connect('/ws/x?subscribe-broadcast', overrides.LabSubscriber)
     overrides.LabPublisher(facility='x', server=True).publish_message('to servers')
@@ -123,19 +130,22 @@ def test_o3_audience_of_a_sites_own_is_published_and_subscribed(site: Site) -> N
     site.assert_listeners('server:x', 1)
 
 
-def test_o3_audience_of_a_sites_own_stands_beside_ours() -> None:
+@pytest.mark.row('O3')
+def test_audience_of_a_sites_own_stands_beside_ours() -> None:
     publisher = overrides.LabPublisher(facility='x', broadcast=True, server=True, users=['john'])
     assert publisher._publishers == ['broadcast:x', 'user:john:x', 'server:x']
 
 
-def test_o3_names_of_a_sites_own_are_valid_in_the_query_string(site: Site) -> None:
+@pytest.mark.row('O3')
+def test_names_of_a_sites_own_are_valid_in_the_query_string(site: Site) -> None:
     client = site.connect('/ws/x?SUBSCRIBE-server&publish-server', overrides.LabSubscriber)
     client.send('hello')
     assert site.published == [('server:x', 'hello')]
     assert 'unknown names' not in site.said()
 
 
-def test_o3_names_of_a_sites_own_are_for_logged_in_users_too(site: Site) -> None:
+@pytest.mark.row('O3')
+def test_names_of_a_sites_own_are_for_logged_in_users_too(site: Site) -> None:
     """U24."""
     client = site.connect(
         '/ws/x?subscribe-server&publish-server', overrides.LabSubscriber, allowed_channels=None
@@ -144,7 +154,8 @@ def test_o3_names_of_a_sites_own_are_for_logged_in_users_too(site: Site) -> None
     assert site.published == []
 
 
-def test_o3_method_that_knows_few_audiences_is_asked_for_no_other(site: Site) -> None:
+@pytest.mark.row('O3')
+def test_method_that_knows_few_audiences_is_asked_for_no_other(site: Site) -> None:
     client = site.connect(LISTEN, overrides.FewAudiences)
     site.publish('hello', channel='all:news')
     assert client.receive_all() == ['hello']
@@ -158,25 +169,29 @@ def command(do: str, **arguments: str) -> str:
     return json.dumps({'do': do, **arguments})
 
 
-def test_o4_message_is_answered_through_a_publisher(site: Site) -> None:
+@pytest.mark.row('O4')
+def test_message_is_answered_through_a_publisher(site: Site) -> None:
     client, other = site.connect(LISTEN, overrides.JsonCommands), site.connect()
     client.send(command('answer', text='yes'))
     assert client.receive_json() == other.receive_json() == {'answer': 'yes'}
 
 
-def test_o4_answer_may_go_to_the_user_of_the_request(site: Site, john: str) -> None:
+@pytest.mark.row('O4')
+def test_answer_may_go_to_the_user_of_the_request(site: Site, john: str) -> None:
     client = site.connect('/ws/news?subscribe-user', overrides.JsonCommands, session=john)
     client.send(command('answer_me', text='for you'))
     assert client.receive_all() == ['for you']
 
 
-def test_o4_message_may_query_the_database(site: Site) -> None:
+@pytest.mark.row('O4')
+def test_message_may_query_the_database(site: Site) -> None:
     site.run(inside.create_group, 'staff')
     site.connect(LISTEN, overrides.JsonCommands).send(command('count_groups'))
     assert site.notes() == ['1 groups']
 
 
-def test_o4_message_may_be_swallowed_or_passed_on(site: Site) -> None:
+@pytest.mark.row('O4')
+def test_message_may_be_swallowed_or_passed_on(site: Site) -> None:
     client = site.connect(CHAT, overrides.JsonCommands)
     client.send(command('swallow'))
     assert (site.notes(), site.published) == (['swallowed'], [])
@@ -185,19 +200,22 @@ def test_o4_message_may_be_swallowed_or_passed_on(site: Site) -> None:
     client.assert_nothing_received()
 
 
-def test_o4_messages_arrive_in_order(site: Site) -> None:
+@pytest.mark.row('O4')
+def test_messages_arrive_in_order(site: Site) -> None:
     client, other = site.connect(CHAT, overrides.JsonCommands), site.connect()
     site.send_together(client, *(command('pass_on', text=str(number)) for number in range(20)))
     assert other.receive_all() == [str(number) for number in range(20)]
 
 
-def test_o4_greenlet_that_it_spawned_runs(site: Site) -> None:
+@pytest.mark.row('O4')
+def test_greenlet_that_it_spawned_runs(site: Site) -> None:
     client = site.connect(LISTEN, overrides.JsonCommands)
     client.send(command('spawn', text='later'))
     assert client.receive_json() == {'answer': 'later'}
 
 
-def test_o4_exception_is_logged_once_and_closes_that_websocket_alone(site: Site) -> None:
+@pytest.mark.row('O4')
+def test_exception_is_logged_once_and_closes_that_websocket_alone(site: Site) -> None:
     client, other = (
         site.connect(LISTEN, overrides.JsonCommands),
         site.connect(LISTEN, overrides.JsonCommands),
@@ -208,7 +226,8 @@ def test_o4_exception_is_logged_once_and_closes_that_websocket_alone(site: Site)
     assert len(site.errors()) == 1
 
 
-def test_o4_message_before_a_close_is_published_before_it_is_answered(site: Site) -> None:
+@pytest.mark.row('O4')
+def test_message_before_a_close_is_published_before_it_is_answered(site: Site) -> None:
     """Who sends, closes and looks finds the message stored."""
     client = site.connect(CHAT)
     client._protocol.send_text(b'last words')
@@ -220,27 +239,31 @@ def test_o4_message_before_a_close_is_published_before_it_is_answered(site: Site
 # O5: persisted messages
 
 
+@pytest.mark.row('O5')
 @pytest.mark.parametrize('subscriber', [overrides.SendsList, overrides.SendsListOldSpelling])
-def test_o5_list_from_redis_is_sent(site: Site, subscriber: Any) -> None:
+def test_list_from_redis_is_sent(site: Site, subscriber: Any) -> None:
     site.redis.rpush('history:broadcast:news', 'one', 'two', 'three')
     site.redis.set('broadcast:news', 'persisted, but the override sends something else')
     assert site.connect(LISTEN, subscriber).receive_all() == ['one', 'two', 'three']
 
 
+@pytest.mark.row('O5')
 @pytest.mark.parametrize('subscriber', [overrides.SendsOneMore, overrides.SendsOneMoreOldSpelling])
-def test_o5_override_may_call_the_one_in_whose_place_it_stands(site: Site, subscriber: Any) -> None:
+def test_override_may_call_the_one_in_whose_place_it_stands(site: Site, subscriber: Any) -> None:
     site.redis.set('broadcast:news', 'persisted')
     assert site.connect(LISTEN, subscriber).receive_all() == ['welcome', 'persisted']
 
 
-def test_o5_what_it_sends_arrives_before_any_live_message(site: Site) -> None:
+@pytest.mark.row('O5')
+def test_what_it_sends_arrives_before_any_live_message(site: Site) -> None:
     assert site.connect(LISTEN, overrides.PublishesWhileJoining).receive_all() == [
         'persisted',
         'live',
     ]
 
 
-def test_o5_error_is_logged_and_closes_with_1011(site: Site) -> None:
+@pytest.mark.row('O5')
+def test_error_in_send_persisted_messages_is_logged_and_closes_with_1011(site: Site) -> None:
     client = site.connect(LISTEN, overrides.FailsWhileJoining)
     assert client.close_code == 1011
     [error] = site.errors()
@@ -250,8 +273,9 @@ def test_o5_error_is_logged_and_closes_with_1011(site: Site) -> None:
 # O6: release
 
 
+@pytest.mark.row('O6')
 @pytest.mark.parametrize('subscriber', [overrides.SaysGoodbye, overrides.SaysGoodbyeWithSuper])
-def test_o6_others_are_told_with_or_without_super(site: Site, subscriber: Any) -> None:
+def test_others_are_told_with_or_without_super(site: Site, subscriber: Any) -> None:
     client, other = site.connect(LISTEN, subscriber), site.connect()
     client.close()
     assert other.receive_all() == ['gone']
@@ -260,8 +284,9 @@ def test_o6_others_are_told_with_or_without_super(site: Site, subscriber: Any) -
     site.assert_listeners('broadcast:news', 0)
 
 
+@pytest.mark.row('O6')
 @pytest.mark.parametrize('end', ['close', 'drop'])
-def test_o6_release_comes_once_however_it_ends(site: Site, end: str) -> None:
+def test_release_comes_once_however_it_ends(site: Site, end: str) -> None:
     client = site.connect(LISTEN, overrides.SaysGoodbye)
     getattr(client, end)()
     assert site.notes() == ['released']
@@ -269,11 +294,12 @@ def test_o6_release_comes_once_however_it_ends(site: Site, end: str) -> None:
     assert site.notes() == ['released']
 
 
+@pytest.mark.row('O6')
 @forms(
     gunicorn_redis='real time would have to pass: ten seconds, and more, until the last timer of '
     'a websocket'
 )
-def test_o6_no_timer_brings_release_again(site: InBroker) -> None:
+def test_no_timer_brings_release_again(site: InBroker) -> None:
     site.connect(LISTEN, overrides.SaysGoodbye).drop()
     site.connect(LISTEN, overrides.SaysGoodbyeThoughClosed).close()
     assert len(site.errors()) == 1
@@ -281,14 +307,16 @@ def test_o6_no_timer_brings_release_again(site: InBroker) -> None:
     assert site.notes() == ['released', 'released']
 
 
-def test_o6_release_comes_when_the_server_closes(site: Site) -> None:
+@pytest.mark.row('O6')
+def test_release_comes_when_the_server_closes(site: Site) -> None:
     client = site.connect(LISTEN, overrides.SaysGoodbyeThoughClosed)
     assert client.close_code == 1011
     assert len(site.errors()) == 1
     assert site.notes() == ['released']
 
 
-def test_o6_release_comes_if_the_handshake_fails(site: Site) -> None:
+@pytest.mark.row('O6')
+def test_release_comes_if_the_handshake_fails(site: Site) -> None:
     for url in ('/ws/news?fail=1&subscribe-broadcast', LISTEN):
         try:
             site.connect(url, probes.DisconnectHook).close()
@@ -297,7 +325,8 @@ def test_o6_release_comes_if_the_handshake_fails(site: Site) -> None:
     assert site.notes() == ['released', 'released']
 
 
-def test_o6_error_is_logged_and_nothing_else(site: Site) -> None:
+@pytest.mark.row('O6')
+def test_error_in_release_is_logged_and_nothing_else(site: Site) -> None:
     client = site.connect(LISTEN, overrides.FailsToRelease)
     client.close()
     assert client.close_code == 1000
@@ -307,7 +336,8 @@ def test_o6_error_is_logged_and_nothing_else(site: Site) -> None:
     site.assert_listeners('broadcast:news', 0)
 
 
-def test_o6_number_of_listeners_is_that_of_processes(site: Site) -> None:
+@pytest.mark.row('O6')
+def test_number_of_listeners_is_that_of_processes(site: Site) -> None:
     """O11."""
     clients = [site.connect(LISTEN, overrides.TellsListeners) for _ in range(3)]
     for client in clients:
@@ -319,41 +349,47 @@ def test_o6_number_of_listeners_is_that_of_processes(site: Site) -> None:
 # O7: parse_response
 
 
+@pytest.mark.row('O7')
 @pytest.mark.parametrize('subscriber', [overrides.Filters, overrides.ReadsOn])
-def test_o7_filter_leaves_out_what_is_not_wanted(site: Site, subscriber: Any) -> None:
+def test_filter_leaves_out_what_is_not_wanted(site: Site, subscriber: Any) -> None:
     client = site.connect(LISTEN, subscriber)
     site.publish('#one', 'two', '#three', 'four', '#five')
     assert client.receive_all() == ['two', 'four']
 
 
-def test_o7_list_may_be_rewritten(site: Site) -> None:
+@pytest.mark.row('O7')
+def test_list_may_be_rewritten(site: Site) -> None:
     client, plain = site.connect(LISTEN, overrides.Rewrites), site.connect()
     site.publish('hello')
     assert client.receive_all() == ['HELLO']
     assert plain.receive_all() == ['hello'], 'the list belongs to one websocket'
 
 
-def test_o7_any_type_of_message_is_sent(site: Site) -> None:
+@pytest.mark.row('O7')
+def test_any_type_of_message_is_sent(site: Site) -> None:
     client = site.connect(LISTEN, overrides.ReturnsWhatItLikes)
     site.publish('str', 'bytes', 'array', 'message', 'empty')
     assert client.receive_all() == ['str', 'bytes', 'array', 'message']
 
 
-def test_o7_messages_by_pattern_are_delivered_with_pattern_and_channel(site: Site) -> None:
+@pytest.mark.row('O7')
+def test_messages_by_pattern_are_delivered_with_pattern_and_channel(site: Site) -> None:
     client = site.connect(LISTEN, overrides.Patterns)
     site.publish('one', channel='lab:1')
     site.publish('two')
     assert client.receive_all() == ['pmessage lab:* lab:1 one', 'message broadcast:news two']
 
 
-def test_o7_message_by_name_and_by_pattern_comes_once(site: Site) -> None:
+@pytest.mark.row('O7')
+def test_message_by_name_and_by_pattern_comes_once(site: Site) -> None:
     client = site.connect('/ws/news?subscribe-broadcast', overrides.QuietPatterns)
     site.publish('one')
     site.publish('two', channel='group:staff:news')
     assert client.receive_all() == ['one', 'two']
 
 
-def test_o7_error_is_logged_and_closes_with_1011(site: Site) -> None:
+@pytest.mark.row('O7')
+def test_error_in_parse_response_is_logged_and_closes_with_1011(site: Site) -> None:
     client = site.connect(LISTEN, overrides.FailsToParse)
     site.publish('hello')
     site.settle()
@@ -365,9 +401,8 @@ def test_o7_error_is_logged_and_closes_with_1011(site: Site) -> None:
 # O8: another client in place
 
 
-def test_o8_nobody_watches_another_client_without_a_descriptor(
-    site: Site, other: redis.Redis
-) -> None:
+@pytest.mark.row('O8')
+def test_nobody_watches_another_client_without_a_descriptor(site: Site, other: redis.Redis) -> None:
     other.set('broadcast:news', 'persisted there')
     client = site.connect(CHAT, overrides.OtherClient)
     assert client.receive_all() == ['persisted there']
@@ -379,7 +414,8 @@ def test_o8_nobody_watches_another_client_without_a_descriptor(
     assert client.open
 
 
-def test_o8_own_descriptor_is_watched(site: Site, other: redis.Redis) -> None:
+@pytest.mark.row('O8')
+def test_own_descriptor_is_watched(site: Site, other: redis.Redis) -> None:
     other.set('broadcast:news', 'persisted there')
     client = site.connect(LISTEN, overrides.ServesItself)
     for text in ('one', 'two', 'three'):
@@ -398,8 +434,9 @@ def test_o8_own_descriptor_is_watched(site: Site, other: redis.Redis) -> None:
 # O9: classes of another kind
 
 
+@pytest.mark.row('O9')
 @pytest.mark.parametrize('subscriber', [overrides.FromRedisStore, overrides.FromNothing])
-def test_o9_what_counts_are_the_methods(site: Site, subscriber: Any) -> None:
+def test_what_counts_are_the_methods(site: Site, subscriber: Any) -> None:
     site.redis.set('broadcast:news', 'persisted')
     client, other = site.connect(CHAT, subscriber), site.connect()
     assert client.receive_all() == other.receive_all() == ['persisted']
@@ -413,10 +450,9 @@ def test_o9_what_counts_are_the_methods(site: Site, subscriber: Any) -> None:
     site.assert_listeners('broadcast:news', 0)
 
 
+@pytest.mark.row('O9')
 @pytest.mark.parametrize('subscriber', [verbatim.Documented, verbatim.DocumentedMisspelt])
-def test_o9_subscriber_written_from_the_api_document_alone_works(
-    site: Site, subscriber: Any
-) -> None:
+def test_subscriber_written_from_the_api_document_alone_works(site: Site, subscriber: Any) -> None:
     site.redis.set('room:7', 'old')
     listener = site.connect('/ws/7?subscribe-room', subscriber)
     speaker = site.connect('/ws/7?publish-room', subscriber)
@@ -435,7 +471,8 @@ def test_o9_subscriber_written_from_the_api_document_alone_works(
 # O10: the request
 
 
-def test_o10_request_is_usable_as_long_as_the_websocket_is_open(site: Site, john: str) -> None:
+@pytest.mark.row('O10')
+def test_request_is_usable_as_long_as_the_websocket_is_open(site: Site, john: str) -> None:
     client = site.connect(
         LISTEN, overrides.KeepsRequest, session=john, headers={'User-Agent': 'browser'}
     )
@@ -447,8 +484,9 @@ def test_o10_request_is_usable_as_long_as_the_websocket_is_open(site: Site, john
 # O12: test doubles written by hand
 
 
+@pytest.mark.row('O12')
 @forms(gunicorn_redis='the double lives in the memory of a test, where none of gunicorn sees it')
-def test_o12_subscriber_on_a_fake_of_its_own(site: Site) -> None:
+def test_subscriber_on_a_fake_of_its_own(site: Site) -> None:
     client = site.connect(CHAT, overrides.HandWrittenDouble)
     client.send('hello')
     fake = fakeredis.FakeStrictRedis(server=overrides.OTHER_SERVER, protocol=2)
@@ -456,7 +494,8 @@ def test_o12_subscriber_on_a_fake_of_its_own(site: Site) -> None:
     assert site.published == []
 
 
-def test_o12_publisher_with_its_connection_replaced() -> None:
+@pytest.mark.row('O12')
+def test_publisher_with_its_connection_replaced() -> None:
     publisher = RedisPublisher(facility='news', broadcast=True)
     publisher._connection = fakeredis.FakeStrictRedis(server=fakeredis.FakeServer(), protocol=2)
     publisher.publish_message(RedisMessage('hello'))
@@ -467,13 +506,15 @@ def test_o12_publisher_with_its_connection_replaced() -> None:
 # The contract
 
 
-def test_c0_class_is_made_once_for_each_request_with_one_argument(site: Site) -> None:
+@pytest.mark.row('C0')
+def test_class_is_made_once_for_each_request_with_one_argument(site: Site) -> None:
     for _ in range(2):
         site.connect(LISTEN, probes.NotesItsMaking)
     assert site.notes() == ['1 and 0, True'] * 2
 
 
-def test_c0_calls_come_in_order(site: Site) -> None:
+@pytest.mark.row('C0')
+def test_calls_come_in_order(site: Site) -> None:
     client = site.connect(CHAT, probes.NotesEverything)
     client.send('mine')
     site.publish('live')
@@ -489,7 +530,8 @@ def test_c0_calls_come_in_order(site: Site) -> None:
     ]
 
 
-def test_c1_connection_is_one_redis_client_for_all_with_every_command(site: Site) -> None:
+@pytest.mark.row('C1')
+def test_connection_is_one_redis_client_for_all_with_every_command(site: Site) -> None:
     for _ in range(2):
         site.connect(LISTEN, probes.NotesItsConnection)
     first, second = site.notes()[:2], site.notes()[2:]
@@ -498,11 +540,13 @@ def test_c1_connection_is_one_redis_client_for_all_with_every_command(site: Site
     assert site.redis.hgetall('hash') == {b'field': b'value'}
 
 
-def test_c1_redis_client_of_ones_own_gives_a_pub_sub_object_of_ones_own() -> None:
+@pytest.mark.row('C1')
+def test_redis_client_of_ones_own_gives_a_pub_sub_object_of_ones_own() -> None:
     assert isinstance(overrides.other_client().pubsub(), redis.client.PubSub)
 
 
-def test_c1_int_makes_the_subscriber_serve_itself_whatever_its_subscription_is(site: Site) -> None:
+@pytest.mark.row('C1')
+def test_int_makes_the_subscriber_serve_itself_whatever_its_subscription_is(site: Site) -> None:
     client = site.connect(LISTEN, probes.OwnDescriptor)
     site.publish('live')
     client.assert_nothing_received()
@@ -510,7 +554,8 @@ def test_c1_int_makes_the_subscriber_serve_itself_whatever_its_subscription_is(s
     site.assert_listeners('broadcast:news', 0)
 
 
-def test_c2_subscription_has_the_names_of_redis_py(site: Site) -> None:
+@pytest.mark.row('C2')
+def test_subscription_has_the_names_of_redis_py(site: Site) -> None:
     client = site.connect('/ws/news', probes.NotesItsSubscription)
     assert site.notes() == [
         "[b'one'], [b'lab:*'], True",
@@ -528,21 +573,24 @@ def test_c2_subscription_has_the_names_of_redis_py(site: Site) -> None:
     site.assert_listeners('one', 0)
 
 
-def test_c3_subscribe_only_records_until_set_pubsub_channels_has_ended(site: Site) -> None:
+@pytest.mark.row('C3')
+def test_subscribe_only_records_until_set_pubsub_channels_has_ended(site: Site) -> None:
     site.connect(LISTEN, probes.LooksAtRedis)
     assert site.notes() == ["[(b'broadcast:news', 0), (b'extra', 0)]"]
     for name in ('broadcast:news', 'extra'):
         site.assert_listeners(name, 1)
 
 
-def test_c3_raw_names_get_no_prefix(site: Site, settings: Any) -> None:
+@pytest.mark.row('C3')
+def test_raw_names_get_no_prefix(site: Site, settings: Any) -> None:
     settings.WS4REDIS_PREFIX = 'shop'
     site.connect(LISTEN, overrides.ExtraChannel)
     for name in ('shop:broadcast:news', 'extra'):
         site.assert_listeners(name, 1)
 
 
-def test_c4_own_copies_are_left_out_by_origin(site: Site) -> None:
+@pytest.mark.row('C4')
+def test_own_copies_are_left_out_by_origin(site: Site) -> None:
     """F21: three quick sends without `echo`: two came back."""
     client, other = site.connect(CHAT), site.connect()
     site.send_together(client, 'again', 'again', 'again')
@@ -552,24 +600,27 @@ def test_c4_own_copies_are_left_out_by_origin(site: Site) -> None:
     assert other.receive_all() == ['again'] * 4
 
 
-def test_c4_echo_brings_own_copies(site: Site) -> None:
+@pytest.mark.row('C4')
+def test_echo_brings_own_copies(site: Site) -> None:
     client = site.connect(f'{CHAT}&echo=false')
     client.send('hello')
     assert client.receive_all() == ['hello'], 'the name alone counts'
 
 
-def test_c4_what_does_not_go_through_publish_message_is_nobodys_own(site: Site) -> None:
+@pytest.mark.row('C4')
+def test_what_does_not_go_through_publish_message_is_nobodys_own(site: Site) -> None:
     client = site.connect(CHAT, probes.PublishesAround)
     client.send('around')
     client.send('through')
     assert client.receive_all() == ['around']
 
 
+@pytest.mark.row('C4')
 @forms(
     gunicorn_redis='its Redis serves the whole run; one that goes away is in '
     'tests/servers/test_journey.py'
 )
-def test_c4_count_goes_back_if_publishing_fails(site: InBroker) -> None:
+def test_count_goes_back_if_publishing_fails(site: InBroker) -> None:
     client = site.connect(CHAT)
     with site.outage():
         client.send('hello')
@@ -579,7 +630,8 @@ def test_c4_count_goes_back_if_publishing_fails(site: InBroker) -> None:
     assert again.receive_all() == ['hello']
 
 
-def test_c4_count_goes_back_if_an_override_goes_on_after_a_failure(site: Site) -> None:
+@pytest.mark.row('C4')
+def test_count_goes_back_if_an_override_goes_on_after_a_failure(site: Site) -> None:
     client = site.connect(CHAT, probes.GoesOn)
     client.send('hello')
     site.publish('hello')
@@ -589,15 +641,17 @@ def test_c4_count_goes_back_if_an_override_goes_on_after_a_failure(site: Site) -
 MESSAGES: list[str | bytes] = ['one', '', 'grün', b'\xff\x00', 'x' * 70_000, '#five']
 
 
+@pytest.mark.row('C5')
 @pytest.mark.parametrize('subscriber', [RedisSubscriber, overrides.PassesOn])
-def test_c5_both_paths_give_the_same_frames(site: Site, subscriber: Any) -> None:
+def test_both_paths_give_the_same_frames(site: Site, subscriber: Any) -> None:
     client = site.connect(LISTEN, subscriber)
     site.publish(*MESSAGES)
     assert client.receive_all() == MESSAGES
 
 
+@pytest.mark.row('C5')
 @pytest.mark.parametrize('subscriber', [RedisSubscriber, overrides.PassesOn])
-def test_c5_both_paths_leave_out_the_heartbeat_and_own_copies(
+def test_both_paths_leave_out_the_heartbeat_and_own_copies(
     site: Site, settings: Any, subscriber: Any
 ) -> None:
     settings.WS4REDIS_HEARTBEAT = 'beat'
@@ -607,28 +661,32 @@ def test_c5_both_paths_leave_out_the_heartbeat_and_own_copies(
     assert client.receive_all() == ['hello']
 
 
-def test_c5_nothing_there_raises_nothing_to_read_at_once(site: Site) -> None:
+@pytest.mark.row('C5')
+def test_nothing_there_raises_nothing_to_read_at_once(site: Site) -> None:
     client = site.connect(LISTEN, probes.AsksForMore)
     client.send('more')
     assert site.notes() == ['NothingToRead, False']
 
 
-def test_c5_acknowledgements_are_never_offered(site: Site) -> None:
+@pytest.mark.row('C5')
+def test_acknowledgements_are_never_offered(site: Site) -> None:
     client = site.connect(CHAT, probes.MessagesAlone)
     client.send('more')
     site.publish('hello', channel='more')
     assert client.receive_all() == ['hello']
 
 
+@pytest.mark.row('C6')
 @pytest.mark.parametrize('subscriber', [probes.NotesItsDescriptor, probes.NotesACopiedDescriptor])
-def test_c6_descriptor_of_the_exchange_is_none(site: Site, subscriber: Any) -> None:
+def test_descriptor_of_the_exchange_is_none(site: Site, subscriber: Any) -> None:
     client = site.connect(LISTEN, subscriber)
     assert set(site.notes()) == {'None'}
     site.publish('live')
     assert client.receive_all() == ['live']
 
 
-def test_c6_self_served_subscriber_is_asked_for_what_comes_later_too(
+@pytest.mark.row('C6')
+def test_self_served_subscriber_is_asked_for_what_comes_later_too(
     site: Site, other: redis.Redis
 ) -> None:
     client = site.connect(LISTEN, overrides.ServesItself)
@@ -638,7 +696,8 @@ def test_c6_self_served_subscriber_is_asked_for_what_comes_later_too(
     client.assert_nothing_received()
 
 
-def test_c7_websocket_has_send_close_and_closed(site: Site) -> None:
+@pytest.mark.row('C7')
+def test_websocket_has_send_close_and_closed(site: Site) -> None:
     client = site.connect(LISTEN, probes.KeepsItsWebsocket)
     assert client.receive_all() == ['text', 'bytes that are text', b'binary', b'\xff']
     client.send('now')
@@ -647,28 +706,33 @@ def test_c7_websocket_has_send_close_and_closed(site: Site) -> None:
     assert site.notes() == ['closed: False', 'closed: True', 'websocket is closed']
 
 
-def test_c7_websocket_may_be_closed_at_once(site: Site) -> None:
+@pytest.mark.row('C7')
+def test_websocket_may_be_closed_at_once(site: Site) -> None:
     client = site.connect(LISTEN, overrides.Refuses)
     assert client.close_code == 4001
     assert client.close_reason == 'closed for holidays'
     assert client.receive_all() == ['not today'], 'what it sent before is not lost'
 
 
-def test_c7_each_payload_that_an_override_sent_removes_one_equal_live_message(site: Site) -> None:
+@pytest.mark.row('C7')
+def test_each_payload_that_an_override_sent_removes_one_equal_live_message(site: Site) -> None:
     assert site.connect(LISTEN, probes.SendsOneOfThree).receive_all() == ['same', 'same', 'same']
 
 
-def test_c7_base_sends_a_persisted_message_that_is_live_too_once(site: Site) -> None:
+@pytest.mark.row('C7')
+def test_base_sends_a_persisted_message_that_is_live_too_once(site: Site) -> None:
     site.redis.set('broadcast:news', 'old')
     assert site.connect(LISTEN, probes.PublishesBefore).receive_all() == ['new']
 
 
-def test_c7_base_takes_only_messages_of_the_same_channel_for_the_same(site: Site) -> None:
+@pytest.mark.row('C7')
+def test_base_takes_only_messages_of_the_same_channel_for_the_same(site: Site) -> None:
     site.redis.set('broadcast:news', 'equal by chance')
     assert site.connect(LISTEN, probes.PublishesElsewhere).receive_all() == ['equal by chance'] * 2
 
 
-def test_c8_message_is_a_redis_message_and_its_result_is_ignored(site: Site, settings: Any) -> None:
+@pytest.mark.row('C8')
+def test_message_is_a_redis_message_and_its_result_is_ignored(site: Site, settings: Any) -> None:
     settings.WS4REDIS_HEARTBEAT = 'beat'
     client = site.connect(LISTEN, probes.NotesMessages)
     client.send('text')
@@ -678,14 +742,16 @@ def test_c8_message_is_a_redis_message_and_its_result_is_ignored(site: Site, set
     assert client.open
 
 
+@pytest.mark.row('C8')
 @pytest.mark.parametrize('exception', ['ConnectionError', 'TimeoutError'])
-def test_c8_redis_away_closes_with_1013(site: Site, exception: str) -> None:
+def test_redis_away_closes_with_1013(site: Site, exception: str) -> None:
     client = site.connect(LISTEN, probes.RaisesWhatItIsTold)
     client.send(exception)
     assert (client.close_code, client.close_reason) == (1013, 'try again later')
 
 
-def test_c8_messages_behind_one_that_failed_are_not_published(site: Site) -> None:
+@pytest.mark.row('C8')
+def test_messages_behind_one_that_failed_are_not_published(site: Site) -> None:
     client = site.connect(CHAT, probes.RaisesWhatItIsTold)
     site.send_together(client, 'RuntimeError', 'good')
     site.settle()
@@ -695,24 +761,25 @@ def test_c8_messages_behind_one_that_failed_are_not_published(site: Site) -> Non
     assert 'messages of the client were not published' in site.said()
 
 
+@pytest.mark.row('C9')
 @pytest.mark.parametrize('subscriber', [probes.ForgetsSubscription, overrides.SaysGoodbye])
-def test_c9_exchange_forgets_the_channels_whatever_release_does(
-    site: Site, subscriber: Any
-) -> None:
+def test_exchange_forgets_the_channels_whatever_release_does(site: Site, subscriber: Any) -> None:
     client = site.connect(LISTEN, subscriber)
     site.assert_listeners('broadcast:news', 1)
     client.close()
     site.assert_listeners('broadcast:news', 0)
 
 
-def test_c9_release_is_the_last_call(site: Site) -> None:
+@pytest.mark.row('C9')
+def test_release_is_the_last_call(site: Site) -> None:
     client = site.connect(CHAT, probes.NotesEverything)
     site.send_together(client, 'last words')
     client.drop()
     assert site.notes()[-2:] == ['publish_message last words', 'release']
 
 
-def test_c9_release_comes_at_the_end_of_the_process(site: Site) -> None:
+@pytest.mark.row('C9')
+def test_release_comes_at_the_end_of_the_process(site: Site) -> None:
     clients = [site.connect(LISTEN, overrides.SaysGoodbye) for _ in range(3)]
     assert site.notes() == []
     site.end()
@@ -720,7 +787,8 @@ def test_c9_release_comes_at_the_end_of_the_process(site: Site) -> None:
     assert {client.close_code for client in clients} == {1001}
 
 
-def test_c9_subscription_can_be_read_and_left_in_release(site: Site) -> None:
+@pytest.mark.row('C9')
+def test_subscription_can_be_read_and_left_in_release(site: Site) -> None:
     site.connect(LISTEN, probes.LooksAround).close()
     assert site.notes() == [
         "[[b'broadcast:news', b'extra'], [b'lab:*']]",
@@ -729,28 +797,30 @@ def test_c9_subscription_can_be_read_and_left_in_release(site: Site) -> None:
     ]
 
 
-def test_c10_middleware_does_not_run(site: Site) -> None:
+@pytest.mark.row('C10')
+def test_middleware_does_not_run(site: Site) -> None:
     site.connect(LISTEN, probes.ByTenant)
     assert site.notes() == ['nobody']
     assert site.page('/tenant/') == 'of the middleware'
 
 
-def test_c10_what_middleware_puts_on_a_request_comes_from_a_callback(
-    site: Site, settings: Any
-) -> None:
-    settings.WS4REDIS_PROCESS_REQUEST = 'tests.overrides.set_tenant'
+@pytest.mark.row('C10')
+def test_what_middleware_puts_on_a_request_comes_from_a_callback(site: Site, settings: Any) -> None:
+    settings.WS4REDIS_PROCESS_REQUEST = 'tests.subscribers.overrides.set_tenant'
     client = site.connect(LISTEN, probes.ByTenant)
     site.publish('for the lab', channel='tenant:lab')
     assert client.receive_all() == ['for the lab']
 
 
-def test_c11_publishers_of_a_subscriber_can_be_read_and_assigned(site: Site) -> None:
+@pytest.mark.row('C11')
+def test_publishers_of_a_subscriber_can_be_read_and_assigned(site: Site) -> None:
     site.connect(CHAT, probes.AssignsPublishers).send('hello')
     assert site.notes() == ["{'broadcast:news'}"]
     assert site.published == [('raw', 'hello')]
 
 
-def test_c11_self_is_resolved_when_a_publisher_is_made(site: Site, john: str) -> None:
+@pytest.mark.row('C11')
+def test_self_is_resolved_when_a_publisher_is_made(site: Site, john: str) -> None:
     client = site.connect('/ws/news', probes.KeepsAPublisher, session=john)
     site.run(inside.rename_user, 'john', 'johanna')
     client.send('hello')

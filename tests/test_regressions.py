@@ -30,12 +30,13 @@ from websockets.exceptions import ConnectionClosed, ProtocolError
 from websockets.frames import Frame, Opcode
 from websockets.sync.client import ClientConnection, connect
 
-from tests import javascript
-from ws4redis import access, installation
-from ws4redis.checks import check_settings, log_findings
+from tests.processes import node as javascript
+from ws4redis import access
+from ws4redis.checks import check_all, log
+from ws4redis.checks.environment import check_deployment
+from ws4redis.checks.log import log_findings
 from ws4redis.core.feed import Feed, Kind, Published
 from ws4redis.core.frames import CloseCode
-from ws4redis.installation import check_deployment
 from ws4redis.publisher import RedisPublisher
 from ws4redis.redis_client import RedisServer
 from ws4redis.redis_store import SELF
@@ -118,14 +119,16 @@ def raw_publish(broker: Broker, facility: str, *messages: str) -> None:
 # F1
 
 
-def test_f1_a_burst_is_delivered_at_once(broker: Broker) -> None:
+@pytest.mark.row('F1')
+def test_a_burst_is_delivered_at_once(broker: Broker) -> None:
     """Of five messages one was delivered, four only with the next publish."""
     listener = broker.connect('news', subscribe='broadcast')
     raw_publish(broker, 'news', 'a', 'b', 'c', 'd', 'e')
     assert listener.received == ['a', 'b', 'c', 'd', 'e']
 
 
-def test_f1_a_message_is_not_stuck_behind_the_acknowledgement_of_subscribe(broker: Broker) -> None:
+@pytest.mark.row('F1')
+def test_a_message_is_not_stuck_behind_the_acknowledgement_of_subscribe(broker: Broker) -> None:
     """A message sent in onopen waited behind the acknowledgement of SUBSCRIBE, in ten of ten
     tries.
     """
@@ -139,7 +142,8 @@ def test_f1_a_message_is_not_stuck_behind_the_acknowledgement_of_subscribe(broke
 # F2
 
 
-def test_f2_nothing_but_frames_is_written_when_the_client_closes(
+@pytest.mark.row('F2')
+def test_nothing_but_frames_is_written_when_the_client_closes(
     broker: Broker, written: list[bytes]
 ) -> None:
     """An HTTP body was written raw into the websocket: "One or more reserved bits are on"."""
@@ -149,7 +153,8 @@ def test_f2_nothing_but_frames_is_written_when_the_client_closes(
     assert [frame.opcode for frame in frames_of(written)] == [Opcode.TEXT, Opcode.CLOSE]
 
 
-def test_f2_nothing_but_frames_is_written_when_the_server_closes(
+@pytest.mark.row('F2')
+def test_nothing_but_frames_is_written_when_the_server_closes(
     broker: Broker, written: list[bytes]
 ) -> None:
     """The body came behind the server's own close frame, too."""
@@ -160,9 +165,8 @@ def test_f2_nothing_but_frames_is_written_when_the_server_closes(
     assert [frame.opcode for frame in frames_of(written)] == [Opcode.CLOSE]
 
 
-def test_f2_a_normal_close_is_a_debug_line(
-    broker: Broker, caplog: pytest.LogCaptureFixture
-) -> None:
+@pytest.mark.row('F2')
+def test_a_normal_close_is_a_debug_line(broker: Broker, caplog: pytest.LogCaptureFixture) -> None:
     """Each normal close logged a traceback."""
     client = broker.connect('news', subscribe='broadcast')
     with caplog.at_level(logging.DEBUG, 'ws4redis'):
@@ -219,7 +223,8 @@ def racing(broker: Broker) -> type[Racing]:
 MOMENTS = ('subscribing', 'reading', 'sending', 'joining')
 
 
-def test_f3_joining_loses_and_repeats_nothing(broker: Broker, racing: type[Racing]) -> None:
+@pytest.mark.row('F3')
+def test_joining_loses_and_repeats_nothing(broker: Broker, racing: type[Racing]) -> None:
     """Of 80 joins racing one publish one lost the message and two were stuck; it could also come
     twice.
     """
@@ -234,7 +239,8 @@ def test_f3_joining_loses_and_repeats_nothing(broker: Broker, racing: type[Racin
     } == {}
 
 
-def test_f3_joining_never_shows_an_old_message_after_a_new_one(
+@pytest.mark.row('F3')
+def test_joining_never_shows_an_old_message_after_a_new_one(
     broker: Broker, racing: type[Racing]
 ) -> None:
     """The persisted message, read before, could go out behind a newer live one."""
@@ -246,7 +252,8 @@ def test_f3_joining_never_shows_an_old_message_after_a_new_one(
 # F4
 
 
-def test_f4_websockets_outlive_a_restart_of_redis_and_catch_up(broker: Broker) -> None:
+@pytest.mark.row('F4')
+def test_websockets_outlive_a_restart_of_redis_and_catch_up(broker: Broker) -> None:
     """Bad file descriptor, and the sockets were gone without a close frame."""
     listener = broker.connect('news', subscribe='broadcast')
     with broker.outage(), broker._behind_the_gate() as store:
@@ -261,7 +268,8 @@ def test_f4_websockets_outlive_a_restart_of_redis_and_catch_up(broker: Broker) -
 # F5
 
 
-def test_f5_none_of_a_thousand_websockets_is_dropped_and_nothing_is_lost(broker: Broker) -> None:
+@pytest.mark.row('F5')
+def test_none_of_a_thousand_websockets_is_dropped_and_nothing_is_lost(broker: Broker) -> None:
     """Of 1,000 websockets that got ten messages a second 494 were dropped, and half of the
     deliveries lost.
     """
@@ -277,8 +285,9 @@ def test_f5_none_of_a_thousand_websockets_is_dropped_and_nothing_is_lost(broker:
 # F6
 
 
+@pytest.mark.row('F6')
 @override_settings(WS4REDIS_HEARTBEAT='--heartbeat--')
-def test_f6_heartbeats_come_on_their_timer(broker: Broker) -> None:
+def test_heartbeats_come_on_their_timer(broker: Broker) -> None:
     """The server sent one at every turn of its loop, five in a second."""
     listener = broker.connect('news', subscribe='broadcast')
     for number in range(20):
@@ -298,8 +307,9 @@ def members_only(request: Any, channels: list[str]) -> list[str]:
     return channels if request.user.is_member else []
 
 
+@pytest.mark.row('F7')
 @override_settings(WS4REDIS_ALLOWED_CHANNELS='tests.test_regressions.members_only')
-def test_f7_an_error_in_the_callback_refuses_and_is_logged(
+def test_an_error_in_the_callback_refuses_and_is_logged(
     site_as_seen: Broker, caplog: pytest.LogCaptureFixture
 ) -> None:
     """An AttributeError in the callback granted every channel asked for; leaving out the cookie
@@ -311,31 +321,35 @@ def test_f7_an_error_in_the_callback_refuses_and_is_logged(
     assert 'WS4REDIS_ALLOWED_CHANNELS failed' in caplog.text
 
 
+@pytest.mark.row('F7')
 @override_settings(WS4REDIS_ALLOWED_CHANNELS='tests.test_regressions.member_only')
-def test_f7_a_misspelt_callback_refuses(site_as_seen: Broker) -> None:
+def test_a_misspelt_callback_refuses(site_as_seen: Broker) -> None:
     """A dotted path that names nothing granted every channel, too."""
     with pytest.raises(HandshakeRejected) as rejected:
         site_as_seen.connect('news', subscribe='broadcast')
     assert rejected.value.status_code == 500
 
 
+@pytest.mark.row('F7')
 @override_settings(WS4REDIS_ALLOWED_CHANNELS='tests.test_regressions.member_only')
-def test_f7_a_misspelt_callback_is_found_at_start() -> None:
+def test_a_misspelt_callback_is_found_at_start() -> None:
     """Nothing told the site."""
-    assert 'ws4redis.E012' in [message.id for message in check_settings(None)]
+    assert 'ws4redis.E012' in [message.id for message in check_all(None)]
 
 
 # F8
 
 
-def test_f8_pages_of_other_sites_are_refused(broker: Broker) -> None:
+@pytest.mark.row('F8')
+def test_pages_of_other_sites_are_refused(broker: Broker) -> None:
     """No Origin was checked: any page could open a websocket with its visitor's cookies."""
     with pytest.raises(HandshakeRejected) as rejected:
         broker.connect('news', subscribe='broadcast', origin='http://evil.example')
     assert rejected.value.status_code == 403
 
 
-def test_f8_a_host_that_is_not_ours_is_refused(broker: Broker) -> None:
+@pytest.mark.row('F8')
+def test_a_host_that_is_not_ours_is_refused(broker: Broker) -> None:
     """No Host was checked, so that any name could be made the site's own."""
     with pytest.raises(HandshakeRejected) as rejected:
         broker.connect(
@@ -350,15 +364,17 @@ def test_f8_a_host_that_is_not_ours_is_refused(broker: Broker) -> None:
 # F9
 
 
-def test_f9_anonymous_clients_share_no_user_channel(broker: Broker) -> None:
+@pytest.mark.row('F9')
+def test_anonymous_clients_share_no_user_channel(broker: Broker) -> None:
     """SELF without a user became a channel named after the object's repr, the same for all
     anonymous clients.
     """
     assert broker.connect('news', subscribe='user').channels == []
 
 
+@pytest.mark.row('F9')
 @CACHED_SESSIONS
-def test_f9_a_cookie_of_any_text_makes_no_session_channel(broker: Broker) -> None:
+def test_a_cookie_of_any_text_makes_no_session_channel(broker: Broker) -> None:
     """Any cookie text became a session channel."""
     assert (
         broker.connect(
@@ -368,14 +384,16 @@ def test_f9_a_cookie_of_any_text_makes_no_session_channel(broker: Broker) -> Non
     )
 
 
+@pytest.mark.row('F9')
 @CACHED_SESSIONS
-def test_f9_a_request_without_session_makes_no_session_channel(broker: Broker) -> None:
+def test_a_request_without_session_makes_no_session_channel(broker: Broker) -> None:
     """An unsaved session became `session:None:...`."""
     assert broker.connect('news', subscribe='session').channels == []
 
 
+@pytest.mark.row('F9')
 @pytest.mark.parametrize('audience', ['users', 'sessions'])
-def test_f9_publishing_to_nobody_is_an_error(audience: str) -> None:
+def test_publishing_to_nobody_is_an_error(audience: str) -> None:
     """It went to the channel of all anonymous clients without a word."""
     request: Any = RequestFactory().get('/')
     request.user, request.session = AnonymousUser(), SessionStore()
@@ -387,7 +405,8 @@ def test_f9_publishing_to_nobody_is_an_error(audience: str) -> None:
 # F10
 
 
-def test_f10_binary_goes_out_as_binary(broker: Broker) -> None:
+@pytest.mark.row('F10')
+def test_binary_goes_out_as_binary(broker: Broker) -> None:
     """A binary frame was persisted and sent as invalid text: one frame put a facility out of
     order for an hour.
     """
@@ -402,15 +421,17 @@ def test_f10_binary_goes_out_as_binary(broker: Broker) -> None:
 # F11
 
 
-def test_f11_a_declared_length_is_refused_before_its_bytes_come(broker: Broker) -> None:
+@pytest.mark.row('F11')
+def test_a_declared_length_is_refused_before_its_bytes_come(broker: Broker) -> None:
     """A declared length of 2**40 went to recv()."""
     client = broker.connect('news', publish='broadcast', force_user=JOHN)
     client.send_raw(b'\x82\xff' + (2**40).to_bytes(8, 'big') + b'mask')
     assert client.close_code == CloseCode.TOO_LARGE
 
 
+@pytest.mark.row('F11')
 @override_settings(WS4REDIS_MAX_MESSAGE_SIZE=1000)
-def test_f11_a_message_that_is_too_large_is_refused(broker: Broker) -> None:
+def test_a_message_that_is_too_large_is_refused(broker: Broker) -> None:
     """Messages had no limit."""
     client = broker.connect('news', publish='broadcast', force_user=JOHN)
     client.send('x' * 1000)
@@ -420,15 +441,17 @@ def test_f11_a_message_that_is_too_large_is_refused(broker: Broker) -> None:
     assert [len(publication.message) for publication in broker.published] == [1000]
 
 
-def test_f11_a_long_facility_is_refused(broker: Broker) -> None:
+@pytest.mark.row('F11')
+def test_a_long_facility_is_refused(broker: Broker) -> None:
     """Any client filled Redis with keys of its own naming."""
     with pytest.raises(HandshakeRejected) as rejected:
         broker.connect('x' * 256, subscribe='broadcast')
     assert rejected.value.status_code == 400
 
 
+@pytest.mark.row('F11')
 @override_settings(WS4REDIS_MESSAGE_RATE=1)
-def test_f11_a_flood_is_refused(broker: Broker) -> None:
+def test_a_flood_is_refused(broker: Broker) -> None:
     """Nothing limited how often a client publishes."""
     client = broker.connect('news', publish='broadcast', force_user=JOHN)
     client.send_raw(masked(Opcode.TEXT, b'flood') * 20)
@@ -452,7 +475,8 @@ class Failing(RedisSubscriber):
         raise RuntimeError(SECRET)
 
 
-def test_f12_the_answer_to_a_failed_handshake_tells_nothing(
+@pytest.mark.row('F12')
+def test_the_answer_to_a_failed_handshake_tells_nothing(
     site_as_seen: Broker, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The exception's text, with host names and passwords in it, was sent to the client."""
@@ -463,7 +487,8 @@ def test_f12_the_answer_to_a_failed_handshake_tells_nothing(
     assert SECRET in caplog.text
 
 
-def test_f12_the_close_frame_of_a_failure_tells_nothing(
+@pytest.mark.row('F12')
+def test_the_close_frame_of_a_failure_tells_nothing(
     site_as_seen: Broker, caplog: pytest.LogCaptureFixture
 ) -> None:
     """It was the reason of the close frame, too."""
@@ -476,16 +501,18 @@ def test_f12_the_close_frame_of_a_failure_tells_nothing(
 # F13
 
 
+@pytest.mark.row('F13')
 @pytest.mark.parametrize('name', ['staff:chat', 'staff\n'])
 @pytest.mark.parametrize('audience', ['users', 'groups', 'sessions'])
-def test_f13_no_publisher_takes_an_ambiguous_name(audience: str, name: str) -> None:
+def test_no_publisher_takes_an_ambiguous_name(audience: str, name: str) -> None:
     """Group `staff:chat` with facility `foo` was group `staff` with facility `chat:foo`."""
     keywords: dict[str, Any] = {audience: [name]}
     with pytest.raises(ValueError, match='contains'):
         RedisPublisher(facility='foo', **keywords)
 
 
-def test_f13_an_ambiguous_group_listens_nowhere_and_is_logged(
+@pytest.mark.row('F13')
+def test_an_ambiguous_group_listens_nowhere_and_is_logged(
     broker: Broker, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Its members listened on another group's channel."""
@@ -499,7 +526,8 @@ def test_f13_an_ambiguous_group_listens_nowhere_and_is_logged(
 # F14; more of it below, on a site in a process of its own
 
 
-def test_f14_rights_are_looked_up_again(db: None) -> None:
+@pytest.mark.row('F14')
+def test_rights_are_looked_up_again(db: None) -> None:
     """They were those of the login for ever: deactivated users kept what they had."""
     john = User.objects.create(username='john')
     with Broker() as broker:
@@ -514,6 +542,7 @@ def test_f14_rights_are_looked_up_again(db: None) -> None:
 # F15
 
 
+@pytest.mark.row('F15')
 @pytest.mark.parametrize(
     'data',
     [
@@ -522,7 +551,7 @@ def test_f14_rights_are_looked_up_again(db: None) -> None:
         pytest.param(masked(Opcode.TEXT, b'later')[:7], id='half a frame'),
     ],
 )
-def test_f15_half_a_frame_does_not_stop_delivery(broker: Broker, data: bytes) -> None:
+def test_half_a_frame_does_not_stop_delivery(broker: Broker, data: bytes) -> None:
     """A lone PING or half a frame from a client stopped all delivery to it."""
     client = broker.connect('news', subscribe='broadcast')
     client.send_raw(data)
@@ -541,6 +570,7 @@ def in_reads(data: bytes) -> list[bytes]:
     return [data[start : start + 65_536] for start in range(0, len(data), 65_536)]
 
 
+@pytest.mark.row('F16')
 @pytest.mark.parametrize(
     ('pieces', 'message'),
     [
@@ -561,7 +591,7 @@ def in_reads(data: bytes) -> list[bytes]:
         ),
     ],
 )
-def test_f16_every_message_of_rfc_6455_is_understood(
+def test_every_message_of_rfc_6455_is_understood(
     broker: Broker, pieces: list[bytes], message: str
 ) -> None:
     """It crashed, or was closed wrongfully."""
@@ -572,7 +602,8 @@ def test_f16_every_message_of_rfc_6455_is_understood(
     assert (sender.close_code, listener.received == [message]) == (None, True)
 
 
-def test_f16_an_empty_ping_is_answered(broker: Broker, written: list[bytes]) -> None:
+@pytest.mark.row('F16')
+def test_an_empty_ping_is_answered(broker: Broker, written: list[bytes]) -> None:
     """It crashed."""
     client = broker.connect('news')
     client.ping(b'')
@@ -582,7 +613,8 @@ def test_f16_an_empty_ping_is_answered(broker: Broker, written: list[bytes]) -> 
 # F17; more of it below, on a site in a process of its own
 
 
-def test_f17_nothing_is_left_of_broken_connections(broker: Broker) -> None:
+@pytest.mark.row('F17')
+def test_nothing_is_left_of_broken_connections(broker: Broker) -> None:
     """Ten broken connections left ten entries in `websockets` for ever."""
     for _ in range(10):
         broker.connect('news', subscribe='broadcast').drop()
@@ -601,7 +633,8 @@ def test_f17_nothing_is_left_of_broken_connections(broker: Broker) -> None:
 DECODING = {'decode_responses': True, 'driver_info': None}
 
 
-def test_f19_decode_responses_does_not_reach_our_connections(tmp_path: Path) -> None:
+@pytest.mark.row('F19')
+def test_decode_responses_does_not_reach_our_connections(tmp_path: Path) -> None:
     """With it in WS4REDIS_CONNECTION every message was dropped without a word: its type was
     'message', not b'message'.
     """
@@ -621,24 +654,27 @@ def test_f19_decode_responses_does_not_reach_our_connections(tmp_path: Path) -> 
     assert Feed(float).receive(reply) == Published(b'broadcast:news', b'hello')
 
 
+@pytest.mark.row('F19')
 @override_settings(WS4REDIS_CONNECTION={'host': 'localhost', **DECODING})
-def test_f19_a_check_says_that_decode_responses_is_ignored() -> None:
+def test_a_check_says_that_decode_responses_is_ignored() -> None:
     """Nothing told the site."""
-    assert 'ws4redis.W001' in [message.id for message in check_settings(None)]
+    assert 'ws4redis.W001' in [message.id for message in check_all(None)]
 
 
 # F20
 
 
+@pytest.mark.row('F20')
 @override_settings(WS4REDIS_EXPIRE=None)
-def test_f20_messages_need_not_expire(broker: Broker) -> None:
+def test_messages_need_not_expire(broker: Broker) -> None:
     """WS4REDIS_EXPIRE=None: TypeError."""
     broker.publish('hello', facility='news', broadcast=True)
     assert [publication.channel for publication in broker.published] == ['broadcast:news']
     assert broker.persisted(facility='news', broadcast=True) is None
 
 
-def test_f20_the_url_may_be_left_unset(broker: Broker) -> None:
+@pytest.mark.row('F20')
+def test_the_url_may_be_left_unset(broker: Broker) -> None:
     """WEBSOCKET_URL unset: AttributeError."""
     with override_settings():
         from django.conf import settings
@@ -655,25 +691,29 @@ def channels_of(**audience: Any) -> list[str]:
         return sorted(publication.channel for publication in broker.published)
 
 
-def test_f20_an_audience_may_be_any_collection() -> None:
+@pytest.mark.row('F20')
+def test_an_audience_may_be_any_collection() -> None:
     """A set of names: NameError."""
     assert channels_of(users={'john', 'mary'}) == ['user:john:news', 'user:mary:news']
 
 
-def test_f20_an_audience_may_be_a_query(db: None) -> None:
+@pytest.mark.row('F20')
+def test_an_audience_may_be_a_query(db: None) -> None:
     """A queryset: NameError."""
     User.objects.bulk_create([User(username='john'), User(username='mary')])
     assert channels_of(users=User.objects.all()) == ['user:john:news', 'user:mary:news']
 
 
-def test_f20_an_audience_may_be_one_name() -> None:
+@pytest.mark.row('F20')
+def test_an_audience_may_be_one_name() -> None:
     """A string: NameError."""
     with pytest.deprecated_call():
         publisher = RedisPublisher(facility='news', users='john')
     assert list(publisher._publishers) == ['user:john:news']
 
 
-def test_f20_an_audience_may_be_true() -> None:
+@pytest.mark.row('F20')
+def test_an_audience_may_be_true() -> None:
     """True: NameError."""
     request: Any = RequestFactory().get('/')
     request.user = JOHN
@@ -682,12 +722,14 @@ def test_f20_an_audience_may_be_true() -> None:
     assert list(publisher._publishers) == ['user:john:news']
 
 
-def test_f20_broadcast_is_whatever_is_true() -> None:
+@pytest.mark.row('F20')
+def test_broadcast_is_whatever_is_true() -> None:
     """`broadcast=1` was ignored."""
     assert channels_of(broadcast=1) == ['broadcast:news']
 
 
-def test_f20_a_missing_facility_is_an_error() -> None:
+@pytest.mark.row('F20')
+def test_a_missing_facility_is_an_error() -> None:
     """It was published on a channel of the literal name `broadcast:{facility}`."""
     with pytest.raises(ValueError, match='facility is missing'):
         RedisPublisher(broadcast=True)
@@ -696,7 +738,8 @@ def test_f20_a_missing_facility_is_an_error() -> None:
 # F21
 
 
-def test_f21_own_copies_are_told_by_their_origin(broker: Broker) -> None:
+@pytest.mark.row('F21')
+def test_own_copies_are_told_by_their_origin(broker: Broker) -> None:
     """Of three quick sends without `echo` two came back."""
     sender = broker.connect('chat', subscribe='broadcast', publish='broadcast', force_user=JOHN)
     sender.send_raw(b''.join(masked(Opcode.TEXT, text) for text in (b'a', b'b', b'c')))
@@ -704,7 +747,8 @@ def test_f21_own_copies_are_told_by_their_origin(broker: Broker) -> None:
     sender.assert_nothing_received()
 
 
-def test_f21_an_equal_text_of_somebody_else_arrives(broker: Broker) -> None:
+@pytest.mark.row('F21')
+def test_an_equal_text_of_somebody_else_arrives(broker: Broker) -> None:
     """It never arrived."""
     john = broker.connect('chat', subscribe='broadcast', publish='broadcast', force_user=JOHN)
     mary = broker.connect('chat', subscribe='broadcast', publish='broadcast', force_user=MARY)
@@ -716,7 +760,8 @@ def test_f21_an_equal_text_of_somebody_else_arrives(broker: Broker) -> None:
 # F22
 
 
-def test_f22_settings_count_when_they_are_overridden(broker: Broker) -> None:
+@pytest.mark.row('F22')
+def test_settings_count_when_they_are_overridden(broker: Broker) -> None:
     """override_settings had no effect."""
     with override_settings(WS4REDIS_PREFIX='shop', WS4REDIS_EXPIRE=0):
         raw_publish(broker, 'news', 'hello')
@@ -727,7 +772,7 @@ def test_f22_settings_count_when_they_are_overridden(broker: Broker) -> None:
 
 IMPORTING = """
 import gc, os
-from tests.broken import apply
+from tests.faults.broken import apply
 apply(os.environ.get('WS4REDIS_BROKEN', ''))
 import ws4redis.django_runserver, ws4redis.publisher, ws4redis.redis_store, ws4redis.settings
 import ws4redis.store, ws4redis.subscriber, ws4redis.wsgi, ws4redis.wsgi_server
@@ -737,7 +782,8 @@ print(apps.ready, sum(issubclass(type(found), ConnectionPool) for found in gc.ge
 """
 
 
-def test_f22_importing_sets_nothing_up_and_opens_nothing() -> None:
+@pytest.mark.row('F22')
+def test_importing_sets_nothing_up_and_opens_nothing() -> None:
     """Importing the package called django.setup() and opened a pool."""
     command = [sys.executable, '-c', IMPORTING]
     importing = subprocess.run(
@@ -830,8 +876,9 @@ SCENARIOS = {
 }
 
 
+@pytest.mark.row('F23')
 @pytest.mark.parametrize('scenario', SCENARIOS)
-def test_f23_the_script_leaves_no_timer_behind(scenario: str) -> None:
+def test_the_script_leaves_no_timer_behind(scenario: str) -> None:
     """close() left the reconnect timer running, a heartbeat timer outlived its socket, and
     jQuery was needed.
     """
@@ -845,14 +892,16 @@ def test_f23_the_script_leaves_no_timer_behind(scenario: str) -> None:
 # F24
 
 
+@pytest.mark.row('F24')
 @override_settings(MIDDLEWARE=[])
-def test_f24_missing_middleware_is_named() -> None:
+def test_missing_middleware_is_named() -> None:
     """The example site could not be started as documented, and nothing said what was missing."""
-    assert [message.id for message in check_settings(None)] == ['ws4redis.W006'] * 2
+    assert [message.id for message in check_all(None)] == ['ws4redis.W006'] * 2
 
 
+@pytest.mark.row('F24')
 @override_settings(WS4REDIS_ALLOWED_CHANNELS='ws4redis.policies.allow_all')
-def test_f24_redis_that_cannot_be_reached_is_named() -> None:
+def test_redis_that_cannot_be_reached_is_named() -> None:
     """Nor did it when Redis was not there."""
     with socket.socket() as held, override_settings(WS4REDIS_CONNECTION={'port': held_port(held)}):
         assert [message.id for message in check_deployment(None)] == ['ws4redis.W010']
@@ -864,12 +913,13 @@ def held_port(sock: socket.socket) -> int:
     return int(sock.getsockname()[1])
 
 
-def test_f24_workers_without_gevent_are_named(
+@pytest.mark.row('F24')
+def test_workers_without_gevent_are_named(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Workers blocked without a word when gevent was not active."""
-    monkeypatch.setattr(installation, '_logged', set())
-    found = gevent.spawn(check_settings, None).get()
+    monkeypatch.setattr(log, '_logged', set())
+    found = gevent.spawn(check_all, None).get()
     assert [message.id for message in found] == ['ws4redis.W007']
     gevent.spawn(log_findings).get()
     assert 'ws4redis.W007' in caplog.text
@@ -973,7 +1023,8 @@ def next_of(websocket: ClientConnection) -> str | bytes:
         return 'nothing'
 
 
-def test_f14_logout_ends_the_websockets_of_its_session(site: Site) -> None:
+@pytest.mark.row('F14')
+def test_logout_ends_the_websockets_of_its_session(site: Site) -> None:
     """Sockets outlived logout."""
     leaver, stayer = site.run('login', 'leaver'), site.run('login', 'stayer')
     with (
@@ -986,8 +1037,9 @@ def test_f14_logout_ends_the_websockets_of_its_session(site: Site) -> None:
         assert next_of(stays) == 'still here'
 
 
+@pytest.mark.row('F14')
 @pytest.mark.parametrize('withdrawal', ['deactivate', 'leave_group', 'delete_session'])
-def test_f14_a_websocket_ends_with_the_rights_to_it(watchful_site: Site, withdrawal: str) -> None:
+def test_a_websocket_ends_with_the_rights_to_it(watchful_site: Site, withdrawal: str) -> None:
     """Sockets outlived deactivation, removal from a group and a session that was deleted
     elsewhere.
     """
@@ -1002,14 +1054,16 @@ def test_f14_a_websocket_ends_with_the_rights_to_it(watchful_site: Site, withdra
         assert next_of(kept) == 'still here'
 
 
-def test_f17_no_websocket_keeps_a_database_connection(site: Site) -> None:
+@pytest.mark.row('F17')
+def test_no_websocket_keeps_a_database_connection(site: Site) -> None:
     """Every `subscribe-user` socket kept one open."""
     key = site.run('login', 'mary')
     with site.connect('news?subscribe-user', key), site.connect('other?subscribe-user', key):
         assert site.run('database_connections') == '0'
 
 
-def test_f17_looking_rights_up_again_keeps_no_database_connection(watchful_site: Site) -> None:
+@pytest.mark.row('F17')
+def test_looking_rights_up_again_keeps_no_database_connection(watchful_site: Site) -> None:
     """Whoever asks the database off the loop closes its connection, too."""
     key = watchful_site.run('login', 'mary')
     with watchful_site.connect('news?subscribe-user', key):
@@ -1020,7 +1074,8 @@ def test_f17_looking_rights_up_again_keeps_no_database_connection(watchful_site:
             assert time.monotonic() < deadline, 'a worker keeps its connection'
 
 
-def test_f18_descriptors_above_1023_serve_as_well(tmp_path: Path) -> None:
+@pytest.mark.row('F18')
+def test_descriptors_above_1023_serve_as_well(tmp_path: Path) -> None:
     """ValueError from select."""
     resource = pytest.importorskip('resource')
     if resource.getrlimit(resource.RLIMIT_NOFILE)[1] < 2 * FIRST_UNFIT:
@@ -1059,7 +1114,7 @@ def serve(first_descriptor: int) -> None:
     from gevent import get_hub
     from gevent.pywsgi import WSGIServer
 
-    from tests.broken import apply
+    from tests.faults.broken import apply
     from ws4redis.wsgi_server import WebsocketWSGIServer
 
     apply(os.environ.get('WS4REDIS_BROKEN', ''))

@@ -9,7 +9,7 @@ import pytest
 from websockets.sync.client import connect
 
 from tests.conftest import require
-from tests.sandbox import REPOSITORY, Sandbox
+from tests.processes.sandbox import REPOSITORY, Sandbox
 from ws4redis.testing.redis_process import find_redis_server
 
 OWN_TESTS = 92

@@ -20,9 +20,9 @@ from gunicorn.config import Config
 from gunicorn.http import wsgi as gunicorn_wsgi
 from gunicorn.http.parser import RequestParser
 
-from tests.loop_process import GUARD, frame, request_head
+from tests.loop.process import GUARD, frame, request_head
 from ws4redis.exceptions import UnavailableError
-from ws4redis.takeover import find_wire, start_closing
+from ws4redis.takeover import find_transport, start_closing
 
 REFUSAL = [('Content-Type', 'text/plain'), ('Content-Length', '2'), ('Connection', 'close')]
 
@@ -49,11 +49,11 @@ class Application:
         if environ['PATH_INFO'] == '/plain':
             start_closing(environ, start_response, '400 Bad Request', REFUSAL)
             return [b'no']
-        wire = find_wire(
+        transport = find_transport(
             environ, (lambda *args: start_response(*args)) if self.wraps else start_response
         )
-        self.sockets.append(wire._sock)
-        self.taken.append(wire.take())
+        self.sockets.append(transport._sock)
+        self.taken.append(transport.detach())
         os.write(self.taken[-1][0], b'taken')
         start_response('101 Switching Protocols', [])
         raise BrokenPipeError
@@ -334,11 +334,11 @@ def test_descriptor_is_not_lost_when_no_other_can_be_made(
     client, server = socket.socketpair()
     with client, server:
         reader = server.makefile('rb')
-        wire = find_wire({'wsgi.input': reader}, print)
+        transport = find_transport({'wsgi.input': reader}, print)
         before = len(os.listdir('/dev/fd'))
         monkeypatch.setattr(socket, 'socketpair', fail)
         with pytest.raises(OSError, match='too many'):
-            wire.take()
+            transport.detach()
         assert len(os.listdir('/dev/fd')) == before
         reader.close()
 
@@ -350,7 +350,7 @@ def refusal(
     environ: dict[str, Any], start_response: Callable[..., Any] = print
 ) -> UnavailableError:
     with pytest.raises(UnavailableError) as refused:
-        find_wire(environ, start_response)
+        find_transport(environ, start_response)
     assert refused.value.status == 501
     assert refused.value.text == 'This server does not serve websockets'
     return refused.value

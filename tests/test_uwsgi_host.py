@@ -16,8 +16,8 @@ import gevent
 import pytest
 
 from ws4redis.exceptions import UnavailableError
-from ws4redis.takeover import end_request, find_wire
-from ws4redis.uwsgi_host import UwsgiWire, call_at_exit, find_obstacle, runs_in_uwsgi
+from ws4redis.takeover import end_request, find_transport
+from ws4redis.uwsgi_host import UwsgiTransport, call_at_exit, find_obstacle, runs_in_uwsgi
 
 ENVIRON: dict[str, Any] = {'uwsgi.version': b'2.0.31', 'wsgi.url_scheme': 'http'}
 SECURE = ENVIRON | {'wsgi.url_scheme': 'https'}
@@ -55,7 +55,7 @@ def test_connection_is_ours_and_what_uwsgi_writes_goes_nowhere(
     connection: tuple[int, socket.socket],
 ) -> None:
     number, client = connection
-    descriptor, rest = find_wire(ENVIRON, print).take()
+    descriptor, rest = find_transport(ENVIRON, print).detach()
     try:
         assert rest == b''
         assert not os.get_blocking(descriptor)
@@ -72,7 +72,7 @@ def test_connection_is_ours_and_what_uwsgi_writes_goes_nowhere(
 
 
 def test_small_frames_leave_at_once(connection: tuple[int, socket.socket]) -> None:
-    descriptor, _ = UwsgiWire().take()
+    descriptor, _ = UwsgiTransport().detach()
     with socket.socket(fileno=descriptor) as sock:
         assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
@@ -81,7 +81,7 @@ def test_unix_socket_is_taken_too(uwsgi: Any) -> None:
     client, server = socket.socketpair()
     with client, server:
         uwsgi.connection_fd = server.fileno
-        descriptor, _ = UwsgiWire().take()
+        descriptor, _ = UwsgiTransport().detach()
         os.write(descriptor, b'from us')
         os.close(descriptor)
         assert client.recv(100) == b'from us'
@@ -93,7 +93,7 @@ def test_descriptor_is_not_lost_when_no_other_can_be_had(
     monkeypatch.setattr(os, 'devnull', '/nowhere/null')
     before = len(os.listdir('/dev/fd'))
     with pytest.raises(OSError, match='nowhere'):
-        UwsgiWire().take()
+        UwsgiTransport().detach()
     assert len(os.listdir('/dev/fd')) == before
 
 
@@ -115,7 +115,7 @@ def test_hub_no_longer_watches_the_number_that_uwsgi_has(
     client.sendall(b'GET')
     gevent.get_hub().wait(loop.io(number, 1))
     assert number in watched()
-    descriptor, _ = UwsgiWire().take()
+    descriptor, _ = UwsgiTransport().detach()
     assert number not in watched()
     os.close(descriptor)
 
@@ -123,7 +123,7 @@ def test_hub_no_longer_watches_the_number_that_uwsgi_has(
 def test_connection_that_the_hub_has_never_watched_is_taken(
     connection: tuple[int, socket.socket],
 ) -> None:
-    os.close(UwsgiWire().take()[0])
+    os.close(UwsgiTransport().detach()[0])
 
 
 def test_request_ends_with_an_empty_answer() -> None:
@@ -167,7 +167,7 @@ def test_what_stands_in_the_way_is_named_with_a_remedy(
     obstacle = find_obstacle(environ)
     assert obstacle is not None and remedy in obstacle
     with pytest.raises(UnavailableError) as refused:
-        find_wire(environ, print)
+        find_transport(environ, print)
     assert (refused.value.status, refused.value.reason) == (501, obstacle)
 
 

@@ -11,7 +11,7 @@ import pytest
 from django.core.handlers.wsgi import WSGIHandler
 from django.test import RequestFactory
 
-from ws4redis.wsgi import WebsocketDispatcher, get_wsgi_application
+from ws4redis.wsgi import WebSocketDispatcher, get_wsgi_application
 from ws4redis.wsgi_server import WebsocketWSGIServer
 
 if TYPE_CHECKING:
@@ -59,12 +59,12 @@ class Sealed(WebsocketWSGIServer):
 )
 def test_path_decides_who_answers(settings: Settings, url: str, path: str, expected: str) -> None:
     settings.WEBSOCKET_URL = url
-    assert status(WebsocketDispatcher(django, Sealed()), path) == expected
+    assert status(WebSocketDispatcher(django, Sealed()), path) == expected
 
 
 def test_request_without_a_path_is_djangos() -> None:
     answers: list[str] = []
-    list(WebsocketDispatcher(django, Sealed())({}, lambda status, headers: answers.append(status)))
+    list(WebSocketDispatcher(django, Sealed())({}, lambda status, headers: answers.append(status)))
     assert answers == ['200 OK']
 
 

@@ -26,7 +26,7 @@ from ws4redis.exceptions import HandshakeError, UnavailableError
 from ws4redis.subscriber import RedisSubscriber
 from ws4redis.testing import Broker, HandshakeRejected
 from ws4redis.testing.client import WebSocketClient
-from ws4redis.testing.driver import MemoryWire
+from ws4redis.testing.driver import MemoryTransport
 from ws4redis.wsgi_server import WebsocketWSGIServer, current_limits
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ def call(
     environ['SCRIPT_NAME'] = script_name
     # As it comes from a server; Django has decoded it.
     environ['PATH_INFO'] = environ['PATH_INFO'].encode().decode('latin-1')
-    environ['ws4redis.testing.wire'] = MemoryWire(
+    environ['ws4redis.testing.transport'] = MemoryTransport(
         WebSocketClient(broker, f'ws://testserver{path}', 'browser', (), None)
     )
     answer = Answer()
@@ -316,7 +316,7 @@ def test_first_subprotocol_that_was_asked_for_is_taken(
 
 def test_server_that_gives_its_socket_to_nobody_is_told_so(broker: Broker) -> None:
     class Keeping(type(broker.driver)):  # type: ignore[misc]
-        def find_wire(self, environ: dict[str, Any], start_response: Any) -> MemoryWire:
+        def find_transport(self, environ: dict[str, Any], start_response: Any) -> MemoryTransport:
             raise UnavailableError('Websockets are not served here', status=501)
 
     broker.driver.__class__ = Keeping
@@ -333,13 +333,13 @@ def test_redis_away_at_the_handshake_is_unavailable(broker: Broker) -> None:
 
 
 def test_client_that_goes_before_its_wire_is_taken_leaves_nothing(browser: Broker) -> None:
-    class Cut(MemoryWire):
-        def take(self) -> tuple[WebSocketClient, bytes]:
+    class Cut(MemoryTransport):
+        def detach(self) -> tuple[WebSocketClient, bytes]:
             raise ConnectionResetError('gone')
 
     class CutDriver(type(browser.driver)):  # type: ignore[misc]
-        def find_wire(self, environ: dict[str, Any], start_response: Any) -> MemoryWire:
-            return Cut(super().find_wire(environ, start_response).client)
+        def find_transport(self, environ: dict[str, Any], start_response: Any) -> MemoryTransport:
+            return Cut(super().find_transport(environ, start_response).client)
 
     browser.driver.__class__ = CutDriver
     Counting.reset()

@@ -2,11 +2,11 @@
 
 from typing import TYPE_CHECKING, Any
 
-from ws4redis.wsgi import WebsocketDispatcher, get_wsgi_application
+from ws4redis.wsgi import WebSocketDispatcher, get_wsgi_application
 from ws4redis.wsgi_server import WebsocketWSGIServer as WebsocketRunServer
 
 if TYPE_CHECKING:
-    application: WebsocketDispatcher
+    application: WebSocketDispatcher
 
 __all__ = ['WebsocketRunServer', 'application']
 

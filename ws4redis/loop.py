@@ -1,4 +1,4 @@
-"""WebsocketLoop: drives the exchange on a gevent hub: watchers, timers, draining.
+"""WebSocketLoop: drives the exchange on a gevent hub: watchers, timers, draining.
 
 In a process that gevent has patched it lives in the main hub. In any other it has a daemon thread
 with a hub of its own. Nothing is made before the first handshake in the process that serves it,
@@ -27,7 +27,8 @@ from gevent import monkey
 from gevent.exceptions import LoopExit
 
 from ws4redis import access, settings
-from ws4redis.checks import log_findings
+from ws4redis.checks.environment import check_processes
+from ws4redis.checks.log import log_findings, log_messages
 from ws4redis.core.agenda import Job
 from ws4redis.core.driver import Driver
 from ws4redis.core.exchange import Exchange, Gap
@@ -37,17 +38,16 @@ from ws4redis.core.handle import Handle
 from ws4redis.core.limits import Limits
 from ws4redis.core.recipient import Phase, Recipient
 from ws4redis.exceptions import HandshakeError, UnavailableError
-from ws4redis.installation import check_processes, log_messages
 from ws4redis.pump import MemoryPump, SocketPump
 from ws4redis.redis_client import RedisServer, active_server, persisted_values, runs_in_test
 from ws4redis.signals import redis_gap, rights_withdrawn
 from ws4redis.status import status
 from ws4redis.subscription import ExchangeRedis, control_channel
-from ws4redis.takeover import DescriptorWire, find_wire
-from ws4redis.uwsgi_host import UwsgiWire, call_at_exit
+from ws4redis.takeover import SocketTransport, find_transport
+from ws4redis.uwsgi_host import UwsgiTransport, call_at_exit
 from ws4redis.workers import ThreadWorkers, close_database_connections, perform
 
-__all__ = ['WebsocketLoop', 'current_loop']
+__all__ = ['WebSocketLoop', 'current_loop']
 
 logger = logging.getLogger('ws4redis.loop')
 
@@ -113,7 +113,7 @@ class _Answer:
         return self._value
 
 
-class WebsocketLoop(Driver):
+class WebSocketLoop(Driver):
     """The websockets of this process.
 
     Args:
@@ -605,12 +605,12 @@ class WebsocketLoop(Driver):
             self._connection = ExchangeRedis(self.server.client, self)
         return self._connection
 
-    def find_wire(
+    def find_transport(
         self, environ: dict[str, Any], start_response: Callable[..., Any]
-    ) -> DescriptorWire | UwsgiWire:
+    ) -> SocketTransport | UwsgiTransport:
         if self.server.in_memory and not runs_in_test():
             log_messages(check_processes(bool(environ.get('wsgi.multiprocess'))))
-        return find_wire(environ, start_response)
+        return find_transport(environ, start_response)
 
     def admit(self) -> None:
         if self.draining:
@@ -742,10 +742,10 @@ class WebsocketLoop(Driver):
             self._in_worker(partial(self._recheck_some, others[:RECHECKED], others[RECHECKED:]))
 
 
-_loops: dict[tuple[int, RedisServer], WebsocketLoop] = {}
+_loops: dict[tuple[int, RedisServer], WebSocketLoop] = {}
 
 
-def current_loop() -> WebsocketLoop:
+def current_loop() -> WebSocketLoop:
     """The loop of this process, for the Redis that the settings name now."""
     server = active_server()
     key = (os.getpid(), server)
@@ -753,6 +753,6 @@ def current_loop() -> WebsocketLoop:
     if loop is None:
         # Two first handshakes may come at once; setdefault() lets one of the two objects win, and
         # neither has started.
-        loop = _loops.setdefault(key, WebsocketLoop(server))
+        loop = _loops.setdefault(key, WebSocketLoop(server))
     loop.ensure_started()
     return loop

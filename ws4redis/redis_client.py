@@ -63,7 +63,7 @@ class Gate:
 
     Attributes:
         closed: whether the server is out of reach, by outage().
-        on_publish: called with channel, payload, seconds to live and origin before our publishers
+        on_publish: called with channel, payload, seconds to live and sender before our publishers
             send it; for a test's broker.
     """
 

@@ -18,7 +18,7 @@ from ws4redis.core.audience import (
     entry_name,
     printable,
 )
-from ws4redis.core.origin import Origin
+from ws4redis.core.echo import OwnCopies
 from ws4redis.exceptions import ChannelNameError
 from ws4redis.redis_client import active_server, namespace, runs_in_test
 
@@ -107,7 +107,7 @@ class RedisStore:
     _connection: Any = _Shared(lambda: active_server().client)
     _expire: Any = _Shared(lambda: settings.WS4REDIS_EXPIRE)
     _publishers: Any = ()
-    _origin: Origin | None = None
+    _own_copies: OwnCopies | None = None
 
     def __init__(self, connection: 'redis.Redis | None' = None) -> None:
         if connection is not None:
@@ -191,10 +191,10 @@ def publish(store: Any, message: Any, expire: float | None, *, atomic: bool) -> 
         return
     payload = _payload(message)
     channels = [_as_bytes(name) for name in getattr(store, '_publishers', ())]
-    origin: Origin | None = getattr(store, '_origin', None)
+    own_copies: OwnCopies | None = getattr(store, '_own_copies', None)
     if not channels:
-        if origin is not None:
-            origin.published_nowhere()
+        if own_copies is not None:
+            own_copies.published_nowhere()
         elif getattr(store, '_names_nobody', False):
             logger.warning(
                 'published to nobody: the publisher of %r names no audience (broadcast=True, '
@@ -203,14 +203,14 @@ def publish(store: Any, message: Any, expire: float | None, *, atomic: bool) -> 
             )
         return
     connection = getattr(store, '_connection', None) or active_server().client
-    if origin is None:
-        _execute(connection, channels, payload, seconds, atomic, origin)
+    if own_copies is None:
+        _execute(connection, channels, payload, seconds, atomic, own_copies)
         return
-    origin.publishing(channels, payload)
+    own_copies.publishing(channels, payload)
     try:
-        _execute(connection, channels, payload, seconds, atomic, origin)
+        _execute(connection, channels, payload, seconds, atomic, own_copies)
     except BaseException:
-        origin.failed(channels, payload)
+        own_copies.failed(channels, payload)
         raise
 
 
@@ -256,7 +256,7 @@ def _execute(
     payload: bytes,
     seconds: float,
     atomic: bool,
-    origin: Origin | None,
+    own_copies: OwnCopies | None,
 ) -> None:
     gate = getattr(connection.connection_pool, 'connection_kwargs', {}).get('ws4redis_gate')
     # redis-py has no pipeline of several transactions, so MULTI and EXEC are commands like others
@@ -264,7 +264,7 @@ def _execute(
     pipeline = connection.pipeline(transaction=False)
     for channel in channels:
         if gate is not None and gate.on_publish is not None:
-            gate.on_publish(channel, payload, seconds, origin)
+            gate.on_publish(channel, payload, seconds, own_copies)
         if seconds <= 0:
             pipeline.execute_command('PUBLISH', channel, payload)
             continue

@@ -19,12 +19,12 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from ws4redis.exceptions import UnavailableError
-from ws4redis.uwsgi_host import UwsgiWire, find_obstacle, runs_in_uwsgi
+from ws4redis.uwsgi_host import UwsgiTransport, find_obstacle, runs_in_uwsgi
 
-__all__ = ['DescriptorWire', 'end_request', 'find_wire', 'start_closing']
+__all__ = ['SocketTransport', 'end_request', 'find_transport', 'start_closing']
 
 
-class DescriptorWire:
+class SocketTransport:
     """The way to the client while the WSGI server still has it.
 
     Args:
@@ -37,7 +37,7 @@ class DescriptorWire:
         self._sock = sock
         self._take_rest = take_rest
 
-    def take(self) -> tuple[int, bytes]:
+    def detach(self) -> tuple[int, bytes]:
         """The descriptor, non-blocking and ours alone, and the bytes that the server has read
         too far.
         """
@@ -48,9 +48,9 @@ class DescriptorWire:
         return descriptor, self._take_rest()
 
 
-def find_wire(
+def find_transport(
     environ: Mapping[str, Any], start_response: Callable[..., Any]
-) -> DescriptorWire | UwsgiWire:
+) -> SocketTransport | UwsgiTransport:
     """The way to the client of this request.
 
     Raises:
@@ -62,7 +62,7 @@ def find_wire(
         obstacle = find_obstacle(environ)
         if obstacle is not None:
             raise _refusal(obstacle)
-        return UwsgiWire()
+        return UwsgiTransport()
     reader = _reader(environ, start_response)
     if reader is None:
         raise _refusal(
@@ -82,7 +82,7 @@ def find_wire(
         except (OSError, ValueError):
             return b''
 
-    return DescriptorWire(sock, take_rest)
+    return SocketTransport(sock, take_rest)
 
 
 _HOP_BY_HOP = ('Connection', 'Upgrade')
@@ -139,7 +139,7 @@ def _refusal(reason: str) -> UnavailableError:
     return UnavailableError('This server does not serve websockets', reason=reason, status=501)
 
 
-def _gunicorn(environ: Mapping[str, Any]) -> DescriptorWire:
+def _gunicorn(environ: Mapping[str, Any]) -> SocketTransport:
     sock = environ['gunicorn.socket']
     _check_socket(sock)
     if not environ.get('wsgi.multithread') and not _is_gevent_socket(sock):
@@ -161,7 +161,7 @@ def _gunicorn(environ: Mapping[str, Any]) -> DescriptorWire:
         unreader.buf = io.BytesIO()
         return rest
 
-    return DescriptorWire(sock, take_rest)
+    return SocketTransport(sock, take_rest)
 
 
 def _reader(

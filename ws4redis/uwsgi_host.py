@@ -14,7 +14,7 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
-__all__ = ['UwsgiWire', 'call_at_exit', 'find_obstacle', 'runs_in_uwsgi']
+__all__ = ['UwsgiTransport', 'call_at_exit', 'find_obstacle', 'runs_in_uwsgi']
 
 
 def runs_in_uwsgi(environ: Mapping[str, Any]) -> bool:
@@ -22,7 +22,7 @@ def runs_in_uwsgi(environ: Mapping[str, Any]) -> bool:
     return 'uwsgi.version' in environ
 
 
-class UwsgiWire:
+class UwsgiTransport:
     """The way to the client of the current request while uWSGI still has it.
 
     What the client has sent behind the request's head, before it had an answer, is lost: uWSGI
@@ -32,7 +32,7 @@ class UwsgiWire:
     def __init__(self) -> None:
         self._descriptor: int = _uwsgi().connection_fd()
 
-    def take(self) -> tuple[int, bytes]:
+    def detach(self) -> tuple[int, bytes]:
         """The descriptor, non-blocking and ours alone, and nothing."""
         taken = os.dup(self._descriptor)
         try:

@@ -8,10 +8,10 @@ from django.core.wsgi import get_wsgi_application as get_django_application
 from ws4redis import settings
 from ws4redis.wsgi_server import WebsocketWSGIServer
 
-__all__ = ['WebsocketDispatcher', 'get_wsgi_application']
+__all__ = ['WebSocketDispatcher', 'get_wsgi_application']
 
 
-class WebsocketDispatcher:
+class WebSocketDispatcher:
     """A WSGI application that hands requests below WEBSOCKET_URL to the websockets and the rest to
     Django.
 
@@ -34,8 +34,8 @@ class WebsocketDispatcher:
         return self.django(environ, start_response)
 
 
-def get_wsgi_application() -> WebsocketDispatcher:
+def get_wsgi_application() -> WebSocketDispatcher:
     """The application of a site whose one process serves both; name it in WSGI_APPLICATION or
     give it to the server.
     """
-    return WebsocketDispatcher(get_django_application())
+    return WebSocketDispatcher(get_django_application())

@@ -26,7 +26,7 @@ from ws4redis.workers import (
     overrides_parse_response,
 )
 
-__all__ = ['Host', 'WebsocketWSGIServer', 'Wire']
+__all__ = ['Host', 'WebsocketWSGIServer', 'ServerTransport']
 
 logger = logging.getLogger('ws4redis.wsgi_server')
 
@@ -34,11 +34,11 @@ ACCEPTED = 'ws4redis.accepted'
 """Where the environ has the 101 between the first look at the request and its answer."""
 
 
-class Wire(Protocol):
+class ServerTransport(Protocol):
     """The way to the client, as long as the WSGI server still has it."""
 
-    def take(self) -> tuple[Any, bytes]:
-        """Take it away from the server.
+    def detach(self) -> tuple[Any, bytes]:
+        """Take the connection away from the server.
 
         Returns:
             What open() gets as transport, and the bytes that the server has read behind the
@@ -55,7 +55,9 @@ class Host(Protocol):
     def connection(self) -> 'redis.Redis':
         """What subscribers get."""
 
-    def find_wire(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Wire:
+    def find_transport(
+        self, environ: dict[str, Any], start_response: Callable[..., Any]
+    ) -> ServerTransport:
         """The way to the client; UnavailableError if this server gives it to nobody."""
 
     def admit(self) -> None:
@@ -226,7 +228,7 @@ class WebsocketWSGIServer:
         self, host: Host, environ: dict[str, Any], start_response: Callable[..., Any]
     ) -> None:
         self.assure_protocol_requirements(environ)
-        wire = host.find_wire(environ, start_response)
+        server_transport = host.find_transport(environ, start_response)
         host.admit()
         request = WSGIRequest(environ)
         self._check_facility(request)
@@ -250,7 +252,7 @@ class WebsocketWSGIServer:
             if descriptor is None:
                 self._join(host, recipient)
             persisted = needs_persisted(subscriber)
-            transport, rest = wire.take()
+            transport, rest = server_transport.detach()
         except BaseException as exc:
             host.forget(recipient)
             self._release(subscriber)
@@ -291,7 +293,7 @@ class WebsocketWSGIServer:
         self, host: Host, recipient: Recipient, request: Any, channels: list[str]
     ) -> None:
         subscriber = recipient.subscriber
-        subscriber._origin = recipient.origin
+        subscriber._own_copies = recipient.own_copies
         method(subscriber, 'set_pubsub_channels')(request, channels)
         recipient.parses = overrides_parse_response(subscriber)
 

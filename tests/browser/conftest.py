@@ -16,7 +16,7 @@ import pytest
 from tests.browser.chromium import chromium, find_chromium
 from tests.browser.visitor import Visitor
 from tests.conftest import require
-from tests.sandbox import Sandbox, SandboxServer
+from tests.processes.sandbox import Sandbox, SandboxServer
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser

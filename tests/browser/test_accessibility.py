@@ -13,7 +13,7 @@ import pytest
 
 from tests.browser.inspection import inspect
 from tests.browser.visitor import Visitor, expect
-from tests.sandbox import SandboxServer
+from tests.processes.sandbox import SandboxServer
 
 if TYPE_CHECKING:
     from ws4redis.testing.redis_process import RedisProcess

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.browser.visitor import Visitor, expect
-from tests.sandbox import SandboxServer
+from tests.processes.sandbox import SandboxServer
 
 if TYPE_CHECKING:
     from playwright.sync_api import Locator, Page

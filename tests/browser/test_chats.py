@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from tests.browser.visitor import Visitor, expect
-from tests.sandbox import SandboxServer
+from tests.processes.sandbox import SandboxServer
 
 if TYPE_CHECKING:
     from playwright.sync_api import Locator, Page, Route

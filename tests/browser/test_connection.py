@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from tests.browser.visitor import Visitor, expect, opened
-from tests.sandbox import SandboxServer
+from tests.processes.sandbox import SandboxServer
 
 if TYPE_CHECKING:
     from ws4redis.testing.redis_process import RedisProcess

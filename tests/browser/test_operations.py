@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from tests.browser.inspection import inspect
 from tests.browser.visitor import Visitor, charted, expect
-from tests.sandbox import SandboxServer
+from tests.processes.sandbox import SandboxServer
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.browser.visitor import Visitor, expect
-from tests.sandbox import REPOSITORY
+from tests.processes.sandbox import REPOSITORY
 
 
 def test_chapter_shows_the_code_beside_its_tests(visitor: Visitor) -> None:

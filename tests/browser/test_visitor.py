@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.browser.visitor import Visitor
-from tests.sandbox import SandboxServer
-from tests.servers.processes import GUARD
+from tests.processes.journey import GUARD
+from tests.processes.sandbox import SandboxServer
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser

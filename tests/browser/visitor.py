@@ -9,7 +9,7 @@ import re
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from tests.servers.processes import GUARD
+from tests.processes.journey import GUARD
 
 if TYPE_CHECKING:
     from playwright.sync_api import (
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
         WebSocket,
     )
 
-    from tests.sandbox import SandboxServer
+    from tests.processes.sandbox import SandboxServer
 
 __all__ = ['Visitor', 'charted', 'expect', 'opened']
 

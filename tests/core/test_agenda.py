@@ -3,7 +3,7 @@
 import pytest
 from websockets.frames import Opcode
 
-from tests.core.world import World
+from tests.core.simulation import World
 from ws4redis.core.agenda import Outcome
 
 NEWS = b'broadcast:news'

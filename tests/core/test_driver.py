@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 from websockets.frames import Opcode
 
-from tests.core.world import HEAD, QUIET, Client, World, masked
+from tests.core.simulation import HEAD, QUIET, Client, World, masked
 from ws4redis.core.agenda import Job, JobKind, Outcome, Result
 from ws4redis.core.driver import Driver
 from ws4redis.core.feed import ANSWER_TIME, SILENCE, FeedState
@@ -87,18 +87,18 @@ def test_what_can_be_written_is_written_before_jobs_and_commands() -> None:
 def test_half_close_comes_after_the_last_byte_and_drop_after_the_clients_end() -> None:
     world = Diary()
     client = world.open([NEWS])
-    client.wire.room = 3
+    client.transport.room = 3
     world.redis.publish(NEWS, b'hello')
     world.settle()
     world.send_close(client)
     assert client.recipient.phase is Phase.ENDING
-    assert not client.wire.half_closed
+    assert not client.transport.half_closed
     world.resume(client, 5)
-    assert not client.wire.half_closed
+    assert not client.transport.half_closed
     world.entries.clear()
     world.resume(client)
     assert world.entries == ['write', 'half-close']
-    assert client.wire.frames() == [(Opcode.TEXT, b'hello'), (Opcode.CLOSE, b'\x03\xe8')]
+    assert client.transport.frames() == [(Opcode.TEXT, b'hello'), (Opcode.CLOSE, b'\x03\xe8')]
     world.send_eof(client)
     assert world.entries == ['write', 'half-close', 'drop', 'RELEASE', 'UNSUBSCRIBE']
 
@@ -108,18 +108,18 @@ def test_close_by_the_server_half_closes_only_after_the_clients_answer(world: Wo
     world.close_all()
     world.settle()
     assert client.close_code == 1001
-    assert not client.wire.half_closed
+    assert not client.transport.half_closed
     world.send_close(client, 1001)
-    assert client.wire.half_closed
-    assert not client.wire.dropped
+    assert client.transport.half_closed
+    assert not client.transport.dropped
 
 
 def test_failed_write_drops_that_websocket_and_no_other(world: World) -> None:
     broken, whole = world.open([NEWS]), world.open([NEWS])
-    broken.wire.broken = True
+    broken.transport.broken = True
     world.redis.publish(NEWS, b'1')
     world.settle()
-    assert broken.wire.dropped
+    assert broken.transport.dropped
     assert broken.kinds[-1] is JobKind.RELEASE
     assert broken.recipient not in world.exchange.recipients
     assert whole.received == [b'1']
@@ -129,7 +129,7 @@ def test_failed_write_drops_that_websocket_and_no_other(world: World) -> None:
 def test_failed_write_of_the_head_releases_too(world: World) -> None:
     client = world.handshake([NEWS])
     world.settle()
-    client.wire.broken = True
+    client.transport.broken = True
     world.begin(client)
     world.settle()
     assert client.kinds == [JobKind.RELEASE]
@@ -140,16 +140,16 @@ def test_a_wire_that_takes_nothing_is_watched_and_asked_again_only_when_writable
     world: World,
 ) -> None:
     client = world.open([NEWS])
-    client.wire.room = 0
+    client.transport.room = 0
     world.redis.publish(NEWS, b'1')
     world.settle()
-    writes = len(client.wire.writes)
-    assert client.wire.watched[-1] == (True, True)
+    writes = len(client.transport.writes)
+    assert client.transport.watched[-1] == (True, True)
     world.redis.publish(NEWS, b'2')
     world.settle()
-    assert len(client.wire.writes) == writes
+    assert len(client.transport.writes) == writes
     world.resume(client)
-    assert client.wire.watched[-1] == (True, False)
+    assert client.transport.watched[-1] == (True, False)
     assert client.received == [b'1', b'2']
 
 
@@ -164,7 +164,7 @@ def test_steps_taken_from_within_a_step_are_worked_off_in_order() -> None:
         masked(Opcode.TEXT, b'a') + masked(Opcode.PING, b'') + masked(Opcode.TEXT, b'b'),
     )
     world.settle()
-    assert client.wire.frames() == [(Opcode.TEXT, b'0'), (Opcode.PONG, b'')]
+    assert client.transport.frames() == [(Opcode.TEXT, b'0'), (Opcode.PONG, b'')]
     assert other.received == [b'a', b'b']
     world.send_eof(client)
     world.send_close(other)
@@ -184,7 +184,7 @@ def test_batch_that_a_wire_does_not_take_is_measured_at_once(world: World) -> No
     client = world.open(
         [NEWS], limits=Limits(message_rate=None, ping_interval=None, max_pending=1000)
     )
-    client.wire.room = 50
+    client.transport.room = 50
     for _ in range(30):
         world.redis.publish(NEWS, bytes(100))
     world.read()
@@ -212,7 +212,7 @@ def test_fault_in_the_step_of_one_websocket_ends_that_one_alone(
     world.redis.publish(NEWS, b'1')
     world.settle()
     assert other.received == [b'1']
-    assert world.unlucky.wire.dropped
+    assert world.unlucky.transport.dropped
     assert world.unlucky.kinds[-1] is JobKind.RELEASE
     assert 'a fault of the driver' in caplog.text
 
@@ -235,7 +235,7 @@ def test_serve_again_is_told_the_descriptor_of_the_job(world: World) -> None:
         Result(replies=[(b'1', None), (b'\xff', None), (b'2', True)], descriptor=7),
     )
     assert world.served == [7]
-    assert client.wire.frames() == [
+    assert client.transport.frames() == [
         (Opcode.TEXT, b'1'),
         (Opcode.BINARY, b'\xff'),
         (Opcode.BINARY, b'2'),
@@ -455,7 +455,7 @@ def _by_eof(world: World, client: Client) -> None:
 
 
 def _by_reset(world: World, client: Client) -> None:
-    client.wire.broken = True
+    client.transport.broken = True
     world.redis.publish(NEWS, b'x')
     world.settle()
 
@@ -470,17 +470,17 @@ def _by_failure(world: World, client: Client) -> None:
 
 
 def _by_nothing(world: World, client: Client) -> None:
-    client.wire.room = 0
+    client.transport.room = 0
 
 
 def test_head_is_written_whole_on_a_wire_that_takes_one_byte_at_a_time(world: World) -> None:
     client = world.handshake([NEWS], limits=QUIET)
     world.settle()
-    client.wire.room = 1
+    client.transport.room = 1
     world.begin(client)
     world.redis.publish(NEWS, b'1')
     world.settle()
     for _ in range(len(HEAD) + 10):
         world.resume(client, 1)
-    assert bytes(client.wire.data[: len(HEAD)]) == HEAD
+    assert bytes(client.transport.data[: len(HEAD)]) == HEAD
     assert client.received == [b'1']

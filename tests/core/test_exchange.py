@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from websockets.frames import Opcode
 
-from tests.core.world import QUIET, Client, World, matches
+from tests.core.simulation import QUIET, Client, World, matches
 from ws4redis.core.exchange import REMEMBERED
 from ws4redis.core.feed import FeedState, Kind
 from ws4redis.core.frames import message_frame
@@ -155,7 +155,7 @@ class Story:
         ]
         gathering = [numbers[recipient] for recipient in exchange._gathering]
         log = [(record.channel, record.payload, record.persisted) for record in world.redis.log]
-        wire = (feed.in_flight, feed.replies, feed.channels) if feed else None
+        transport = (feed.in_flight, feed.replies, feed.channels) if feed else None
         fetches = [(fetch.executed, fetch.values) for fetch in world.fetches]
         away = (
             exchange.feed.state,
@@ -165,7 +165,17 @@ class Story:
             fetches,
         )
         return repr(
-            (self.places, world.redis.keys, log, wire, clients, wishes, barriers, gathering, away)
+            (
+                self.places,
+                world.redis.keys,
+                log,
+                transport,
+                clients,
+                wishes,
+                barriers,
+                gathering,
+                away,
+            )
         )
 
 
@@ -499,7 +509,7 @@ def test_one_barrier_serves_all_joins_of_a_batch(world: World) -> None:
     world.settle()
     late = [world.handshake([NEWS]) for _ in range(5)]
     for client in late:
-        client.recipient.transport = client.wire
+        client.recipient.transport = client.transport
         world.exchange.start(client.recipient, b'', persisted=False)
     world.work_off()
     assert len(world.feed.in_flight) == 1
@@ -695,7 +705,7 @@ def test_five_messages_in_one_read_make_one_write_for_each_websocket(world: Worl
         world.redis.publish(NEWS, b'%d' % number)
     world.read()
     for client in clients:
-        assert len(client.wire.writes) == 2
+        assert len(client.transport.writes) == 2
         assert client.received == [b'0', b'1', b'2', b'3', b'4']
 
 
@@ -704,8 +714,8 @@ def test_consecutive_messages_of_a_channel_are_one_object_for_all_websockets(wor
     for number in range(5):
         world.redis.publish(NEWS, b'%d' % number)
     world.read()
-    assert len({id(client.wire.writes[-1]) for client in clients}) == 1
-    assert clients[0].wire.writes[-1] == b''.join(
+    assert len({id(client.transport.writes[-1]) for client in clients}) == 1
+    assert clients[0].transport.writes[-1] == b''.join(
         message_frame(b'%d' % number) for number in range(5)
     )
 
@@ -714,7 +724,7 @@ def test_single_message_is_one_object_for_all_websockets(world: World) -> None:
     clients = [world.open([NEWS]) for _ in range(3)]
     world.redis.publish(NEWS, b'x')
     world.read()
-    assert len({id(client.wire.writes[-1]) for client in clients}) == 1
+    assert len({id(client.transport.writes[-1]) for client in clients}) == 1
 
 
 def test_runs_of_two_channels_in_one_batch_keep_redis_order(world: World) -> None:
@@ -731,7 +741,7 @@ def test_runs_of_two_channels_in_one_batch_keep_redis_order(world: World) -> Non
     world.read()
     assert both.received == [b'1', b'2', b'3', b'4', b'5', b'6']
     assert news.received == [b'1', b'2', b'4']
-    assert len(both.wire.writes) == len(news.wire.writes) == 2
+    assert len(both.transport.writes) == len(news.transport.writes) == 2
 
 
 def test_barrier_between_two_messages_of_a_batch_divides_them(world: World) -> None:
@@ -758,7 +768,7 @@ def test_websocket_that_expects_own_copies_takes_its_own_path(world: World) -> N
     world.read()
     assert sender.received == [b'1', b'2']
     assert other.received == [b'1', b'mine', b'2']
-    assert len(sender.wire.writes) == len(other.wire.writes) == 2
+    assert len(sender.transport.writes) == len(other.transport.writes) == 2
 
 
 def test_text_is_text_and_anything_else_is_binary(world: World) -> None:
@@ -767,7 +777,7 @@ def test_text_is_text_and_anything_else_is_binary(world: World) -> None:
     for payload in (b'plain', 'größer'.encode(), b'\xff\x00', b''):
         world.redis.publish(NEWS, payload)
     world.settle()
-    assert client.wire.frames() == [
+    assert client.transport.frames() == [
         (Opcode.TEXT, b'plain'),
         (Opcode.TEXT, 'größer'.encode()),
         (Opcode.BINARY, b'\xff\x00'),
@@ -1314,13 +1324,13 @@ class Life(RuleBasedStateMachine):
     @invariant()
     def nobody_gets_an_own_message_back(self) -> None:
         for client in self.world.clients:
-            if not client.recipient.origin.echo and not self.losses:
+            if not client.recipient.own_copies.echo and not self.losses:
                 own = {record.payload for record in self.world.redis.log if record.sender is client}
                 assert not own & set(client.received)
 
     def teardown(self) -> None:
         for client in self.world.clients:
-            client.wire.room = None
+            client.transport.room = None
         for _ in range(3):
             for client in list(self.world.clients):
                 if client.answer is not None and not client.started:
@@ -1344,7 +1354,7 @@ class Life(RuleBasedStateMachine):
                 continue
             received = set(client.received)
             for at, record in enumerate(log):
-                if record.sender is client and not client.recipient.origin.echo:
+                if record.sender is client and not client.recipient.own_copies.echo:
                     continue
                 heard = [
                     since
@@ -1364,13 +1374,13 @@ class Life(RuleBasedStateMachine):
                     for record in log[since:]
                     if record.channel == channel and record.persisted
                 ]
-                if stored and (stored[-1].sender is not client or client.recipient.origin.echo):
+                if stored and (stored[-1].sender is not client or client.recipient.own_copies.echo):
                     assert stored[-1].payload in received, f'{stored[-1]} is stored and lost'
 
     def _everything_ends(self) -> None:
         self.world.close_all()
         for client in self.world.clients:
-            if not client.wire.dropped:
+            if not client.transport.dropped:
                 self.world.send_close(client, 1001)
                 self.world.send_eof(client)
         self.world.settle()

@@ -4,7 +4,7 @@ import pytest
 from websockets.exceptions import ProtocolError
 from websockets.frames import Opcode
 
-from tests.core.world import World
+from tests.core.simulation import World
 from ws4redis.core.handle import Closing, Entry, Handle
 from ws4redis.exceptions import WebSocketError
 
@@ -26,7 +26,7 @@ def test_what_a_subscriber_sends_while_joining_comes_before_live_messages(world:
     world.handle(client).send(b'\x00\xff')
     world.handle(client).send(bytearray(b'third'), binary=True)
     world.settle()
-    assert client.wire.frames() == [
+    assert client.transport.frames() == [
         (Opcode.TEXT, b'first'),
         (Opcode.BINARY, b'\x00\xff'),
         (Opcode.BINARY, b'third'),
@@ -88,7 +88,7 @@ def test_handle_refuses_a_closed_websocket_and_wrong_types(world: World) -> None
     for call in (lambda: handle.send('x'), lambda: handle.send_persisted(NEWS, 'x')):
         with pytest.raises(WebSocketError, match='websocket is closed'):
             call()
-    assert client.wire.frames() == [(Opcode.CLOSE, b'\x03\xe8')]
+    assert client.transport.frames() == [(Opcode.CLOSE, b'\x03\xe8')]
 
 
 def test_what_a_subscriber_sends_before_it_closes_while_joining_arrives(world: World) -> None:
@@ -100,7 +100,7 @@ def test_what_a_subscriber_sends_before_it_closes_while_joining_arrives(world: W
     handle.send_persisted(NEWS, b'\xff')
     handle.close(4001, 'closed for holidays')
     world.settle()
-    assert client.wire.frames() == [
+    assert client.transport.frames() == [
         (Opcode.TEXT, b'not today'),
         (Opcode.BINARY, b'\xff'),
         (Opcode.CLOSE, b'\x0f\xa1closed for holidays'),

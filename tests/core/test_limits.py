@@ -3,7 +3,7 @@
 import pytest
 from websockets.frames import Opcode
 
-from tests.core.world import World, masked
+from tests.core.simulation import World, masked
 from ws4redis.core.limits import Limits
 from ws4redis.core.recipient import Phase
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 import pytest
 from websockets.frames import Opcode
 
-from tests.core.world import HEAD, QUIET, Client, World, masked
+from tests.core.simulation import HEAD, QUIET, Client, World, masked
 from ws4redis.core.agenda import Agenda, JobKind, Outcome
 from ws4redis.core.feed import Published
 from ws4redis.core.frames import CloseCode, message_frame, ping_frame
@@ -38,7 +38,7 @@ def texts(*payloads: bytes) -> bytes:
 
 def test_nothing_but_the_head_is_written_at_the_start(world: World) -> None:
     client = world.open([NEWS])
-    assert bytes(client.wire.data) == HEAD
+    assert bytes(client.transport.data) == HEAD
 
 
 def test_ping_is_answered_with_its_data(world: World) -> None:
@@ -46,7 +46,7 @@ def test_ping_is_answered_with_its_data(world: World) -> None:
     world.receive_data(
         client.recipient, masked(Opcode.PING, b'are you there?') + masked(Opcode.PING, b'')
     )
-    assert client.wire.frames() == [(Opcode.PONG, b'are you there?'), (Opcode.PONG, b'')]
+    assert client.transport.frames() == [(Opcode.PONG, b'are you there?'), (Opcode.PONG, b'')]
 
 
 def test_pong_waits_until_what_was_sent_before_is_published(world: World) -> None:
@@ -54,12 +54,12 @@ def test_pong_waits_until_what_was_sent_before_is_published(world: World) -> Non
     world.receive_data(
         client.recipient, texts(b'first') + masked(Opcode.PING, b'1') + texts(b'second')
     )
-    assert client.wire.frames() == []
+    assert client.transport.frames() == []
     assert world.redis.log == []
     world.begin_job(client)
-    assert client.wire.frames() == []
+    assert client.transport.frames() == []
     world.end_job(client)
-    assert client.wire.frames() == [(Opcode.PONG, b'1')]
+    assert client.transport.frames() == [(Opcode.PONG, b'1')]
     assert [record.payload for record in world.redis.log] == [b'first']
     world.settle()
     assert [record.payload for record in world.redis.log] == [b'first', b'second']
@@ -71,9 +71,9 @@ def test_a_ping_while_a_job_runs_is_answered_after_it_and_in_order(world: World)
     world.begin_job(client)
     for data in (b'1', b'2'):
         world.receive_data(client.recipient, masked(Opcode.PING, data))
-    assert client.wire.frames() == []
+    assert client.transport.frames() == []
     world.end_job(client)
-    assert client.wire.frames() == [(Opcode.PONG, b'1'), (Opcode.PONG, b'2')]
+    assert client.transport.frames() == [(Opcode.PONG, b'1'), (Opcode.PONG, b'2')]
 
 
 def test_client_that_sends_closes_and_looks_finds_its_message_stored(world: World) -> None:
@@ -124,13 +124,13 @@ def test_half_a_frame_and_a_lone_ping_do_not_stop_delivery(world: World) -> None
     world.receive_data(other.recipient, masked(Opcode.PING, b''))
     world.redis.publish(NEWS, b'two')
     world.settle()
-    assert other.wire.frames() == [(Opcode.PONG, b''), (Opcode.TEXT, b'two')]
+    assert other.transport.frames() == [(Opcode.PONG, b''), (Opcode.TEXT, b'two')]
 
 
 def test_unsolicited_pong_is_ignored(world: World) -> None:
     client = world.open([NEWS])
     world.receive_data(client.recipient, masked(Opcode.PONG, b'?'))
-    assert client.wire.frames() == []
+    assert client.transport.frames() == []
     assert client.recipient.phase is Phase.OPEN
 
 
@@ -178,7 +178,7 @@ def test_failed_publish_closes_and_what_waits_is_dropped_and_counted(
     world.fail(client, outcome)
     world.settle()
     assert [record.payload for record in world.redis.log] == [b'1']
-    assert client.wire.frames()[-1][0] is Opcode.CLOSE
+    assert client.transport.frames()[-1][0] is Opcode.CLOSE
     assert client.opcodes == [Opcode.CLOSE]
     assert client.close_code == code
     assert world.exchange.agenda.counters.not_published == 2
@@ -190,7 +190,7 @@ def test_close_frame_of_a_failure_names_no_detail(world: World) -> None:
     client = world.open(publishes=[CHAT])
     world.send_text(client, b'1')
     world.fail(client, Outcome.FAILED)
-    assert client.wire.frames()[-1][1] == b'\x03\xf3internal error'
+    assert client.transport.frames()[-1][1] == b'\x03\xf3internal error'
 
 
 def test_failed_send_persisted_messages_closes_and_nothing_live_comes(world: World) -> None:
@@ -224,16 +224,16 @@ def _peer_closes(world: World, client: Client) -> None:
     world.send_close(client)
     world.settle()
     assert client.close_code == 1000
-    assert client.wire.half_closed
+    assert client.transport.half_closed
     world.send_eof(client)
 
 
 def _server_closes(world: World, client: Client) -> None:
     world.handle(client).close(3000, 'bye')
-    assert client.wire.frames()[-1] == (Opcode.CLOSE, b'\x0b\xb8bye')
-    assert not client.wire.half_closed
+    assert client.transport.frames()[-1] == (Opcode.CLOSE, b'\x0b\xb8bye')
+    assert not client.transport.half_closed
     world.send_close(client, 3000)
-    assert client.wire.half_closed
+    assert client.transport.half_closed
     world.send_eof(client)
 
 
@@ -256,7 +256,7 @@ def _sends_too_much(world: World, client: Client) -> None:
 
 
 def _reads_nothing(world: World, client: Client) -> None:
-    client.wire.room = 10
+    client.transport.room = 10
     for _ in range(3):
         world.redis.publish(NEWS, bytes(1 << 19))
         world.settle()
@@ -291,7 +291,7 @@ def _eof_while_a_job_runs(world: World, client: Client) -> None:
     world.send_text(client, b'x', b'y')
     world.begin_job(client)
     world.send_eof(client)
-    assert client.wire.dropped
+    assert client.transport.dropped
     assert JobKind.RELEASE not in client.kinds
     world.settle()
     assert client.kinds[-3:] == [JobKind.PUBLISH, JobKind.PUBLISH, JobKind.RELEASE]
@@ -314,35 +314,35 @@ def _job_fails(world: World, client: Client) -> None:
 
 
 def _write_fails(world: World, client: Client) -> None:
-    client.wire.broken = True
+    client.transport.broken = True
     world.redis.publish(NEWS, b'x')
     world.settle(jobs=False)
-    assert client.wire.dropped
+    assert client.transport.dropped
 
 
 def _no_answer_to_ping(world: World, client: Client) -> None:
     world.advance(20, jobs=False)
     assert client.opcodes == [Opcode.PING]
-    assert not client.wire.dropped
+    assert not client.transport.dropped
     world.advance(20, jobs=False)
-    assert client.wire.dropped
+    assert client.transport.dropped
     assert world.exchange.agenda.counters.no_answer == 1
 
 
 def _no_answer_to_close(world: World, client: Client) -> None:
     world.close_all()
     world.advance(CLOSE_TIME - 0.1, jobs=False)
-    assert not client.wire.dropped
+    assert not client.transport.dropped
     world.advance(0.2, jobs=False)
-    assert client.wire.dropped
+    assert client.transport.dropped
 
 
 def _no_end_after_the_half_close(world: World, client: Client) -> None:
     world.send_close(client)
     world.advance(CLOSE_TIME - 0.1, jobs=False)
-    assert not client.wire.dropped
+    assert not client.transport.dropped
     world.advance(0.2, jobs=False)
-    assert client.wire.dropped
+    assert client.transport.dropped
 
 
 def _abort(world: World, client: Client) -> None:
@@ -379,7 +379,7 @@ ENDINGS: dict[Callable[[World, Client], None], int] = {
 def test_every_ending_releases_once_last_and_leaves_nothing_behind(
     ending: Callable[[World, Client], None], code: int, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """F17; one close frame at the most (the wire's frames() refuses anything behind it). Freed
+    """F17; one close frame at the most (the transport's frames() refuses anything behind it). Freed
     at once, without a search.
     """
     # pytest keeps log records, and they the websocket that they name.
@@ -397,7 +397,7 @@ def _live_and_end(
     world: World, ending: Callable[[World, Client], None], code: int
 ) -> list[weakref.ref[Recipient]]:
     client = world.open([NEWS], [b'user:*'], limits=PINGED, publishes=[CHAT])
-    client.recipient.origin.publishing([NEWS], b'never comes')
+    client.recipient.own_copies.publishing([NEWS], b'never comes')
     ending(world, client)
     world.settle()
     world.advance(120)
@@ -435,7 +435,7 @@ def test_both_sides_closing_at_once_give_one_close_frame(world: World) -> None:
     world.receive_data(client.recipient, masked(Opcode.CLOSE, b'\x03\xe8'))
     world.settle()
     assert client.close_code == 1001
-    assert client.wire.half_closed
+    assert client.transport.half_closed
 
 
 def test_client_that_has_said_goodbye_is_not_waited_for_when_a_job_fails(world: World) -> None:
@@ -445,7 +445,7 @@ def test_client_that_has_said_goodbye_is_not_waited_for_when_a_job_fails(world: 
     )
     world.fail(client, Outcome.UNAVAILABLE)
     assert client.close_code == 1013
-    assert client.wire.half_closed
+    assert client.transport.half_closed
 
 
 def test_client_that_has_said_goodbye_is_not_waited_for_when_the_server_stops(world: World) -> None:
@@ -455,7 +455,7 @@ def test_client_that_has_said_goodbye_is_not_waited_for_when_the_server_stops(wo
     )
     world.close_all()
     assert client.close_code == 1001
-    assert client.wire.half_closed
+    assert client.transport.half_closed
     world.settle()
     assert [record.payload for record in world.redis.log] == [b'x']
 
@@ -463,7 +463,7 @@ def test_client_that_has_said_goodbye_is_not_waited_for_when_the_server_stops(wo
 def test_close_without_a_code_is_answered_without_one(world: World) -> None:
     client = world.open([NEWS])
     world.receive_data(client.recipient, masked(Opcode.CLOSE, b''))
-    assert client.wire.frames() == [(Opcode.CLOSE, b'')]
+    assert client.transport.frames() == [(Opcode.CLOSE, b'')]
     assert client.recipient.close_code == 1005
 
 
@@ -527,7 +527,7 @@ def test_own_descriptor_readable_after_the_end_asks_nothing(world: World) -> Non
 # The subscriber's handle
 
 
-# Echo by origin
+# Echo
 
 
 @pytest.mark.parametrize('fetch', [False, True])
@@ -563,9 +563,9 @@ def test_reading_stops_at_64_waiting_jobs_and_goes_on_after(world: World) -> Non
     assert client.recipient.reading
     world.send_text(client, b'one more')
     assert not client.recipient.reading
-    assert client.wire.watched[-1] == (False, False)
+    assert client.transport.watched[-1] == (False, False)
     world.run(client)
-    assert client.wire.watched[-1] == (True, False)
+    assert client.transport.watched[-1] == (True, False)
     world.settle()
     assert len(world.redis.log) == MOST_JOBS + 1
 
@@ -574,7 +574,7 @@ def test_slow_reader_is_closed_and_nobody_else_waits(
     world: World, caplog: pytest.LogCaptureFixture
 ) -> None:
     slow, quick = world.open([NEWS], limits=SMALL), world.open([NEWS], limits=SMALL)
-    slow.wire.room = 50
+    slow.transport.room = 50
     payloads = [b'%03d' % number + bytes(97) for number in range(20)]
     for payload in payloads:
         world.redis.publish(NEWS, payload)
@@ -591,7 +591,7 @@ def test_slow_reader_is_closed_and_nobody_else_waits(
 
 def test_reader_below_the_limit_gets_everything_when_it_goes_on(world: World) -> None:
     client = world.open([NEWS], limits=SMALL)
-    client.wire.room = 7
+    client.transport.room = 7
     payloads = [b'%03d' % number + bytes(97) for number in range(9)]
     for payload in payloads:
         world.redis.publish(NEWS, payload)
@@ -617,7 +617,7 @@ def test_a_large_batch_alone_does_not_close_a_quick_reader_that_expects_own_copi
     world: World,
 ) -> None:
     client = world.open([NEWS], limits=SMALL)
-    client.recipient.origin.publishing([NEWS], b'mine')
+    client.recipient.own_copies.publishing([NEWS], b'mine')
     for _ in range(30):
         world.redis.publish(NEWS, bytes(100))
     world.settle()
@@ -677,7 +677,7 @@ def test_slow_reader_found_while_joining_gets_nothing_after_its_close_frame(worl
     world.redis.keys[NEWS] = b'p' * 900
     client = world.handshake([NEWS], limits=SMALL)
     world.settle()
-    client.wire.room = 5
+    client.transport.room = 5
     world.begin(client)
     for number in range(5):
         world.redis.publish(NEWS, b'%d' % number + bytes(100))
@@ -689,7 +689,7 @@ def test_slow_reader_found_while_joining_gets_nothing_after_its_close_frame(worl
 
 def test_pongs_to_a_client_that_reads_nothing_count_as_pending(world: World) -> None:
     client = world.open([NEWS], limits=SMALL)
-    client.wire.room = 1
+    client.transport.room = 1
     for _ in range(100):
         world.receive_data(client.recipient, masked(Opcode.PING, bytes(100)))
     assert client.recipient.phase is Phase.CLOSING
@@ -702,7 +702,7 @@ def test_what_a_subscriber_sends_to_a_client_that_reads_nothing_counts_as_pendin
     world: World,
 ) -> None:
     client = world.open([NEWS], limits=SMALL)
-    client.wire.room = 1
+    client.transport.room = 1
     handle = world.handle(client)
     for _ in range(100):
         if not handle.closed:
@@ -759,7 +759,7 @@ def test_silent_client_is_pinged_and_a_byte_from_it_is_enough(world: World) -> N
     world.advance(19.9)
     assert client.opcodes == []
     world.advance(0.2)
-    assert client.wire.frames() == [(Opcode.PING, b'')]
+    assert client.transport.frames() == [(Opcode.PING, b'')]
     world.advance(19)
     world.receive_data(client.recipient, masked(Opcode.PONG, b'')[:1])
     world.advance(19)
@@ -887,9 +887,9 @@ def test_log_names_the_websocket_and_no_payload(
 
 def test_ping_frame_is_cut_nowhere_by_a_slow_wire(world: World) -> None:
     client = world.open([NEWS], limits=PINGED)
-    client.wire.room = 1
+    client.transport.room = 1
     world.redis.publish(NEWS, b'hello')
     world.settle()
     world.advance(20)
     world.resume(client)
-    assert bytes(client.wire.data[len(HEAD) :]) == message_frame(b'hello') + ping_frame()
+    assert bytes(client.transport.data[len(HEAD) :]) == message_frame(b'hello') + ping_frame()

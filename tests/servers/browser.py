@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Origin
 
-from tests.servers.processes import GUARD, form_data
+from tests.processes.journey import GUARD, form_data
 
 FORM = 'application/x-www-form-urlencoded'
 

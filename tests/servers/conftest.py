@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.servers.processes import ServerProcess, Site
+from tests.processes.journey import ServerProcess, Site
 from ws4redis.testing.redis_process import RedisProcess
 
 

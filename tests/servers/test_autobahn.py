@@ -1,6 +1,6 @@
 """RFC 6455 to the letter: Autobahn|Testsuite against both forms of the loop, over TCP.
 
-The suite needs a Python 2.7 of its own: see tests/servers/autobahn.py. `make autobahn` prints what
+The suite needs a Python 2.7 of its own: see tests/tools/autobahn.py. `make autobahn` prints what
 it finds.
 """
 
@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import require
-from tests.servers import autobahn
-from tests.servers.autobahn import (
+from tests.tools import autobahn
+from tests.tools.autobahn import (
     HOSTS,
     REMEDY,
     Behaviour,

@@ -22,10 +22,10 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Origin
 
+from tests.processes.hosts import require_programs
+from tests.processes.journey import GUARD, ROOT, ServerProcess, Site, eventually
+from tests.processes.nginx import BehindNginx
 from tests.servers.browser import FORM, receive
-from tests.servers.hosts import require_programs
-from tests.servers.nginx import BehindNginx
-from tests.servers.processes import GUARD, ROOT, ServerProcess, Site, eventually
 from ws4redis.testing.redis_process import RedisProcess
 
 pytestmark = pytest.mark.usefixtures('redis_url')

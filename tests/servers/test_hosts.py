@@ -17,11 +17,9 @@ import redis
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection
 
-from tests import loop_process
-from tests.servers.browser import UPGRADE, Browser, raw_request, receive
-from tests.servers.hosts import HOSTS, REFUSING, require_programs
-from tests.servers.nginx import BehindNginx
-from tests.servers.processes import (
+from tests.loop import process
+from tests.processes.hosts import HOSTS, REFUSING, require_programs
+from tests.processes.journey import (
     PROJECT,
     ServerProcess,
     Site,
@@ -29,6 +27,8 @@ from tests.servers.processes import (
     eventually,
     thread_count,
 )
+from tests.processes.nginx import BehindNginx
+from tests.servers.browser import UPGRADE, Browser, raw_request, receive
 
 pytestmark = pytest.mark.usefixtures('redis_url')
 
@@ -150,11 +150,11 @@ def open_many(stack: ExitStack, browser: Browser, count: int) -> list[ClientConn
     return [stack.enter_context(browser.websocket(EVERYWHERE)) for _ in range(count)]
 
 
-def open_crowd(stack: ExitStack, server: AnyServer, count: int) -> list[loop_process.Browser]:
+def open_crowd(stack: ExitStack, server: AnyServer, count: int) -> list[process.Browser]:
     """Open websockets whose clients have no thread of their own; they are closed with the stack."""
     crowd = []
     for _ in range(count):
-        crowd.append(loop_process.Browser(server.port, f'/ws/{EVERYWHERE}'))
+        crowd.append(process.Browser(server.port, f'/ws/{EVERYWHERE}'))
         stack.callback(crowd[-1].drop)
     return crowd
 

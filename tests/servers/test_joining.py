@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.processes.journey import GUARD, ServerProcess, Site
 from tests.servers.browser import UPGRADE, request_head
-from tests.servers.processes import GUARD, ServerProcess, Site
 from ws4redis.publisher import RedisPublisher
 from ws4redis.redis_client import RedisServer
 

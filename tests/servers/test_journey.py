@@ -19,8 +19,8 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection
 
 from tests.conftest import require
+from tests.processes.journey import GUARD, ServerProcess, Site, eventually
 from tests.servers.browser import UPGRADE, Browser, raw_request, receive, request_head
-from tests.servers.processes import GUARD, ServerProcess, Site, eventually
 from ws4redis.testing.redis_process import RedisProcess
 
 pytestmark = pytest.mark.usefixtures('redis_url')

@@ -13,7 +13,10 @@ from ws4redis.testing.__main__ import main
 from ws4redis.testing.redis_process import RedisProcess
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-BROKEN = 'import sys\nfrom tests.broken import apply\nfrom ws4redis.testing.__main__ import main\n'
+BROKEN = (
+    'import sys\nfrom tests.faults.broken import apply\n'
+    'from ws4redis.testing.__main__ import main\n'
+)
 
 
 def command(

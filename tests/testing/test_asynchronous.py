@@ -147,8 +147,9 @@ def test_calls_that_use_no_database_work_in_an_event_loop_too(broker: Broker) ->
     by_asyncio(test)
 
 
+@pytest.mark.row('T14')
 @RUNNERS
-def test_t14_connect_in_an_event_loop_names_aconnect(
+def test_connect_in_an_event_loop_names_aconnect(
     broker: Broker, transactional_db: None, run: Any
 ) -> None:
     john = User.objects.create(username='john')

@@ -84,16 +84,18 @@ class FailsToPublish(RedisSubscriber):
         raise ZeroDivisionError('a bug of the site')
 
 
-# T1: the real code with the wire replaced
+# T1: the real code with the transport replaced
 
 
-def test_t1_publisher_anywhere_in_the_process_lands_in_the_broker(broker: Broker) -> None:
+@pytest.mark.row('T1')
+def test_publisher_anywhere_in_the_process_lands_in_the_broker(broker: Broker) -> None:
     client = broker.connect('news', subscribe='broadcast')
     RedisPublisher(facility='news', broadcast=True).publish_message('hello')
     assert client.receive() == 'hello'
 
 
-def test_t1_request_is_what_a_browser_sends(broker: Broker) -> None:
+@pytest.mark.row('T1')
+def test_request_is_what_a_browser_sends(broker: Broker) -> None:
     seen: list[HttpRequest] = []
 
     class Looking(RedisSubscriber):
@@ -119,8 +121,9 @@ def test_t1_request_is_what_a_browser_sends(broker: Broker) -> None:
     assert isinstance(request.user, AnonymousUser)
 
 
+@pytest.mark.row('T1')
 @pytest.mark.parametrize('facility', ['news', 'a/b', 'a:b', 'grün', 'a b', 'a?b', 'a%b', ''])
-def test_t1_facility_reaches_the_server_as_it_is(broker: Broker, facility: str) -> None:
+def test_facility_reaches_the_server_as_it_is(broker: Broker, facility: str) -> None:
     client = broker.connect(facility, subscribe='broadcast')
     assert client.channels == [f'broadcast:{facility}']
     broker.publish('hello', facility=facility, broadcast=True)
@@ -128,7 +131,8 @@ def test_t1_facility_reaches_the_server_as_it_is(broker: Broker, facility: str) 
     assert broker.published[0].facility == facility
 
 
-def test_t1_url_and_facility_are_the_same_websocket(broker: Broker, settings: Settings) -> None:
+@pytest.mark.row('T1')
+def test_url_and_facility_are_the_same_websocket(broker: Broker, settings: Settings) -> None:
     settings.WEBSOCKET_URL = '/live/'
     assert broker.connect('news', subscribe='broadcast').channels == ['broadcast:news']
     assert broker.connect('/live/news?subscribe-broadcast').channels == ['broadcast:news']
@@ -137,8 +141,9 @@ def test_t1_url_and_facility_are_the_same_websocket(broker: Broker, settings: Se
 # T2: the test's thread and the test's database connection
 
 
+@pytest.mark.row('T2')
 @pytest.mark.django_db
-def test_t2_rows_need_no_commit(broker: Broker) -> None:
+def test_rows_need_no_commit(broker: Broker) -> None:
     john = User.objects.create(username='john')
     assert connection.in_atomic_block
     client = broker.connect('news', subscribe='user', user=john)
@@ -154,14 +159,16 @@ class PlainTestCase(TestCase):
     def setUp(self) -> None:
         self.ws4redis = self.enterContext(Broker())
 
-    def test_t2_testcase_of_django_is_enough(self) -> None:
+    @pytest.mark.row('T2')
+    def test_testcase_of_django_is_enough(self) -> None:
         john = User.objects.create(username='john')
         client = self.ws4redis.connect('news', subscribe='user', user=john)
         self.ws4redis.publish('for john', facility='news', users=[john])
         self.assertEqual(client.receive(), 'for john')
 
 
-def test_t2_database_is_not_touched_without_a_login(broker: Broker) -> None:
+@pytest.mark.row('T2')
+def test_database_is_not_touched_without_a_login(broker: Broker) -> None:
     """This test has no database."""
     client = broker.connect('news', subscribe='broadcast')
     client.close()
@@ -170,7 +177,8 @@ def test_t2_database_is_not_touched_without_a_login(broker: Broker) -> None:
 # T3: exceptions of the server side
 
 
-def test_t3_exception_of_the_sites_code_comes_out_of_the_call_that_drove_it(broker: Broker) -> None:
+@pytest.mark.row('T3')
+def test_exception_of_the_sites_code_comes_out_of_the_call_that_drove_it(broker: Broker) -> None:
     client = broker.connect('news', subscriber=FailsToPublish)
     with pytest.raises(ZeroDivisionError, match='a bug of the site') as caught:
         client.send('hello')
@@ -182,7 +190,8 @@ def test_t3_exception_of_the_sites_code_comes_out_of_the_call_that_drove_it(brok
     client.assert_nothing_received()
 
 
-def test_t3_exception_of_a_callback_comes_out_of_connect(broker: Broker) -> None:
+@pytest.mark.row('T3')
+def test_exception_of_a_callback_comes_out_of_connect(broker: Broker) -> None:
     def callback(request: HttpRequest, channels: list[str]) -> list[str]:
         raise ZeroDivisionError
 
@@ -190,7 +199,8 @@ def test_t3_exception_of_a_callback_comes_out_of_connect(broker: Broker) -> None
         broker.connect('news', allowed_channels=callback)
 
 
-def test_t3_exception_that_nobody_collected_comes_out_at_the_end() -> None:
+@pytest.mark.row('T3')
+def test_exception_that_nobody_collected_comes_out_at_the_end() -> None:
     class FailsToRelease(RedisSubscriber):
         def release(self) -> None:
             raise ZeroDivisionError
@@ -199,13 +209,15 @@ def test_t3_exception_that_nobody_collected_comes_out_at_the_end() -> None:
         broker.connect('news', subscriber=FailsToRelease)
 
 
-def test_t3_exception_of_the_test_itself_is_not_replaced() -> None:
+@pytest.mark.row('T3')
+def test_exception_of_the_test_itself_is_not_replaced() -> None:
     with pytest.raises(KeyError), Broker() as broker:
         broker.connect('news', subscriber=FailsToPublish)._protocol.send_text(b'hello')
         raise KeyError('of the test')
 
 
-def test_t3_browser_sees_codes_only_when_asked_for() -> None:
+@pytest.mark.row('T3')
+def test_browser_sees_codes_only_when_asked_for() -> None:
     def callback(request: HttpRequest, channels: list[str]) -> list[str]:
         raise ZeroDivisionError
 
@@ -221,7 +233,8 @@ def test_t3_browser_sees_codes_only_when_asked_for() -> None:
 # T4: settled is proved
 
 
-def test_t4_nothing_received_is_known_without_waiting(broker: Broker) -> None:
+@pytest.mark.row('T4')
+def test_nothing_received_is_known_without_waiting(broker: Broker) -> None:
     client, other = (
         broker.connect('news', subscribe='broadcast'),
         broker.connect('chat', subscribe='broadcast'),
@@ -232,7 +245,8 @@ def test_t4_nothing_received_is_known_without_waiting(broker: Broker) -> None:
     assert client.unread == 100
 
 
-def test_t4_greenlet_that_a_hook_spawned_has_run(broker: Broker) -> None:
+@pytest.mark.row('T4')
+def test_greenlet_that_a_hook_spawned_has_run(broker: Broker) -> None:
     import gevent
 
     class Spawning(RedisSubscriber):
@@ -250,7 +264,8 @@ def test_t4_greenlet_that_a_hook_spawned_has_run(broker: Broker) -> None:
 # T6: one clock
 
 
-def test_t6_persisted_message_expires(broker: Broker) -> None:
+@pytest.mark.row('T6')
+def test_persisted_message_expires(broker: Broker) -> None:
     tell(broker, 'hello', expire=60)
     broker.advance(59)
     assert broker.persisted(facility='news', broadcast=True) == b'hello'
@@ -260,7 +275,8 @@ def test_t6_persisted_message_expires(broker: Broker) -> None:
     broker.connect('news', subscribe='broadcast').assert_nothing_received()
 
 
-def test_t6_time_is_real_time_and_what_was_added(broker: Broker) -> None:
+@pytest.mark.row('T6')
+def test_time_is_real_time_and_what_was_added(broker: Broker) -> None:
     before = broker.now
     broker.advance(1000)
     broker.advance(0)
@@ -268,19 +284,22 @@ def test_t6_time_is_real_time_and_what_was_added(broker: Broker) -> None:
     assert time.time() < before + 1000, "Django's clock does not move"
 
 
+@pytest.mark.row('T6')
 @pytest.mark.parametrize('seconds', [-1, -0.001, timedelta(seconds=-1)])
-def test_t6_time_does_not_go_back(broker: Broker, seconds: Any) -> None:
+def test_time_does_not_go_back(broker: Broker, seconds: Any) -> None:
     with pytest.raises(ValueError, match='from 0 on'):
         broker.advance(seconds)
 
 
-def test_t6_key_without_a_ttl_stays(broker: Broker) -> None:
+@pytest.mark.row('T6')
+def test_key_without_a_ttl_stays(broker: Broker) -> None:
     broker.redis.set('key', 'value')
     broker.advance(100 * DAY)
     assert broker.redis.get('key') == b'value'
 
 
-def test_t6_timers_run_in_their_order(broker: Broker, settings: Settings) -> None:
+@pytest.mark.row('T6')
+def test_timers_run_in_their_order(broker: Broker, settings: Settings) -> None:
     """Every 4 s a heartbeat; after 20 s of silence a ping, which the client answers, so that it
     stays.
     """
@@ -292,7 +311,8 @@ def test_t6_timers_run_in_their_order(broker: Broker, settings: Settings) -> Non
     assert client.open
 
 
-def test_t6_fifteen_days_are_coalesced(broker: Broker, settings: Settings) -> None:
+@pytest.mark.row('T6')
+def test_fifteen_days_are_coalesced(broker: Broker, settings: Settings) -> None:
     """Periodic timers do once what they would have done many times over."""
     settings.WS4REDIS_HEARTBEAT = 'beat'
     clients = [broker.connect('news', subscribe='broadcast') for _ in range(3)]
@@ -305,14 +325,16 @@ def test_t6_fifteen_days_are_coalesced(broker: Broker, settings: Settings) -> No
     assert clients[0].receive_all() == ['expires', 'still here']
 
 
-def test_t6_client_that_went_silent_is_dropped_within_the_fifteen_days(broker: Broker) -> None:
+@pytest.mark.row('T6')
+def test_client_that_went_silent_is_dropped_within_the_fifteen_days(broker: Broker) -> None:
     client = broker.connect('news')
     client.stop_reading()
     broker.advance(15 * DAY)
     assert broker.clients == []
 
 
-def test_t6_client_that_went_silent_is_dropped_among_many_that_did_not(broker: Broker) -> None:
+@pytest.mark.row('T6')
+def test_client_that_went_silent_is_dropped_among_many_that_did_not(broker: Broker) -> None:
     """They have timers of their own, more than are run one by one."""
     others = [broker.connect('news') for _ in range(100)]
     broker.connect('news').stop_reading()
@@ -320,7 +342,8 @@ def test_t6_client_that_went_silent_is_dropped_among_many_that_did_not(broker: B
     assert broker.clients == others
 
 
-def test_t6_time_passes_during_an_outage(broker: Broker) -> None:
+@pytest.mark.row('T6')
+def test_time_passes_during_an_outage(broker: Broker) -> None:
     client = broker.connect('news', subscribe='broadcast')
     tell(broker, 'expires', expire=60)
     with broker.outage():
@@ -332,7 +355,8 @@ def test_t6_time_passes_during_an_outage(broker: Broker) -> None:
     assert client.open
 
 
-def test_t6_time_machine_is_moved_and_ttls_follow_it() -> None:
+@pytest.mark.row('T6')
+def test_time_machine_is_moved_and_ttls_follow_it() -> None:
     with (
         time_machine.travel(datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC), tick=False),
         Broker() as broker,
@@ -348,7 +372,8 @@ def test_t6_time_machine_is_moved_and_ttls_follow_it() -> None:
         assert client.open
 
 
-def test_t6_shift_of_somebody_else_is_noticed(settings: Settings) -> None:
+@pytest.mark.row('T6')
+def test_shift_of_somebody_else_is_noticed(settings: Settings) -> None:
     settings.WS4REDIS_HEARTBEAT = 'beat'
     with (
         time_machine.travel(
@@ -362,7 +387,8 @@ def test_t6_shift_of_somebody_else_is_noticed(settings: Settings) -> None:
         assert client.heartbeats == 1
 
 
-def test_t6_freezegun_is_moved_and_ttls_follow_it() -> None:
+@pytest.mark.row('T6')
+def test_freezegun_is_moved_and_ttls_follow_it() -> None:
     with freezegun.freeze_time('2026-01-01'), Broker() as broker:
         start = time.time()
         tell(broker, 'hello', expire=60)
@@ -373,7 +399,8 @@ def test_t6_freezegun_is_moved_and_ttls_follow_it() -> None:
         assert broker.persisted(facility='news', broadcast=True) is None
 
 
-def test_t6_heartbeats_with_a_frozen_clock(settings: Settings) -> None:
+@pytest.mark.row('T6')
+def test_heartbeats_with_a_frozen_clock(settings: Settings) -> None:
     settings.WS4REDIS_HEARTBEAT = 'beat'
     with (
         time_machine.travel(datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC), tick=False),
@@ -387,19 +414,22 @@ def test_t6_heartbeats_with_a_frozen_clock(settings: Settings) -> None:
 # T7: typos
 
 
+@pytest.mark.row('T7')
 @pytest.mark.parametrize('name', ['brodcast', 'subscribe-user', 'users', '', 'echo', 'USER'])
-def test_t7_unknown_channel_name_is_refused_with_the_valid_ones(broker: Broker, name: str) -> None:
+def test_unknown_channel_name_is_refused_with_the_valid_ones(broker: Broker, name: str) -> None:
     valid = "it takes 'session', 'group', 'user', 'broadcast'"
     for keyword in ('subscribe', 'publish'):
         with pytest.raises(ValueError, match=f"{keyword}='{name}' is no channel: {valid}"):
             broker.connect('news', **{keyword: [name]})  # type: ignore[arg-type]
 
 
-def test_t7_lone_name_is_one_name_not_its_letters(broker: Broker) -> None:
+@pytest.mark.row('T7')
+def test_lone_name_is_one_name_not_its_letters(broker: Broker) -> None:
     assert broker.connect('news', subscribe='broadcast').channels == ['broadcast:news']
 
 
-def test_t7_names_of_the_subscriber_that_is_used_are_valid(broker: Broker) -> None:
+@pytest.mark.row('T7')
+def test_names_of_the_subscriber_that_is_used_are_valid(broker: Broker) -> None:
     class Lab(RedisSubscriber):
         subscription_channels = ['subscribe-server']
 
@@ -408,8 +438,9 @@ def test_t7_names_of_the_subscriber_that_is_used_are_valid(broker: Broker) -> No
         broker.connect('news', subscribe='broadcast', subscriber=Lab)
 
 
+@pytest.mark.row('T7')
 @pytest.mark.parametrize('method', ['publish', 'connect', 'persisted', 'ttl'])
-def test_t7_keywords_are_explicit(broker: Broker, method: str) -> None:
+def test_keywords_are_explicit(broker: Broker, method: str) -> None:
     """A typo in `**audience` would pass for ever."""
     kinds = {
         parameter.kind
@@ -420,12 +451,14 @@ def test_t7_keywords_are_explicit(broker: Broker, method: str) -> None:
         getattr(broker, method)(broadcats=True)
 
 
-def test_t7_self_means_nobody_here(broker: Broker) -> None:
+@pytest.mark.row('T7')
+def test_self_means_nobody_here(broker: Broker) -> None:
     with pytest.raises(ValueError, match='needs request='):
         broker.publish('hello', facility='news', users=[SELF])
 
 
-def test_t7_audience_of_several_channels_has_no_one_persisted_message(broker: Broker) -> None:
+@pytest.mark.row('T7')
+def test_audience_of_several_channels_has_no_one_persisted_message(broker: Broker) -> None:
     for method in (broker.persisted, broker.ttl):
         with pytest.raises(ValueError, match='names 2 channels'):
             method(facility='news', broadcast=True, users=['john'])
@@ -433,10 +466,11 @@ def test_t7_audience_of_several_channels_has_no_one_persisted_message(broker: Br
             method(facility='news')
 
 
+@pytest.mark.row('T7')
 @pytest.mark.parametrize(
     'url', ['localhost', 'http://localhost', 'memory', '', 'redis//localhost', 7, None]
 )
-def test_t7_other_url_is_refused(url: Any) -> None:
+def test_other_url_is_refused(url: Any) -> None:
     with (
         pytest.raises(
             ValueError, match=r'a Broker takes memory://, server, or the URL of a server \(redis://'
@@ -447,7 +481,8 @@ def test_t7_other_url_is_refused(url: Any) -> None:
     assert not runs_in_test()
 
 
-def test_t7_server_that_does_not_answer_is_an_error_at_once() -> None:
+@pytest.mark.row('T7')
+def test_server_that_does_not_answer_is_an_error_at_once() -> None:
     with pytest.raises(redis.ConnectionError), Broker('redis://127.0.0.1:1'):
         pass
     assert not runs_in_test()
@@ -748,7 +783,8 @@ def test_session_that_expires_ends_its_websockets_if_a_tool_moves_the_clock_of_d
         assert client.close_code == 1008
 
 
-def test_t6_time_beyond_a_session_needs_a_tool_that_moves_the_clock_of_django(
+@pytest.mark.row('T6')
+def test_time_beyond_a_session_needs_a_tool_that_moves_the_clock_of_django(
     broker: Broker, john: User
 ) -> None:
     client = broker.connect('news', subscribe='user', user=john)
@@ -762,7 +798,8 @@ def test_t6_time_beyond_a_session_needs_a_tool_that_moves_the_clock_of_django(
     broker.advance(timedelta(days=2))
 
 
-def test_t6_time_passes_for_clients_that_have_no_session(broker: Broker) -> None:
+@pytest.mark.row('T6')
+def test_time_passes_for_clients_that_have_no_session(broker: Broker) -> None:
     clients = [broker.connect('news'), broker.connect('news', force_user=AnonymousUser())]
     broker.advance(timedelta(days=400))
     assert broker.clients == clients
@@ -816,7 +853,8 @@ def test_handshake_in_an_outage_is_refused_with_503(broker: Broker) -> None:
 # T12, T13: a broker of one's own, and tidying up
 
 
-def test_t12_brokers_know_nothing_of_each_other() -> None:
+@pytest.mark.row('T12')
+def test_brokers_know_nothing_of_each_other() -> None:
     with Broker() as outer:
         outer_client = outer.connect('news', subscribe='broadcast')
         with Broker() as inner:
@@ -829,7 +867,8 @@ def test_t12_brokers_know_nothing_of_each_other() -> None:
     assert not runs_in_test()
 
 
-def test_t12_reset_begins_anew(broker: Broker) -> None:
+@pytest.mark.row('T12')
+def test_reset_begins_anew(broker: Broker) -> None:
     client = broker.connect('news', subscribe='broadcast')
     tell(broker, 'hello', expire=100)
     broker.advance(1000)
@@ -843,7 +882,8 @@ def test_t12_reset_begins_anew(broker: Broker) -> None:
     assert again.receive_all() == ['again']
 
 
-def test_t13_clients_still_open_are_closed_and_released() -> None:
+@pytest.mark.row('T13')
+def test_clients_still_open_are_closed_and_released() -> None:
     released: list[str] = []
 
     class Releasing(RedisSubscriber):
@@ -861,13 +901,15 @@ def test_t13_clients_still_open_are_closed_and_released() -> None:
     assert not runs_in_test()
 
 
-def test_t13_server_is_given_back_when_the_block_fails() -> None:
+@pytest.mark.row('T13')
+def test_server_is_given_back_when_the_block_fails() -> None:
     with pytest.raises(KeyError), Broker():
         raise KeyError
     assert not runs_in_test()
 
 
-def test_t13_server_is_given_back_in_the_middle_of_an_outage() -> None:
+@pytest.mark.row('T13')
+def test_server_is_given_back_in_the_middle_of_an_outage() -> None:
     with pytest.raises(KeyError), Broker() as broker, broker.outage():
         broker.connect('news')
         raise KeyError
@@ -968,15 +1010,17 @@ def test_server_is_given_back_when_the_end_fails(monkeypatch: pytest.MonkeyPatch
     assert not runs_in_test()
 
 
+@pytest.mark.row('T6')
 @pytest.mark.parametrize('seconds', [float('inf'), float('nan')])
-def test_t6_time_is_finite(broker: Broker, seconds: float) -> None:
+def test_time_is_finite(broker: Broker, seconds: float) -> None:
     with pytest.raises(ValueError, match='takes seconds from 0 on'):
         broker.advance(seconds)
     assert broker.now < float('inf')
 
 
+@pytest.mark.row('T6')
 @pytest.mark.parametrize('seconds', ['5', None, True])
-def test_t6_time_is_a_number(broker: Broker, seconds: Any) -> None:
+def test_time_is_a_number(broker: Broker, seconds: Any) -> None:
     with pytest.raises(TypeError, match='takes seconds or a timedelta'):
         broker.advance(seconds)
 
@@ -992,8 +1036,9 @@ def test_outage_inside_an_outage_ends_with_the_outer_one(broker: Broker) -> None
     assert client.receive_all() == ['after']
 
 
+@pytest.mark.row('T3')
 @pytest.mark.parametrize('raises', [True, False])
-def test_t3_receiver_of_the_signal_that_raises(broker: Broker, raises: bool) -> None:
+def test_receiver_of_the_signal_that_raises(broker: Broker, raises: bool) -> None:
     def receiver(**kwargs: Any) -> None:
         raise ZeroDivisionError('in a receiver')
 
@@ -1007,7 +1052,8 @@ def test_t3_receiver_of_the_signal_that_raises(broker: Broker, raises: bool) -> 
         redis_gap.disconnect(receiver)
 
 
-def test_t3_every_error_is_told(broker: Broker) -> None:
+@pytest.mark.row('T3')
+def test_every_error_is_told(broker: Broker) -> None:
     class Broken(RedisSubscriber):
         def release(self) -> None:
             raise ZeroDivisionError('in release')
@@ -1022,7 +1068,8 @@ def test_t3_every_error_is_told(broker: Broker) -> None:
     ]
 
 
-def test_t3_redis_of_the_sites_own_that_is_away_is_an_error_of_the_site(broker: Broker) -> None:
+@pytest.mark.row('T3')
+def test_redis_of_the_sites_own_that_is_away_is_an_error_of_the_site(broker: Broker) -> None:
     class Elsewhere(RedisSubscriber):
         def publish_message(self, message: Any, expire: float | None = None) -> None:
             redis.Redis(port=1).ping()

@@ -212,8 +212,9 @@ def test_json_that_is_none_says_so(broker: Broker, client: WebSocketClient) -> N
         client.receive_json()
 
 
+@pytest.mark.row('T7')
 @pytest.mark.parametrize('name', ['assert_received', 'assert_not_received', 'assert_closed'])
-def test_t7_misspelt_keyword_is_an_error(client: WebSocketClient, name: str) -> None:
+def test_misspelt_keyword_is_an_error(client: WebSocketClient, name: str) -> None:
     with pytest.raises(TypeError, match='mesage'):
         getattr(client, name)(mesage='one')
 

@@ -159,7 +159,8 @@ def test_greenlets_of_a_hook_have_run_when_it_has_settled(broker: Broker) -> Non
     assert [publication.text for publication in broker.published] == ['3', '2', '1', '0']
 
 
-def test_t4_greenlet_of_a_hook_that_waits_for_real_time_is_named_at_once(broker: Broker) -> None:
+@pytest.mark.row('T4')
+def test_greenlet_of_a_hook_that_waits_for_real_time_is_named_at_once(broker: Broker) -> None:
     def rest(self: RedisSubscriber, number: int) -> None:
         gevent.sleep(60)
 

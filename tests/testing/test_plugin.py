@@ -74,8 +74,9 @@ def test_what_the_sites_code_raised_fails_the_test_that_drove_it(project: pytest
     result.stdout.fnmatch_lines(['*ZeroDivisionError: in release*'])
 
 
+@pytest.mark.row('T13')
 @pytest.mark.parametrize('arguments', ['ws4redis, db', 'db, ws4redis'])
-def test_t13_clients_are_closed_before_the_database_goes(
+def test_clients_are_closed_before_the_database_goes(
     project: pytest.Pytester, arguments: str
 ) -> None:
     project.makepyfile(
@@ -202,7 +203,8 @@ def test_mark_comes_before_fixtures_that_publish_and_takes_no_arguments(
     result.stderr.fnmatch_lines(['*the mark ws4redis takes no arguments*'])
 
 
-def test_t13_failing_end_of_a_client_ends_no_other_test(project: pytest.Pytester) -> None:
+@pytest.mark.row('T13')
+def test_failing_end_of_a_client_ends_no_other_test(project: pytest.Pytester) -> None:
     project.makepyfile(
         """
         from django.contrib.auth.models import User
@@ -222,7 +224,8 @@ def test_t13_failing_end_of_a_client_ends_no_other_test(project: pytest.Pytester
     run(project, '--ds=tests.settings').assert_outcomes(passed=2, errors=1)
 
 
-def test_t11_workers_of_xdist_hand_on_what_was_published(project: pytest.Pytester) -> None:
+@pytest.mark.row('T11')
+def test_workers_of_xdist_hand_on_what_was_published(project: pytest.Pytester) -> None:
     pytest.importorskip('xdist')
     project.makepyfile(PUBLISHING)
     result = run(project, '--ds=tests.settings', '-n', '2')
@@ -274,7 +277,8 @@ PUBLISHING = """
 """
 
 
-def test_t11_what_is_published_without_the_fixture_is_kept_in_memory_and_named(
+@pytest.mark.row('T11')
+def test_what_is_published_without_the_fixture_is_kept_in_memory_and_named(
     project: pytest.Pytester,
 ) -> None:
     project.makepyfile(PUBLISHING)
@@ -287,7 +291,8 @@ def test_t11_what_is_published_without_the_fixture_is_kept_in_memory_and_named(
     result.stdout.fnmatch_lines([line])
 
 
-def test_t11_it_may_fail_instead(project: pytest.Pytester) -> None:
+@pytest.mark.row('T11')
+def test_it_may_fail_instead(project: pytest.Pytester) -> None:
     project.makepyfile(PUBLISHING)
     result = run(project, '--ds=tests.settings', '-o', 'ws4redis_unrequested=fail')
     result.assert_outcomes(passed=1, failed=2)
@@ -296,7 +301,8 @@ def test_t11_it_may_fail_instead(project: pytest.Pytester) -> None:
     )
 
 
-def test_t11_it_may_be_real(project: pytest.Pytester) -> None:
+@pytest.mark.row('T11')
+def test_it_may_be_real(project: pytest.Pytester) -> None:
     project.makepyfile(PUBLISHING)
     result = run(
         project, '--ds=tests.settings', '-o', 'ws4redis_unrequested=real', '-k', 'test_without'
@@ -304,14 +310,16 @@ def test_t11_it_may_be_real(project: pytest.Pytester) -> None:
     assert 'published without the fixture' not in result.stdout.str()
 
 
-def test_t11_unknown_choice_is_a_usage_error(project: pytest.Pytester) -> None:
+@pytest.mark.row('T11')
+def test_unknown_choice_is_a_usage_error(project: pytest.Pytester) -> None:
     project.makepyfile(PUBLISHING)
     result = run(project, '--ds=tests.settings', '-o', 'ws4redis_unrequested=perhaps')
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines(["*ws4redis_unrequested is 'perhaps': it takes memory, fail, real"])
 
 
-def test_t10_failing_test_shows_what_happened(project: pytest.Pytester) -> None:
+@pytest.mark.row('T10')
+def test_failing_test_shows_what_happened(project: pytest.Pytester) -> None:
     project.makepyfile(
         """
         from ws4redis.testing import Broker
@@ -345,11 +353,12 @@ def test_t10_failing_test_shows_what_happened(project: pytest.Pytester) -> None:
     assert 'ws4redis/testing/client.py' not in result.stdout.str()
 
 
+@pytest.mark.row('T16')
 @pytest.mark.parametrize('server', ['memory', 'server'])
 @pytest.mark.parametrize(
     'arguments', [('-n', '2'), ('--disable-socket', '--allow-unix-socket'), ('-p', 'randomly')]
 )
-def test_t16_works_beside_other_plugins(
+def test_works_beside_other_plugins(
     project: pytest.Pytester,
     arguments: tuple[str, ...],
     server: str,

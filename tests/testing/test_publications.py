@@ -173,7 +173,8 @@ def test_thread_that_still_runs_leaves_the_opposite_unproved(broker: Broker, nam
     getattr(broker, name)()
 
 
-def test_t7_misspelt_audience_is_an_error(broker: Broker) -> None:
+@pytest.mark.row('T7')
+def test_misspelt_audience_is_an_error(broker: Broker) -> None:
     for name in ('assert_published', 'assert_not_published'):
         with pytest.raises(TypeError, match='user'):
             getattr(broker, name)('hi', user=['john'])

@@ -1,5 +1,5 @@
-"""What the loop and the test's broker have in common: which step follows which. They add the wire,
-the clock and the jobs.
+"""What the loop and the test's broker have in common: which step follows which. They add the
+transport, the clock and the jobs.
 
 All of this runs in one thread, or in one hub; what other threads say comes in through the driver's
 own means.
@@ -55,7 +55,7 @@ class Driver(ABC):
 
     @abstractmethod
     def drop(self, recipient: Recipient) -> None:
-        """Close the wire and stop watching it; once for each recipient."""
+        """Close the transport and stop watching it; once for each recipient."""
 
     @abstractmethod
     def run_job(self, recipient: Recipient, job: Job) -> None:
@@ -96,7 +96,7 @@ class Driver(ABC):
         persisted: bool,
         fetch: bool = False,
     ) -> None:
-        """The handshake has succeeded and the wire is ours.
+        """The handshake has succeeded and the transport is ours.
 
         Args:
             head: the 101 response.

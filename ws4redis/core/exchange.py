@@ -182,8 +182,8 @@ class Exchange:
                     del all_[name]
                     last.append(name)
             self.feed.unsubscribe(kind, last)
-        if recipient.origin.expecting:
-            recipient.origin.forget_unheard()
+        if recipient.own_copies.expecting:
+            recipient.own_copies.forget_unheard()
             recipient.update_direct()
 
     def leave(self, recipient: Recipient) -> None:
@@ -366,8 +366,8 @@ class Exchange:
 
     def _forget_own_copies(self) -> None:
         for recipient in self.recipients:
-            if recipient.origin.expecting:
-                recipient.origin.forget()
+            if recipient.own_copies.expecting:
+                recipient.own_copies.forget()
                 recipient.update_direct()
 
     def feed_connected(self, now: float) -> None:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from ws4redis.core.agenda import Agenda, Job, JobKind, Outcome, Result
+from ws4redis.core.echo import OwnCopies
 from ws4redis.core.feed import Published
 from ws4redis.core.frames import (
     CloseCode,
@@ -25,7 +26,6 @@ from ws4redis.core.frames import (
 )
 from ws4redis.core.handle import Closing, Entry, Persisted, Sent
 from ws4redis.core.limits import Bucket, Limits
-from ws4redis.core.origin import Origin
 from ws4redis.core.websocket import Closed, Event, Failed, Message, Ping, WebSocket
 
 __all__ = ['Phase', 'Recipient']
@@ -81,7 +81,7 @@ class Recipient:
 
     Attributes:
         subscriber: the site's object, for the driver; this class never touches it.
-        transport: the wire, for the driver; None before start() and after the end.
+        transport: the transport, for the driver; None before start() and after the end.
         access: who this is, for those who withdraw rights.
         channels, patterns: what it listens on: names (bytes) as keys.
         parses: whether each message goes through the subscriber's parse_response().
@@ -111,7 +111,7 @@ class Recipient:
         'held',
         'limits',
         'name',
-        'origin',
+        'own_copies',
         'parses',
         'patterns',
         'phase',
@@ -135,7 +135,7 @@ class Recipient:
         self.channels: dict[bytes, Any] = {}
         self.patterns: dict[bytes, Any] = {}
         self.parses = False
-        self.origin = Origin(self, echo)
+        self.own_copies = OwnCopies(self, echo)
         self.held: list[Run] | None = []
         self.preamble: list[Sent | Persisted] | None = None
         self.direct = False
@@ -173,7 +173,7 @@ class Recipient:
         """
         if self.phase is not Phase.OPEN:
             return
-        left = self._without_own_copies(run) if self.origin.expecting else run
+        left = self._without_own_copies(run) if self.own_copies.expecting else run
         if left is None:
             return
         if self.held is not None:
@@ -185,7 +185,9 @@ class Recipient:
 
     def _without_own_copies(self, run: Run) -> Run | None:
         own = [
-            payload for payload in run.payloads if self.origin.take_own_copy(run.channel, payload)
+            payload
+            for payload in run.payloads
+            if self.own_copies.take_own_copy(run.channel, payload)
         ]
         if not own:
             return run
@@ -245,9 +247,9 @@ class Recipient:
             and not self.parses
             and not self.blocked
             and self.phase is Phase.OPEN
-            and not self.origin.expecting
+            and not self.own_copies.expecting
         )
-        if self.direct and self.origin.expecting:
+        if self.direct and self.own_copies.expecting:
             # publish_message() counted between the two looks.
             self.direct = False
 
@@ -417,7 +419,7 @@ class Recipient:
         return self._queue is None or len(self._queue) < MOST_JOBS
 
     def _note_published_nowhere(self) -> None:
-        count, self.origin.nowhere = self.origin.nowhere, 0
+        count, self.own_copies.nowhere = self.own_copies.nowhere, 0
         self.agenda.counters.published_nowhere += count
         if count and not self._said_nowhere:
             self._said_nowhere = True
@@ -489,7 +491,7 @@ class Recipient:
         if job.kind is JobKind.RELEASE:
             # The end of its life: nothing of the site's is kept, and no ring keeps it in memory.
             self.subscriber = None
-            self.origin.end()
+            self.own_copies.end()
         self._work_off()
         self.agenda.to_attend[self] = None
 

@@ -7,14 +7,18 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ws4redis.testing.broker import Broker
     from ws4redis.testing.client import HandshakeRejected, WebSocketClient
-    from ws4redis.testing.live import LiveServer
-    from ws4redis.testing.live_client import LiveClient
-    from ws4redis.testing.matching import ANY
+    from ws4redis.testing.contract.subscriber import SubscriberCase, subscriber_contract
+    from ws4redis.testing.explain.matching import ANY
+    from ws4redis.testing.fakes.stores import (
+        FakeRedisPublisher,
+        FakeRedisStore,
+        FakeRedisSubscriber,
+    )
+    from ws4redis.testing.fakes.websocket import FakeWebSocket
+    from ws4redis.testing.live.client import LiveClient
+    from ws4redis.testing.live.server import LiveServer
     from ws4redis.testing.publications import Publication, Publications
     from ws4redis.testing.runner import DiscoverRunner, GuardMixin
-    from ws4redis.testing.stores import FakeRedisPublisher, FakeRedisStore, FakeRedisSubscriber
-    from ws4redis.testing.subscriber_cases import SubscriberCase, subscriber_contract
-    from ws4redis.testing.websocket import FakeWebSocket
 
 __all__ = [
     'ANY',
@@ -37,7 +41,7 @@ __all__ = [
 
 if not TYPE_CHECKING:
     _HOMES = {
-        'ANY': 'matching',
+        'ANY': 'explain.matching',
         'Broker': 'broker',
         'DiscoverRunner': 'runner',
         'GuardMixin': 'runner',
@@ -45,14 +49,14 @@ if not TYPE_CHECKING:
         'Publication': 'publications',
         'Publications': 'publications',
         'WebSocketClient': 'client',
-        'FakeRedisPublisher': 'stores',
-        'FakeRedisStore': 'stores',
-        'FakeRedisSubscriber': 'stores',
-        'FakeWebSocket': 'websocket',
-        'LiveServer': 'live',
-        'LiveClient': 'live_client',
-        'SubscriberCase': 'subscriber_cases',
-        'subscriber_contract': 'subscriber_cases',
+        'FakeRedisPublisher': 'fakes.stores',
+        'FakeRedisStore': 'fakes.stores',
+        'FakeRedisSubscriber': 'fakes.stores',
+        'FakeWebSocket': 'fakes.websocket',
+        'LiveServer': 'live.server',
+        'LiveClient': 'live.client',
+        'SubscriberCase': 'contract.subscriber',
+        'subscriber_contract': 'contract.subscriber',
     }
 
     def __getattr__(name: str) -> Any:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
-    from ws4redis.testing.certify import Outcome
+    from ws4redis.testing.contract.certify import Outcome
 
 __all__ = ['database', 'main']
 
@@ -53,8 +53,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _certify(url: str, part: str) -> int:
     with database() as empty:
-        from ws4redis.testing.certify import certify, look, table, ways
-        from ws4redis.testing.contract import CASES
+        from ws4redis.testing.contract.cases import CASES
+        from ws4redis.testing.contract.certify import certify, look, table, ways
 
         cases = {name: case for name, case in CASES.items() if part in name}
         problem = _problem(url) if cases else f'no case has {part!r} in its name'

@@ -12,12 +12,16 @@ from django.test.utils import override_settings
 from ws4redis import settings
 from ws4redis.publisher import RedisPublisher
 from ws4redis.redis_client import active_server
-from ws4redis.testing import reasons
-from ws4redis.testing.alone import make_subscriber
 from ws4redis.testing.asynchronous import AsyncBroker, OwnThread, names_twin
 from ws4redis.testing.client import HandshakeRejected, WebSocketClient, check_response
 from ws4redis.testing.clock import Clock
-from ws4redis.testing.connecting import (
+from ws4redis.testing.driver import MemoryDriver
+from ws4redis.testing.explain import reasons
+from ws4redis.testing.explain.matching import ANY, Wanted, dumps
+from ws4redis.testing.explain.threads import threads_now
+from ws4redis.testing.explain.trace import Trace
+from ws4redis.testing.fakes.alone import make_subscriber
+from ws4redis.testing.handshake import (
     SAME,
     Application,
     address,
@@ -27,13 +31,9 @@ from ws4redis.testing.connecting import (
     name_of,
     uri_of,
 )
-from ws4redis.testing.driver import MemoryDriver
-from ws4redis.testing.matching import ANY, Wanted, dumps
 from ws4redis.testing.publications import Publications, Record, check_expire, place, source
 from ws4redis.testing.servers import MEMORY, BrokerServer, enter, leave
-from ws4redis.testing.threads import threads_now
 from ws4redis.testing.timing import Advance, age, check_sessions, seconds_of
-from ws4redis.testing.trace import Trace
 
 __all__ = ['ANY', 'SAME', 'Broker']
 

@@ -22,9 +22,9 @@ from websockets.uri import parse_uri
 
 from ws4redis import settings
 from ws4redis.core.frames import CloseCode
-from ws4redis.testing import reasons
 from ws4redis.testing.asynchronous import AsyncClient, names_twin
-from ws4redis.testing.matching import ANY, Wanted, dumps
+from ws4redis.testing.explain import reasons
+from ws4redis.testing.explain.matching import ANY, Wanted, dumps
 from ws4redis.testing.publications import Pattern, short
 
 if TYPE_CHECKING:
@@ -435,9 +435,9 @@ class ProtocolClient(AsyncClient):
         ]
 
     @property
-    def origin(self) -> Any:
-        """What its own publications have as origin."""
-        return self.recipient.origin if self.recipient is not None else None
+    def own_copies(self) -> Any:
+        """What its own publications have as own_copies."""
+        return self.recipient.own_copies if self.recipient is not None else None
 
     def __enter__(self) -> Self:
         return self

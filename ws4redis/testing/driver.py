@@ -1,5 +1,5 @@
-"""MemoryDriver: drives the exchange in the test's thread; the wire is a client object, the feed
-a fakeredis connection.
+"""MemoryDriver: drives the exchange in the test's thread; the transport is a client object, the
+feed a fakeredis connection.
 """
 
 from collections import deque
@@ -27,19 +27,19 @@ from ws4redis.testing.faults import Faults
 from ws4redis.testing.publications import ANSWER_GUARD
 from ws4redis.workers import perform, run_spawned, spawned_greenlets
 
-__all__ = ['MemoryDriver', 'MemoryWire', 'error_of_the_site']
+__all__ = ['MemoryDriver', 'MemoryTransport', 'error_of_the_site']
 
 REDIS_AWAY = (redis.ConnectionError, redis.TimeoutError)
 """What a publisher in the site's code raises in an outage: no fault of the site."""
 
 
-class MemoryWire:
+class MemoryTransport:
     """The way to a client in the same thread."""
 
     def __init__(self, client: WebSocketClient) -> None:
         self.client = client
 
-    def take(self) -> tuple[WebSocketClient, bytes]:
+    def detach(self) -> tuple[WebSocketClient, bytes]:
         """The client is the transport; it has sent nothing yet."""
         return self.client, b''
 
@@ -141,9 +141,11 @@ class MemoryDriver(Faults):
 
     # What the WSGI server asks for
 
-    def find_wire(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> MemoryWire:
-        wire: MemoryWire = environ['ws4redis.testing.wire']
-        return wire
+    def find_transport(
+        self, environ: dict[str, Any], start_response: Callable[..., Any]
+    ) -> MemoryTransport:
+        transport: MemoryTransport = environ['ws4redis.testing.transport']
+        return transport
 
     def admit(self) -> None:
         access.admit(len(self.exchange.recipients))

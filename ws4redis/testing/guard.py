@@ -60,7 +60,7 @@ class Guard:
         server: RedisServer = self._server
         return server
 
-    def _published(self, channel: bytes, payload: bytes, seconds: float, origin: Any) -> None:
+    def _published(self, channel: bytes, payload: bytes, seconds: float, own_copies: Any) -> None:
         from ws4redis.testing.publications import source
 
         place = self._place(source() or 'by a thread of a library')

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from ws4redis.testing.broker import Broker
     from ws4redis.testing.guard import Guard
-    from ws4redis.testing.live import LiveServer
+    from ws4redis.testing.live.server import LiveServer
 
 __all__ = ['ws4redis', 'ws4redis_live_server']
 
@@ -92,7 +92,7 @@ def ws4redis_live_server(transactional_db: None, ws4redis: Broker) -> Iterator[L
     """A LiveServer: pages and websockets on a real port, for browser tests, on the test's Broker
     and database.
     """
-    from ws4redis.testing.live import LiveServer
+    from ws4redis.testing.live.server import LiveServer
 
     with LiveServer(ws4redis) as live:
         yield live
@@ -169,7 +169,7 @@ def pytest_assertrepr_compare(
         name in ('ws4redis.testing.client', 'ws4redis.testing.publications') for name in module
     ):
         return None
-    from ws4redis.testing.comparing import explain_comparison
+    from ws4redis.testing.explain.assertrepr import explain_comparison
 
     return explain_comparison(config, op, left, right)
 

@@ -18,7 +18,7 @@ from django.db import connections
 
 from ws4redis import settings
 from ws4redis.redis_client import RedisServer
-from ws4redis.testing.matching import ANY, Wanted
+from ws4redis.testing.explain.matching import ANY, Wanted
 
 __all__ = [
     'Pattern',
@@ -66,7 +66,7 @@ class Publication:
             client published it.
         number: its place among those of this test, from 1 on.
         at: the broker's time, seconds since the epoch.
-        origin: of the websocket that sent it, if one did through its subscriber's
+        own_copies: of the websocket that sent it, if one did through its subscriber's
             publish_message().
         ran: all callbacks that Django's captureOnCommitCallbacks() has run, if one of them
             published it.
@@ -79,7 +79,7 @@ class Publication:
     source: str | None
     number: int = field(default=0, compare=False)
     at: float = field(default=0.0, compare=False, repr=False)
-    origin: Any = field(default=None, compare=False, repr=False)
+    own_copies: Any = field(default=None, compare=False, repr=False)
     ran: Any = field(default=None, compare=False, repr=False)
 
     @property
@@ -178,10 +178,10 @@ class Record:
         if self._raw:
             connection.send_command('SUBSCRIBE', *self._raw)
 
-    def _note(self, channel: bytes, payload: bytes, seconds: float, origin: Any) -> None:
+    def _note(self, channel: bytes, payload: bytes, seconds: float, own_copies: Any) -> None:
         if self._server.gate.closed:
             return
-        note = (channel, payload, max(0.0, seconds), origin, source(), callbacks_run())
+        note = (channel, payload, max(0.0, seconds), own_copies, source(), callbacks_run())
         self._notes.append(note)
         self._said(str(self._publication(*note)))
         if self.raw_name is not None and not channel.startswith(self._server.namespace.encode()):
@@ -232,14 +232,14 @@ class Record:
         channel: bytes,
         payload: bytes,
         expire: float | None,
-        origin: Any,
+        own_copies: Any,
         where: str | None,
         ran: Any,
     ) -> Publication:
         name = channel.decode('utf-8', 'replace').removeprefix(self._server.namespace)
         number = len(self.publications) + 1
         return Publication(
-            name, facility_of(name), payload, expire, where, number, self._now(), origin, ran
+            name, facility_of(name), payload, expire, where, number, self._now(), own_copies, ran
         )
 
     def close(self) -> None:

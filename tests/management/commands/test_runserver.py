@@ -17,9 +17,9 @@ from django.core.management import load_command_class
 from django.core.servers.basehttp import WSGIRequestHandler
 from django.test import override_settings
 
-from tests.loop_process import GUARD, Browser, Refused, eventually
+from tests.loop.process import GUARD, Browser, Refused, eventually
 from ws4redis.management.commands.runserver import Command
-from ws4redis.wsgi import WebsocketDispatcher
+from ws4redis.wsgi import WebSocketDispatcher
 
 ROOT = Path(__file__).resolve().parent.parent.parent.parent
 NEWS = '/ws/news?subscribe-broadcast'
@@ -136,7 +136,7 @@ def test_command_derives_from_the_one_of_staticfiles_where_that_is_installed() -
 def test_handler_has_the_websockets_in_front_and_static_files_behind() -> None:
     with override_settings(DEBUG=True):
         handler = Command().get_handler(use_static_handler=True, insecure_serving=False)
-    assert isinstance(handler, WebsocketDispatcher)
+    assert isinstance(handler, WebSocketDispatcher)
     assert isinstance(handler.django, StaticFilesHandler)
 
 
@@ -145,8 +145,8 @@ def test_handler_that_has_websockets_already_stays_as_it_is(debug: bool) -> None
     with override_settings(DEBUG=debug, WSGI_APPLICATION='ws4redis.django_runserver.application'):
         handler = Command().get_handler(use_static_handler=True, insecure_serving=False)
     inner = handler.application if debug else handler
-    assert isinstance(inner, WebsocketDispatcher)
-    assert not isinstance(inner.django, WebsocketDispatcher)
+    assert isinstance(inner, WebSocketDispatcher)
+    assert not isinstance(inner.django, WebSocketDispatcher)
 
 
 def test_one_command_serves_pages_static_files_and_websockets(plain: Runserver) -> None:

@@ -13,7 +13,7 @@ from django.apps import apps
 from django.core.servers.basehttp import WSGIServer
 from django.utils import autoreload
 
-from ws4redis.wsgi import WebsocketDispatcher
+from ws4redis.wsgi import WebSocketDispatcher
 
 if apps.is_installed('django.contrib.staticfiles'):
     from django.contrib.staticfiles.management.commands.runserver import Command as RunserverCommand
@@ -53,9 +53,9 @@ class Command(RunserverCommand):
         already.
         """
         handler = super().get_handler(*args, **options)
-        if isinstance(getattr(handler, 'application', handler), WebsocketDispatcher):
+        if isinstance(getattr(handler, 'application', handler), WebSocketDispatcher):
             return handler
-        return WebsocketDispatcher(handler)
+        return WebSocketDispatcher(handler)
 
     def run(self, **options: Any) -> None:
         """Run the server; on SIGTERM the process ends in order, so that the websockets get their

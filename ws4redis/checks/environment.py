@@ -1,0 +1,196 @@
+"""System checks of what surrounds the settings: apps, middleware, gevent, processes, Redis; and
+their way into the log.
+
+No WSGI server runs system checks, so the loop logs what they find when it starts. None of those
+that every command of manage.py runs connects to anything: an image is built, and a file collected,
+where there is no Redis. That one, whose answer may take a second, and the one about the policy
+belong to `manage.py check --deploy`.
+"""
+
+import sys
+from collections.abc import Callable, Iterator
+from typing import Any, Final
+
+import redis
+from django.apps import apps
+from django.conf import settings as django_settings
+from django.core.checks import CheckMessage, Error, Warning
+from django.core.exceptions import ImproperlyConfigured
+from django.utils.module_loading import import_string
+
+from ws4redis import settings
+from ws4redis.redis_client import MEMORY, RedisServer
+
+__all__ = [
+    'CHECKS',
+    'check_apps',
+    'check_deployment',
+    'check_order',
+    'check_patching',
+    'check_processes',
+]
+
+SESSION_MODELS = (
+    'django.contrib.sessions.backends.db',
+    'django.contrib.sessions.backends.cached_db',
+)
+
+MIDDLEWARE = (
+    'django.contrib.sessions.middleware.SessionMiddleware',
+    'django.contrib.auth.middleware.AuthenticationMiddleware',
+)
+
+CONNECT_TIME = 1.0
+"""Seconds that Redis has for its answer; a thousand times what it takes within a data centre."""
+
+
+def check_order() -> Iterator[CheckMessage]:
+    """Whose runserver it is: that of the app that comes first; staticfiles' serves websockets if
+    WSGI_APPLICATION does.
+    """
+    if django_settings.WSGI_APPLICATION == 'ws4redis.django_runserver.application':
+        return
+    names = [config.name for config in apps.get_app_configs()]
+    if {'ws4redis', 'django.contrib.staticfiles'} <= set(names) and names.index(
+        'django.contrib.staticfiles'
+    ) < names.index('ws4redis'):
+        yield Warning(
+            "'ws4redis' is behind 'django.contrib.staticfiles' in INSTALLED_APPS.",
+            hint="runserver is staticfiles' own then, without websockets unless WSGI_APPLICATION "
+            "has them: put 'ws4redis' first.",
+            id='ws4redis.W005',
+        )
+
+
+def check_apps() -> Iterator[CheckMessage]:
+    """What the handshake needs to find session and user, unless the site finds them by itself."""
+    if settings.WS4REDIS_PROCESS_REQUEST is not None:
+        return
+    wanted = ['django.contrib.auth']
+    if django_settings.SESSION_ENGINE in SESSION_MODELS:
+        wanted.append('django.contrib.sessions')
+    missing = [name for name in wanted if not apps.is_installed(name)]
+    for name in missing:
+        yield Error(
+            f"INSTALLED_APPS has no '{name}'.",
+            hint=f"Every handshake fails: put '{name}' there, or let WS4REDIS_PROCESS_REQUEST "
+            f'find session and user.',
+            id='ws4redis.E016',
+        )
+    if not missing:
+        yield from _check_middleware()
+
+
+def _check_middleware() -> Iterator[CheckMessage]:
+    for name in MIDDLEWARE:
+        if not any(_derives(entry, import_string(name)) for entry in django_settings.MIDDLEWARE):
+            yield Warning(
+                f'MIDDLEWARE has no {name.rpartition(".")[2]}.',
+                hint=f'Nobody logs in without it, so every websocket is anonymous: put '
+                f"'{name}' there.",
+                id='ws4redis.W006',
+            )
+
+
+def _derives(name: str, wanted: type) -> bool:
+    try:
+        found = import_string(name)
+    except Exception:
+        # Django says so itself.
+        return False
+    return isinstance(found, type) and issubclass(found, wanted)
+
+
+def check_patching() -> Iterator[CheckMessage]:
+    """What gevent has made of this process; nothing where it has not been imported."""
+    gevent, monkey = sys.modules.get('gevent'), sys.modules.get('gevent.monkey')
+    if gevent is None:
+        return
+    if monkey is None or not (
+        monkey.is_module_patched('threading') and monkey.is_module_patched('socket')
+    ):
+        if isinstance(gevent.getcurrent(), gevent.Greenlet):
+            yield Warning(
+                'This server runs requests in greenlets, and gevent has not patched the process.',
+                hint='Whatever waits holds up every other request: call '
+                'gevent.monkey.patch_all() before anything is imported, '
+                'or start uWSGI with --gevent-early-monkey-patch.',
+                id='ws4redis.W007',
+            )
+    elif _has_native_local():
+        yield Warning(
+            'gevent has patched this process after Django was imported.',
+            hint='Greenlets get at the database connections of each other: call '
+            'gevent.monkey.patch_all() before anything is '
+            'imported; with --preload of gunicorn that is in gunicorn.conf.py.',
+            id='ws4redis.W008',
+        )
+
+
+def _has_native_local() -> bool:
+    """Whether Django keeps its database connections by native thread, of which greenlets have
+    one together.
+    """
+    import threading
+
+    from django.db import connections
+
+    storage = getattr(getattr(connections, '_connections', None), '_storage', None)
+    return storage is not None and not isinstance(storage, threading.local)
+
+
+def check_processes(several: bool) -> Iterator[CheckMessage]:
+    """Whether memory:// serves more than the one process that it belongs to.
+
+    Args:
+        several: whether the WSGI server has more than one.
+    """
+    value = settings.WS4REDIS_CONNECTION
+    if several and isinstance(value, str) and value.startswith(MEMORY):
+        yield Warning(
+            'WS4REDIS_CONNECTION is memory://, and the server has several processes.',
+            hint='What one of them publishes reaches no websocket of another: name a Redis '
+            'server, or start one process.',
+            id='ws4redis.W009',
+        )
+
+
+def check_deployment(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """What `manage.py check --deploy` asks for besides."""
+    return [*_check_redis(), *_check_policy()]
+
+
+def _check_redis() -> Iterator[CheckMessage]:
+    try:
+        server = RedisServer(settings.WS4REDIS_CONNECTION)
+    except ImproperlyConfigured:
+        # Another check's.
+        return
+    try:
+        server.ask(CONNECT_TIME)
+    except (redis.RedisError, OSError) as exc:
+        yield Warning(
+            f'Redis does not answer: {exc}',
+            hint='Look whether it runs where WS4REDIS_CONNECTION says. Websockets are refused '
+            'with 503 until it does.',
+            id='ws4redis.W010',
+        )
+
+
+def _check_policy() -> Iterator[CheckMessage]:
+    if settings.WS4REDIS_ALLOWED_CHANNELS is None:
+        yield Warning(
+            'WS4REDIS_ALLOWED_CHANNELS is not set.',
+            hint='Anybody may subscribe to every facility, and whoever is logged in publish. '
+            'Name your rule, or one of '
+            "ws4redis.policies: 'ws4redis.policies.default' says that this is meant.",
+            id='ws4redis.W011',
+        )
+
+
+CHECKS: Final[tuple[Callable[[], Iterator[CheckMessage]], ...]] = (
+    check_order,
+    check_apps,
+    check_patching,
+)
+"""In the order in which their findings are shown."""

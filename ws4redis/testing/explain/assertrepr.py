@@ -1,0 +1,62 @@
+"""Plain asserts about what was received or published explain themselves."""
+
+from typing import TYPE_CHECKING, Any
+
+from ws4redis.testing.client import Received
+from ws4redis.testing.explain import reasons
+from ws4redis.testing.explain.matching import Wanted
+from ws4redis.testing.publications import Publications
+
+if TYPE_CHECKING:
+    import pytest
+
+__all__ = ['explain_comparison']
+
+LINES = 60
+"""Lines of a difference that are shown."""
+
+
+def explain_comparison(config: 'pytest.Config', op: str, left: Any, right: Any) -> list[str] | None:
+    """The lines of a failed comparison in which a Received or Publications takes part; None if
+    there is nothing to add.
+    """
+    ours = left if isinstance(left, (Received, Publications)) else right
+    if op == '==':
+        expected = right if ours is left else left
+        both = isinstance(expected, (list, tuple))
+        missing, more = (
+            (reasons.missing_from(ours, expected), reasons.missing_from(expected, ours))
+            if both
+            else ([], [])
+        )
+    elif op == 'in':
+        missing, more = [left], list(ours)
+    else:
+        return None
+    answers = [reason for item in missing for reason in _why_not(ours, item, more)]
+    lines = [line for reason in dict.fromkeys(answers) for line in reason.lines()]
+    plain = [_plain(side) for side in (left, right)]
+    return _difference(config, op, *plain) + (['', *lines] if lines else [])
+
+
+def _why_not(ours: Any, item: Any, more: list[Any]) -> list[reasons.Reason]:
+    """Why an item is not there; more are those that nobody expected."""
+    if isinstance(ours, Received):
+        other = reasons.other_type(ours.owner, item, more)
+        if other is not None:
+            return [other]
+        return reasons.why_not_received(ours.owner.broker, ours.owner, Wanted(item, checked=False))
+    return reasons.nothing_published(ours.owner)
+
+
+def _plain(side: Any) -> Any:
+    return list(side) if isinstance(side, (Received, Publications)) else side
+
+
+def _difference(config: 'pytest.Config', op: str, left: Any, right: Any) -> list[str]:
+    """What pytest says of the same comparison of plain lists."""
+    answers = config.hook.pytest_assertrepr_compare(config=config, op=op, left=left, right=right)
+    for answer in answers:
+        if answer:
+            return list(answer)[:LINES]
+    return [f'{left!r} {op} {right!r}']
