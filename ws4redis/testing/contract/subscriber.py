@@ -226,7 +226,10 @@ def subscriber_contract(
         for check in _CHECKS
         if publishes or check is not sent_message_reaches_others_and_not_its_sender
     ]
-    return [SubscriberCase(check.__name__, check.__doc__ or '', options, check) for check in checks]
+    return [
+        SubscriberCase(check.__name__, ' '.join((check.__doc__ or '').split()), options, check)
+        for check in checks
+    ]
 
 
 # Nothing lost, nothing twice
