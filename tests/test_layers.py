@@ -29,6 +29,7 @@ LAYERS = (
     'core/limits.py',
     'core/handle.py',
     'core/echo.py',
+    'core/recheck.py',
     'core/recipient.py',
     'core/exchange.py',
     'core/driver.py',

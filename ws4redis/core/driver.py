@@ -15,6 +15,7 @@ from ws4redis.core.exchange import Exchange, Gap
 from ws4redis.core.feed import FeedState, Reply
 from ws4redis.core.frames import CloseCode
 from ws4redis.core.handle import Entry
+from ws4redis.core.recheck import Recheck
 from ws4redis.core.recipient import Phase, Recipient
 
 __all__ = ['Driver']
@@ -27,10 +28,12 @@ class Driver(ABC):
 
     Args:
         exchange: the websockets and what Redis owes them.
+        recheck_interval: gives the seconds between two looks at everybody's rights; None for never.
     """
 
-    def __init__(self, exchange: Exchange) -> None:
+    def __init__(self, exchange: Exchange, recheck_interval: Callable[[], float | None]) -> None:
         self.exchange = exchange
+        self._recheck = Recheck(recheck_interval)
         self._working = False
         self._fetching = False
         self._gap: Gap | None = None
@@ -81,11 +84,23 @@ class Driver(ABC):
     def gap_ended(self, gap: Gap) -> None:
         """Tell the site that messages may have been missed."""
 
+    @abstractmethod
+    def look_up(self, some: list[Any], done: Callable[[set[Any]], None]) -> None:
+        """Look the rights of these accesses up, where that may wait; done() with those who have
+        lost them, never from within this call.
+        """
+
     # Steps
 
     def touch(self) -> None:
         """Tell the core the time; each entry into it begins with this."""
         self.exchange.agenda.now = self.now()
+
+    def enter(self, recipient: Recipient) -> None:
+        """A handshake has begun: what arrives for this recipient is held from now on."""
+        if not self.exchange.recipients:
+            self._recheck.somebody_comes(self.now())
+        self.exchange.enter(recipient)
 
     def start(
         self,
@@ -199,13 +214,37 @@ class Driver(ABC):
             self.exchange.fetched(values, self.now())
             self.work_off()
 
+    def deadline(self) -> float | None:
+        """When tick() has something to do; None if never."""
+        due = self.exchange.deadline()
+        recheck = self._recheck.due if self.exchange.recipients else None
+        if due is None or recheck is None:
+            return recheck if due is None else due
+        return min(due, recheck)
+
     def tick(self) -> None:
-        """Do what is due; exchange.deadline() says when to come back."""
+        """Do what is due; deadline() says when to come back."""
         now = self.now()
         self.exchange.tick(now)
         if not self.exchange.feed.tick(now):
             self.feed_lost('no sign of life')
+        if self._recheck.tick(now):
+            recipients = self.exchange.recipients
+            self._recheck.begin(
+                {recipient.access for recipient in recipients if recipient.access is not None}
+            )
+            self._look_up_next()
         self.work_off()
+
+    def _look_up_next(self) -> None:
+        batch = self._recheck.pop_batch()
+        if batch:
+            self.look_up(batch, self._looked_up)
+
+    def _looked_up(self, lost: set[Any]) -> None:
+        if lost:
+            self.withdraw(lost.__contains__)
+        self._look_up_next()
 
     def withdraw(self, lost: Callable[[Any], bool]) -> None:
         """Close the websockets of those who have lost their rights; lost() is asked with the

@@ -72,7 +72,7 @@ class Alone:
             limits, driver.exchange.agenda, name='of a subscriber alone', echo=echo
         )
         self._recipient.subscriber = subscriber
-        driver.exchange.enter(self._recipient)
+        driver.enter(self._recipient)
         subscriber._own_copies = self._recipient.own_copies
         subscriber.parse_response = self.parse_response
         subscriber.release = self.release

@@ -15,7 +15,6 @@ from typing import Any, Final, Protocol, TypeVar
 import redis
 from django.db import connections
 
-from ws4redis import settings
 from ws4redis.core.agenda import Job
 from ws4redis.core.feed import FeedState, Reply
 from ws4redis.core.limits import Limits
@@ -97,7 +96,6 @@ class LiveLoop(Faults, WebSocketLoop):
         self._submitted = 0
         self._connections = 0
         self._barrier_answered = 0
-        self._rechecked_at = self.now()
 
     # From the test's thread
 
@@ -178,26 +176,11 @@ class LiveLoop(Faults, WebSocketLoop):
         """In a request's thread: the session that it has."""
         self._handshake.session = session
 
-    def next_deadline(self) -> float | None:
-        """In the hub: when something is due; None if never."""
-        interval = settings.WS4REDIS_RECHECK
-        recheck = (
-            self._rechecked_at + interval
-            if interval is not None and self.exchange.recipients
-            else None
-        )
-        return min(
-            (due for due in (self.exchange.deadline(), recheck) if due is not None), default=None
-        )
-
     def move(self, seconds: float) -> None:
         """In the hub: let the clock jump, and do what is due then."""
         self._offset += seconds
         self._armed = float('inf')
         self.tick()
-        interval = settings.WS4REDIS_RECHECK
-        if interval is not None and self.now() >= self._rechecked_at + interval:
-            self._recheck()
 
     def _give_up(self, answer: 'queue.SimpleQueue[None]') -> None:
         self._conditions.pop(answer, None)
@@ -307,10 +290,6 @@ class LiveLoop(Faults, WebSocketLoop):
 
     def _came_back(self, number: int) -> None:
         del self._under_way[number]
-
-    def _recheck(self) -> None:
-        self._rechecked_at = self.now()
-        super()._recheck()
 
     # Requests, in their threads
 

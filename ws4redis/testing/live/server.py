@@ -345,7 +345,7 @@ class LiveServer:
         return left
 
     def _next_step(self) -> float | None:
-        deadline = self.loop.next_deadline()
+        deadline = self.loop.deadline()
         return None if deadline is None else max(0.0, deadline - self.loop.now())
 
     def _move(self, seconds: float) -> None:
