@@ -24,6 +24,7 @@ LAYERS = (
     'core/frames.py',
     'core/handshake.py',
     'core/websocket.py',
+    'core/replies.py',
     'core/feed.py',
     'core/agenda.py',
     'core/limits.py',

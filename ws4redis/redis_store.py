@@ -19,6 +19,7 @@ from ws4redis.core.audience import (
     printable,
 )
 from ws4redis.core.echo import OwnCopies
+from ws4redis.core.replies import published
 from ws4redis.exceptions import ChannelNameError
 from ws4redis.redis_client import active_server, namespace, runs_in_test
 
@@ -63,20 +64,12 @@ class RedisMessage(bytes):
                 return None
             return super().__new__(cls, value)
         if isinstance(value, (list, tuple)):
-            return cls._from_reply(value)
+            message = published(value)
+            return None if message is None else cls(message.payload)
         raise TypeError(
             f'message is {type(value).__name__}: it takes str, bytes, bytearray or a reply of '
             f'parse_response()'
         )
-
-    @classmethod
-    def _from_reply(cls, reply: 'list[Any] | tuple[Any, ...]') -> 'RedisMessage | None':
-        word = reply[0] if reply else None
-        if word in (b'message', 'message') and len(reply) == 3:
-            return cls(reply[2])
-        if word in (b'pmessage', 'pmessage') and len(reply) == 4:
-            return cls(reply[3])
-        return None
 
 
 class _Shared:

@@ -9,6 +9,7 @@ import redis
 
 from ws4redis import settings
 from ws4redis.core.recipient import Phase, Recipient
+from ws4redis.core.replies import published
 from ws4redis.exceptions import NothingToRead
 from ws4redis.redis_client import namespace
 
@@ -162,15 +163,8 @@ class Subscription:
         waits.
         """
         reply, self._arrived = self._arrived, None
-        if reply is None:
-            return None
-        pattern = reply[1] if reply[0] == b'pmessage' else None
-        return {
-            'type': reply[0].decode(),
-            'pattern': pattern,
-            'channel': reply[-2],
-            'data': reply[-1],
-        }
+        message = published(reply)
+        return None if message is None else message.as_dict()
 
     def reset(self) -> None:
         """Listen on nothing any more."""

@@ -19,8 +19,8 @@ import redis
 from django.db import connections
 
 from ws4redis.core.agenda import Job, JobKind, Outcome, Result
-from ws4redis.core.feed import Published
 from ws4redis.core.handle import Handle
+from ws4redis.core.replies import Published
 from ws4redis.exceptions import NothingToRead
 from ws4redis.redis_store import RedisMessage
 from ws4redis.subscriber import RedisSubscriber

@@ -17,10 +17,11 @@ from websockets.frames import Close, Frame, Opcode
 from ws4redis.core.agenda import Job, JobKind, Outcome, Result
 from ws4redis.core.driver import Driver
 from ws4redis.core.exchange import Exchange, Gap
-from ws4redis.core.feed import Feed, FeedState, Published, Reply
+from ws4redis.core.feed import Feed, FeedState
 from ws4redis.core.handle import Handle
 from ws4redis.core.limits import Limits
 from ws4redis.core.recipient import Phase, Recipient
+from ws4redis.core.replies import Published, Reply
 
 HEAD = b'HTTP/1.1 101 Switching Protocols\r\n\r\n'
 QUIET = Limits(message_rate=None, ping_interval=None)

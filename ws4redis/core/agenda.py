@@ -6,8 +6,8 @@ import enum
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from ws4redis.core.feed import Published
 from ws4redis.core.frames import CloseCode
+from ws4redis.core.replies import Published
 
 if TYPE_CHECKING:
     from ws4redis.core.recipient import Recipient

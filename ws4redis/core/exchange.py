@@ -16,10 +16,11 @@ from typing import Any, Final
 
 from ws4redis.core.agenda import Agenda, Job, JobKind, Outcome, Result
 from ws4redis.core.audience import glob_pattern
-from ws4redis.core.feed import Feed, FeedState, Kind, Published, Reply
+from ws4redis.core.feed import Feed, FeedState, Kind
 from ws4redis.core.frames import Run, message_frame
 from ws4redis.core.handle import Persisted
 from ws4redis.core.recipient import Phase, Recipient
+from ws4redis.core.replies import Published, Reply
 
 __all__ = ['Exchange', 'Gap']
 
@@ -276,22 +277,19 @@ class Exchange:
             if channel is not None:
                 self._deliver(channel, run)
                 channel = None
-            self._receive_one(self.feed.receive(reply))
+            event = self.feed.receive(reply)
+            if event is not None:
+                self._receive_event(event)
         if channel is not None:
             self._deliver(channel, run)
 
-    def _receive_one(self, event: Published | int | None) -> None:
-        if event is None:
-            return
-        if self._held_back is None:
-            self._take(event)
-        elif event == self._catch_up_barrier:
-            self._finish_catch_up()
-        else:
-            self._held_back.append(event)
-
-    def _take(self, event: Published | int) -> None:
-        if isinstance(event, int):
+    def _receive_event(self, event: Published | int) -> None:
+        if self._held_back is not None:
+            if event == self._catch_up_barrier:
+                self._finish_catch_up()
+            else:
+                self._held_back.append(event)
+        elif isinstance(event, int):
             self._pass_barrier(event)
         elif event.pattern is None:
             self._deliver(event.channel, [event.payload])
@@ -384,7 +382,7 @@ class Exchange:
         self._catch_up_barrier = None
         self._missed = {}
         for event in held or ():
-            self._take(event)
+            self._receive_event(event)
 
     def catch_up(self, now: float) -> Gap | None:
         """Everything is subscribed to again: hold what arrives until fetched() has the persisted
@@ -427,7 +425,7 @@ class Exchange:
                 continue
             self._deliver(channel, [payload])
         for event in waiting or ():
-            self._take(event)
+            self._receive_event(event)
         # What is still owed was published while the connection was away.
         self._forget_own_copies()
 

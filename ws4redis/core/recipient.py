@@ -14,7 +14,6 @@ from typing import Any, Final
 
 from ws4redis.core.agenda import Agenda, Job, JobKind, Outcome, Result
 from ws4redis.core.echo import OwnCopies
-from ws4redis.core.feed import Published
 from ws4redis.core.frames import (
     CloseCode,
     Run,
@@ -26,6 +25,7 @@ from ws4redis.core.frames import (
 )
 from ws4redis.core.handle import Closing, Entry, Persisted, Sent
 from ws4redis.core.limits import Bucket, Limits
+from ws4redis.core.replies import Published
 from ws4redis.core.websocket import Closed, Event, Failed, Message, Ping, WebSocket
 
 __all__ = ['Phase', 'Recipient']

@@ -18,6 +18,7 @@ from ws4redis.core.feed import Feed, FeedState
 from ws4redis.core.handle import Handle
 from ws4redis.core.limits import Limits
 from ws4redis.core.recipient import Phase, Recipient
+from ws4redis.core.replies import ping_number
 from ws4redis.exceptions import HandshakeError
 from ws4redis.redis_client import RedisServer, persisted_values
 from ws4redis.signals import redis_gap, rights_withdrawn
@@ -300,7 +301,7 @@ class MemoryDriver(Faults):
         while self._feed is not None and barrier is not None:
             reply = self._next_reply()
             yield reply
-            if (reply[1] if isinstance(reply, list) else reply) == b'ws4redis:%d' % barrier:
+            if ping_number(reply) == barrier:
                 return
 
     def _next_reply(self) -> Any:

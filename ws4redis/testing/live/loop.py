@@ -16,9 +16,10 @@ import redis
 from django.db import connections
 
 from ws4redis.core.agenda import Job
-from ws4redis.core.feed import FeedState, Reply
+from ws4redis.core.feed import FeedState
 from ws4redis.core.limits import Limits
 from ws4redis.core.recipient import Phase, Recipient
+from ws4redis.core.replies import Reply, ping_number
 from ws4redis.exceptions import HandshakeError
 from ws4redis.loop import WebSocketLoop
 from ws4redis.redis_client import RedisServer
@@ -237,7 +238,8 @@ class LiveLoop(Faults, WebSocketLoop):
 
     def receive_replies(self, replies: Iterable[Reply]) -> None:
         replies = list(replies)
-        self._barrier_answered = max([self._barrier_answered, *map(_ping_number, replies)])
+        answered = [ping_number(reply) or 0 for reply in replies]
+        self._barrier_answered = max([self._barrier_answered, *answered])
         super().receive_replies(replies)
 
     def feed_connected(self) -> None:
@@ -373,9 +375,3 @@ def _can_read(recipient: Recipient) -> bool:
     except redis.RedisError:
         # Its end is something to read too.
         return True
-
-
-def _ping_number(reply: Reply) -> int:
-    text = reply[1] if isinstance(reply, list) and reply[0] == b'pong' else reply
-    word, _, number = text.partition(b':') if isinstance(text, bytes) else (b'', b'', b'')
-    return int(number) if word == b'ws4redis' and number.isdigit() else 0
