@@ -21,6 +21,8 @@ LAYERS = (
     'signals.py',
     'core/__init__.py',
     'core/audience.py',
+    'core/text.py',
+    'core/heartbeat.py',
     'core/frames.py',
     'core/handshake.py',
     'core/websocket.py',

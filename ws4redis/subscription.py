@@ -10,6 +10,7 @@ import redis
 from ws4redis import settings
 from ws4redis.core.recipient import Phase, Recipient
 from ws4redis.core.replies import published
+from ws4redis.core.text import as_bytes
 from ws4redis.exceptions import NothingToRead
 from ws4redis.redis_client import namespace
 
@@ -115,7 +116,7 @@ class Subscription:
             raise TypeError(
                 'handlers are not called here: override parse_response() to see each message'
             )
-        wanted = [_as_bytes(name) for name in _flat(names)]
+        wanted = [as_bytes(name) for name in _flat(names)]
         if control_channel() in wanted:
             raise ValueError('the control channel is for ws4redis alone')
         if self._recipient is None:
@@ -135,7 +136,7 @@ class Subscription:
 
     def _remove(self, what: str, names: Iterable[Any]) -> None:
         mine: dict[bytes, Any] = getattr(self, what)
-        unwanted = [_as_bytes(name) for name in _flat(names)] or list(mine)
+        unwanted = [as_bytes(name) for name in _flat(names)] or list(mine)
         if self._recipient is None or self._recipient.phase is Phase.GONE:
             for name in unwanted:
                 mine.pop(name, None)
@@ -189,7 +190,3 @@ def _flat(names: Iterable[Any]) -> list[Any]:
         for name in names
         for item in (name if isinstance(name, (list, tuple, set)) else [name])
     ]
-
-
-def _as_bytes(name: str | bytes) -> bytes:
-    return name.encode('utf-8') if isinstance(name, str) else bytes(name)

@@ -19,6 +19,7 @@ from ws4redis.core.audience import glob_pattern
 from ws4redis.core.feed import Feed, FeedState, Kind
 from ws4redis.core.frames import Run, message_frame
 from ws4redis.core.handle import Persisted
+from ws4redis.core.heartbeat import is_heartbeat, without_heartbeats
 from ws4redis.core.recipient import Phase, Recipient
 from ws4redis.core.replies import Published, Reply
 
@@ -301,7 +302,7 @@ class Exchange:
         counters = self.agenda.counters
         counters.messages_from_redis += len(payloads)
         if self.heartbeat is not None:
-            payloads = [payload for payload in payloads if payload != self.heartbeat]
+            payloads = without_heartbeats(payloads, self.heartbeat)
         if listeners is None or not payloads:
             return
         run = Run(channel, payloads)
@@ -327,7 +328,9 @@ class Exchange:
         self.agenda.counters.messages_from_redis += 1
         pattern, channel = message.pattern, message.channel
         listeners = self._patterns.get(pattern) if pattern is not None else None
-        if listeners is None or channel == self.reserved or message.payload == self.heartbeat:
+        if listeners is None or channel == self.reserved:
+            return
+        if is_heartbeat(message.payload, self.heartbeat):
             return
         run = Run(channel, [message.payload], pattern)
         for recipient in list(listeners.members):

@@ -5,12 +5,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 from ws4redis.core.frames import CloseCode, close_frame, is_text
+from ws4redis.core.text import message_bytes
 from ws4redis.exceptions import WebSocketError
 
 if TYPE_CHECKING:
     from ws4redis.core.recipient import Recipient
 
 __all__ = ['Closing', 'Entry', 'Handle', 'Persisted', 'Sent']
+
+TAKES = 'a websocket sends str, bytes or bytearray'
 
 
 class Handle:
@@ -46,7 +49,7 @@ class Handle:
             WebSocketError: the websocket is closed.
         """
         self._check_open()
-        payload = _as_bytes(message)
+        payload = message_bytes(message, TAKES)
         if binary is not None and not binary and not is_text(payload):
             raise ValueError('message is no UTF-8: a text frame holds nothing else')
         self._post(self._recipient, Sent(payload, binary))
@@ -63,7 +66,7 @@ class Handle:
             TypeError, WebSocketError: as send().
         """
         self._check_open()
-        self._post(self._recipient, Persisted(channel, _as_bytes(message)))
+        self._post(self._recipient, Persisted(channel, message_bytes(message, TAKES)))
 
     def close(self, code: int = CloseCode.NORMAL, reason: str = '') -> None:
         """Close the websocket.
@@ -90,16 +93,6 @@ class Handle:
     def _check_open(self) -> None:
         if self.closed:
             raise WebSocketError('websocket is closed')
-
-
-def _as_bytes(message: str | bytes | bytearray) -> bytes:
-    if isinstance(message, str):
-        return message.encode('utf-8')
-    if isinstance(message, (bytes, bytearray)):
-        return bytes(message)
-    raise TypeError(
-        f'message is {type(message).__name__}: a websocket sends str, bytes or bytearray'
-    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,7 @@ from ws4redis.core.frames import (
     pong_frame,
 )
 from ws4redis.core.handle import Closing, Entry, Persisted, Sent
+from ws4redis.core.heartbeat import is_heartbeat
 from ws4redis.core.limits import Bucket, Limits
 from ws4redis.core.replies import Published
 from ws4redis.core.websocket import Closed, Event, Failed, Message, Ping, WebSocket
@@ -295,7 +296,7 @@ class Recipient:
         frame follows.
         """
         for entry in self.preamble or ():
-            if isinstance(entry, Sent) or entry.payload != self.limits.heartbeat:
+            if isinstance(entry, Sent) or not is_heartbeat(entry.payload, self.limits.heartbeat):
                 self._send(message_frame(entry.payload, getattr(entry, 'binary', None)))
                 self.agenda.counters.messages_sent += 1
         self.preamble = None
@@ -332,7 +333,7 @@ class Recipient:
         said = []
         for entry in preamble:
             if isinstance(entry, Persisted):
-                if entry.payload == self.limits.heartbeat:
+                if is_heartbeat(entry.payload, self.limits.heartbeat):
                     continue
                 if any(
                     run.channel == entry.channel and entry.payload in run.payloads for run in held
@@ -386,7 +387,7 @@ class Recipient:
             self._answer(_End(event.close_code, close_frame(event.close_code)))
 
     def _receive_message(self, message: Message) -> None:
-        if message.payload == self.limits.heartbeat and not message.binary:
+        if is_heartbeat(message.payload, self.limits.heartbeat, binary=message.binary):
             return
         self.agenda.counters.messages_received += 1
         self._add(Job(JobKind.PUBLISH, message.payload, message.binary))
