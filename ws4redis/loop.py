@@ -443,7 +443,7 @@ class WebSocketLoop(Driver):
         self.job_done(recipient, job, result)
 
     def _post(self, recipient: Recipient, entry: Any) -> None:
-        self.call(partial(self.take_entry, recipient, entry))
+        self.call(partial(self.receive_entry, recipient, entry))
 
     def _in_worker(self, function: Callable[[], None]) -> None:
         """Run something of ours that waits, off the hub."""

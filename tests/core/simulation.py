@@ -500,7 +500,7 @@ class World(Driver):
         self.receive_data(client.recipient, b'')
 
     def handle(self, client: Client) -> Handle:
-        return Handle(client.recipient, self.take_entry)
+        return Handle(client.recipient, self.receive_entry)
 
     def resume(self, client: Client, room: int | None = None) -> None:
         """The client takes so many more bytes; None for all."""

@@ -422,7 +422,7 @@ def test_nothing_is_sent_after_the_close_frame(world: World) -> None:
     client.recipient.close(CloseCode.POLICY_VIOLATION)
     world.redis.publish(NEWS, b'late')
     world.receive_data(client.recipient, masked(Opcode.PING, b'late'))
-    world.take_entry(client.recipient, Sent(b'late', None))
+    world.receive_entry(client.recipient, Sent(b'late', None))
     world.settle()
     assert client.opcodes == [Opcode.CLOSE]
     assert client.close_code == 1001

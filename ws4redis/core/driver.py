@@ -143,10 +143,10 @@ class Driver(ABC):
         self._write(recipient)
         self.work_off()
 
-    def take_entry(self, recipient: Recipient, entry: Entry) -> None:
+    def receive_entry(self, recipient: Recipient, entry: Entry) -> None:
         """A subscriber sent something by itself."""
         self.touch()
-        recipient.take_entry(entry)
+        recipient.receive_entry(entry)
         self.work_off()
 
     def job_done(self, recipient: Recipient, job: Job, result: Result) -> None:
@@ -191,7 +191,7 @@ class Driver(ABC):
         if self.exchange.feed.refusal is not None:
             self.feed_lost(self.exchange.feed.refusal)
             return
-        if not self.exchange.feed.take_resubscribed():
+        if not self.exchange.feed.pop_resubscribed():
             return
         gap = self.exchange.catch_up(self.now())
         if gap is None:
@@ -287,7 +287,7 @@ class Driver(ABC):
                         self._guarded(self._attend, recipient)
                 self._fetch_for_joins()
                 self.exchange.send_barrier()
-                commands = feed.take_commands()
+                commands = feed.pop_commands()
                 if commands:
                     self.send_commands(commands)
                 elif self.exchange.recipients and feed.wants_connection(self.now()):
@@ -304,7 +304,7 @@ class Driver(ABC):
         """
         if self._fetching:
             return
-        asking = self.exchange.take_asking()
+        asking = self.exchange.pop_asking()
         if asking:
             self._fetching = True
             names = dict.fromkeys(name for recipient in asking for name in recipient.channels)

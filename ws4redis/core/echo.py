@@ -60,7 +60,7 @@ class OwnCopies:
         """Whether an own copy may still come."""
         return bool(self._added or self._owed)
 
-    def take_own_copy(self, channel: bytes, payload: bytes) -> bool:
+    def pop_own_copy(self, channel: bytes, payload: bytes) -> bool:
         """Whether this message is an own copy; then it is not counted any more."""
         owed = self._fold()
         if (channel, payload) not in owed:

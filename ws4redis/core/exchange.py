@@ -216,7 +216,7 @@ class Exchange:
         if job.kind is JobKind.PERSISTED and result.outcome is Outcome.DONE:
             self.gather(recipient)
 
-    def take_asking(self) -> list[Recipient]:
+    def pop_asking(self) -> list[Recipient]:
         """Those whose persisted messages are to be read now, for one fetch; found() follows."""
         if not self._asking or self.feed.state is not FeedState.UP:
             return []
@@ -231,7 +231,7 @@ class Exchange:
             self._asking.extend(asking)
             return
         for recipient in asking:
-            recipient.take_persisted(values)
+            recipient.receive_persisted(values)
             self.gather(recipient)
 
     def gather(self, recipient: Recipient) -> None:

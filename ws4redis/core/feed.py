@@ -199,7 +199,7 @@ class Feed:
         self._commands.append(ping(self._pings))
         return self._pings
 
-    def take_commands(self) -> list[tuple[bytes, ...]]:
+    def pop_commands(self) -> list[tuple[bytes, ...]]:
         """The commands to send now, in order."""
         commands = list(self._commands)
         self._commands.clear()
@@ -305,7 +305,7 @@ class Feed:
                     self._waits.remove(wait)
                     wait.done(True)
 
-    def take_resubscribed(self) -> bool:
+    def pop_resubscribed(self) -> bool:
         """True once for each connection, when everything that was wanted on it has been
         acknowledged.
         """

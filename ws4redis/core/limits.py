@@ -29,7 +29,8 @@ class Bucket:
         self.tokens = burst
         self.at = now
 
-    def take(self, rate: float, burst: float, now: float) -> bool:
+    def allows(self, rate: float, burst: float, now: float) -> bool:
+        """Whether there is a token for one more, which then is gone."""
         self.tokens = min(burst, self.tokens + (now - self.at) * rate)
         self.at = now
         if self.tokens < 1:

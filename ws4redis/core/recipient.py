@@ -188,7 +188,7 @@ class Recipient:
         own = [
             payload
             for payload in run.payloads
-            if self.own_copies.take_own_copy(run.channel, payload)
+            if self.own_copies.pop_own_copy(run.channel, payload)
         ]
         if not own:
             return run
@@ -275,7 +275,7 @@ class Recipient:
         elif persisted:
             self._add(Job(JobKind.PERSISTED))
 
-    def take_entry(self, entry: Entry) -> None:
+    def receive_entry(self, entry: Entry) -> None:
         """A subscriber sent something by itself: before the live messages while joining, else at
         once.
         """
@@ -315,7 +315,7 @@ class Recipient:
                 self.held.remove(run)
                 self._held_bytes -= run.size
 
-    def take_persisted(self, values: Mapping[bytes, bytes]) -> None:
+    def receive_persisted(self, values: Mapping[bytes, bytes]) -> None:
         """The persisted messages of its channels, read for many that join at once."""
         self.preamble = [Persisted(name, values[name]) for name in self.channels if name in values]
 
@@ -347,7 +347,7 @@ class Recipient:
                 self._send(message_frame(entry.payload, entry.binary))
                 # An override may have read it from any of them.
                 said.extend(Persisted(channel, entry.payload) for channel in self.channels)
-                _take_out(held, entry.payload)
+                _remove_first(held, entry.payload)
             self.agenda.counters.messages_sent += 1
         for run in held:
             if self.phase is not Phase.OPEN:
@@ -398,7 +398,7 @@ class Recipient:
             return True
         if self._bucket is None:
             self._bucket = Bucket(burst, now)
-        if self._bucket.take(rate, burst, now):
+        if self._bucket.allows(rate, burst, now):
             return True
         logger.warning('%s: more than %s messages a second: closing', self, rate)
         self._answer(_End(CloseCode.POLICY_VIOLATION, close_frame(CloseCode.POLICY_VIOLATION)))
@@ -634,7 +634,7 @@ class Recipient:
         return f'websocket {self.name}'
 
 
-def _take_out(held: list[Run], payload: bytes) -> None:
+def _remove_first(held: list[Run], payload: bytes) -> None:
     """Take the first message with this payload out of what is held."""
     for place, run in enumerate(held):
         if payload in run.payloads:

@@ -526,7 +526,7 @@ class Broker(AsyncBroker):
 
     def take_from_client(self, client: WebSocketClient, data: bytes) -> None:
         """Bytes that a client has sent."""
-        self.driver.take_from_client(client, data)
+        self.driver.receive_from_client(client, data)
 
     def writable(self, recipient: Any) -> None:
         """A client reads again."""

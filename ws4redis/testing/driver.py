@@ -97,7 +97,7 @@ class MemoryDriver(Faults):
 
     def run_job(self, recipient: Recipient, job: Job) -> None:
         result = perform(
-            recipient.subscriber, job, Handle(recipient, self.take_entry), keep_connections=True
+            recipient.subscriber, job, Handle(recipient, self.receive_entry), keep_connections=True
         )
         if result.exception is not None and not (
             self.server.gate.closed and isinstance(result.exception, REDIS_AWAY)
@@ -225,7 +225,7 @@ class MemoryDriver(Faults):
 
     # Settling
 
-    def take_from_client(self, client: WebSocketClient, data: bytes) -> None:
+    def receive_from_client(self, client: WebSocketClient, data: bytes) -> None:
         """Bytes that a client has sent, b'' for its end; worked off by settle()."""
         self._from_clients.append((client, data))
 
@@ -282,7 +282,7 @@ class MemoryDriver(Faults):
         if self._feed is None or self.exchange.feed.state is not FeedState.UP:
             return False
         barrier = None if self.server.in_memory else self.exchange.feed.ping()
-        self.send_commands(self.exchange.feed.take_commands())
+        self.send_commands(self.exchange.feed.pop_commands())
         try:
             replies = list(self._replies(barrier))
         except redis.RedisError as exc:

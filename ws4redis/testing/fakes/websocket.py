@@ -64,7 +64,7 @@ class FakeWebSocket(Handle):
             self.get_file_descriptor = lambda: file_descriptor
 
     def _take(self, recipient: Recipient, entry: 'Entry') -> None:
-        recipient.take_entry(entry)
+        recipient.receive_entry(entry)
 
     @property
     def sent(self) -> list[str | bytes]:
