@@ -20,7 +20,8 @@ from django.utils.functional import SimpleLazyObject
 
 from ws4redis import workers
 from ws4redis.core.agenda import Agenda, Job, JobKind, Outcome, Result
-from ws4redis.core.handle import Entry, Handle, Sent
+from ws4redis.core.entries import Entry, Sent
+from ws4redis.core.handle import Handle
 from ws4redis.core.limits import Limits
 from ws4redis.core.recipient import Recipient
 from ws4redis.core.replies import Published

@@ -12,8 +12,8 @@ from websockets.frames import Opcode
 
 from tests.core.simulation import HEAD, QUIET, Client, World, masked
 from ws4redis.core.agenda import Agenda, JobKind, Outcome
+from ws4redis.core.entries import Sent
 from ws4redis.core.frames import CloseCode, message_frame, ping_frame
-from ws4redis.core.handle import Sent
 from ws4redis.core.limits import Limits
 from ws4redis.core.recipient import CLOSE_TIME, HEARTBEAT_INTERVAL, MOST_JOBS, Phase, Recipient
 from ws4redis.core.replies import Published

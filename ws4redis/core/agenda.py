@@ -4,15 +4,15 @@ counters that all share.
 
 import enum
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import Generic, TypeVar
 
 from ws4redis.core.frames import CloseCode
 from ws4redis.core.replies import Published
 
-if TYPE_CHECKING:
-    from ws4redis.core.recipient import Recipient
-
 __all__ = ['Agenda', 'Counters', 'Job', 'JobKind', 'Outcome', 'Result']
+
+R = TypeVar('R')
+"""Recipient, which has the agenda to write on."""
 
 
 class JobKind(enum.Enum):
@@ -85,7 +85,7 @@ class Counters:
     """Ended websockets by close code; 1006 where there was none."""
 
 
-class Agenda:
+class Agenda(Generic[R]):
     """What the driver has to do next, in the order in which it came up; and the time, which all
     recipients share.
 
@@ -98,7 +98,7 @@ class Agenda:
     def __init__(self, now: float = 0.0) -> None:
         self.now = now
         self.counters = Counters()
-        self.to_write: list[Recipient] = []
+        self.to_write: list[R] = []
         """Those whose outbox was empty and is no longer."""
-        self.to_attend: dict[Recipient, None] = {}
+        self.to_attend: dict[R, None] = {}
         """Those with a job, an end or another change."""

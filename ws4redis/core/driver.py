@@ -11,10 +11,10 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from ws4redis.core.agenda import Job, JobKind, Result
+from ws4redis.core.entries import Entry
 from ws4redis.core.exchange import Exchange, Gap
 from ws4redis.core.feed import FeedState
 from ws4redis.core.frames import CloseCode
-from ws4redis.core.handle import Entry
 from ws4redis.core.recheck import Recheck
 from ws4redis.core.recipient import Phase, Recipient
 from ws4redis.core.replies import Reply

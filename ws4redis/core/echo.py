@@ -3,12 +3,22 @@ messages of others.
 """
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from ws4redis.core.recipient import Recipient
+from typing import Protocol
 
 __all__ = ['OwnCopies']
+
+
+class Listener(Protocol):
+    """Whose own copies they are: the recipient.
+
+    Attributes:
+        direct: whether it gets messages without asking here.
+    """
+
+    direct: bool
+
+    def listens_on(self, channel: bytes) -> bool:
+        """Whether a message of this channel is for it."""
 
 
 class OwnCopies:
@@ -25,10 +35,10 @@ class OwnCopies:
 
     __slots__ = ('_added', '_owed', '_recipient', 'echo', 'nowhere')
 
-    def __init__(self, recipient: 'Recipient', echo: bool) -> None:
+    def __init__(self, recipient: Listener, echo: bool) -> None:
         self.echo = echo
         self.nowhere = 0
-        self._recipient: Recipient | None = recipient
+        self._recipient: Listener | None = recipient
         self._added: list[tuple[int, bytes, bytes]] = []
         self._owed: dict[tuple[bytes, bytes], int] | None = None
 

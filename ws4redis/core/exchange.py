@@ -16,9 +16,9 @@ from typing import Any, Final
 
 from ws4redis.core.agenda import Agenda, Job, JobKind, Outcome, Result
 from ws4redis.core.audience import glob_pattern
+from ws4redis.core.entries import Persisted
 from ws4redis.core.feed import Feed, FeedState, Kind
 from ws4redis.core.frames import Run, message_frame
-from ws4redis.core.handle import Persisted
 from ws4redis.core.heartbeat import is_heartbeat, without_heartbeats
 from ws4redis.core.recipient import Phase, Recipient
 from ws4redis.core.replies import Published, Reply
@@ -84,7 +84,7 @@ class Exchange:
         self.feed = feed
         self.reserved = reserved
         self.heartbeat: bytes | None = None
-        self.agenda = Agenda()
+        self.agenda: Agenda[Recipient] = Agenda()
         self.recipients: dict[Recipient, None] = {}
         self._channels: dict[bytes, _Listeners] = {}
         self._patterns: dict[bytes, _Listeners] = {}

@@ -1,17 +1,14 @@
-"""The websocket as a subscriber sees it, and what it says through it."""
+"""Handle: the websocket as a subscriber sees it; what is said through it becomes entries."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
 
+from ws4redis.core.entries import Closing, Entry, Persisted, Sent
 from ws4redis.core.frames import CloseCode, close_frame, is_text
+from ws4redis.core.recipient import Recipient
 from ws4redis.core.text import message_bytes
 from ws4redis.exceptions import WebSocketError
 
-if TYPE_CHECKING:
-    from ws4redis.core.recipient import Recipient
-
-__all__ = ['Closing', 'Entry', 'Handle', 'Persisted', 'Sent']
+__all__ = ['Handle']
 
 TAKES = 'a websocket sends str, bytes or bytearray'
 
@@ -28,9 +25,7 @@ class Handle:
 
     __slots__ = ('_closing', '_post', '_recipient')
 
-    def __init__(
-        self, recipient: 'Recipient', post: Callable[['Recipient', 'Entry'], None]
-    ) -> None:
+    def __init__(self, recipient: Recipient, post: Callable[[Recipient, Entry], None]) -> None:
         self._recipient = recipient
         self._post = post
         self._closing = False
@@ -93,30 +88,3 @@ class Handle:
     def _check_open(self) -> None:
         if self.closed:
             raise WebSocketError('websocket is closed')
-
-
-@dataclass(frozen=True, slots=True)
-class Sent:
-    """A message that a subscriber sent by itself."""
-
-    payload: bytes
-    binary: bool | None
-
-
-@dataclass(frozen=True, slots=True)
-class Persisted:
-    """A channel's persisted message."""
-
-    channel: bytes
-    payload: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Closing:
-    """A subscriber's wish to close."""
-
-    code: int
-    frame: bytes
-
-
-Entry: TypeAlias = Sent | Persisted | Closing

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from ws4redis.core.agenda import Agenda, Job, JobKind, Outcome, Result
 from ws4redis.core.echo import OwnCopies
+from ws4redis.core.entries import Closing, Entry, Persisted, Sent
 from ws4redis.core.frames import (
     CloseCode,
     Run,
@@ -23,7 +24,6 @@ from ws4redis.core.frames import (
     ping_frame,
     pong_frame,
 )
-from ws4redis.core.handle import Closing, Entry, Persisted, Sent
 from ws4redis.core.heartbeat import is_heartbeat
 from ws4redis.core.limits import Bucket, Limits
 from ws4redis.core.replies import Published
@@ -124,7 +124,7 @@ class Recipient:
     )
 
     def __init__(
-        self, limits: Limits, agenda: Agenda, *, name: str = '', echo: bool = False
+        self, limits: Limits, agenda: 'Agenda[Recipient]', *, name: str = '', echo: bool = False
     ) -> None:
         self.limits = limits
         self.agenda = agenda
@@ -288,7 +288,7 @@ class Recipient:
             self.preamble = self.preamble or []
             self.preamble.append(entry)
         else:
-            self._send(message_frame(entry.payload, getattr(entry, 'binary', None)))
+            self._send(entry.as_frame())
             self.check_pending()
 
     def _send_preamble(self) -> None:
@@ -297,7 +297,7 @@ class Recipient:
         """
         for entry in self.preamble or ():
             if isinstance(entry, Sent) or not is_heartbeat(entry.payload, self.limits.heartbeat):
-                self._send(message_frame(entry.payload, getattr(entry, 'binary', None)))
+                self._send(entry.as_frame())
                 self.agenda.counters.messages_sent += 1
         self.preamble = None
 
@@ -342,9 +342,9 @@ class Recipient:
                 if (entry.channel, entry.payload) in own:
                     continue
                 said.append(entry)
-                self._send(message_frame(entry.payload))
+                self._send(entry.as_frame())
             else:
-                self._send(message_frame(entry.payload, entry.binary))
+                self._send(entry.as_frame())
                 # An override may have read it from any of them.
                 said.extend(Persisted(channel, entry.payload) for channel in self.channels)
                 _remove_first(held, entry.payload)
