@@ -1,5 +1,9 @@
-"""What there is to do: calls of the site's code, and what the driver does next; the time and the
-counters that all share.
+"""Agenda: what there is to do next, written by the core and worked off by the driver; the time and
+the counters that all share.
+
+The core puts recipients on it and never waits: who has bytes to write (to_write, when an outbox is
+empty no longer), and who has a job, an end or another change (to_attend). A job is one call of the
+site's code; its result comes back with job_done().
 """
 
 import enum

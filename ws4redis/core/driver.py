@@ -1,8 +1,14 @@
-"""What the loop and the test's broker have in common: which step follows which. They add the
-transport, the clock and the jobs.
+"""Driver: which step follows which, for the loop and for the test's broker. They add the transport,
+the clock, the jobs and the way to Redis.
 
-All of this runs in one thread, or in one hub; what other threads say comes in through the driver's
-own means.
+In go the time, bytes, replies and results; each step tells the core, and works off what comes onto
+the agenda then. Out go the abstract methods. What must hold:
+
+- All of this runs in one thread, or in one hub; what others say comes in by the driver's own means.
+- Each step begins by telling the core the time, and ends with work_off().
+- A barrier is sent only when everything that has arrived is worked off.
+- A fault in the step of one websocket ends that one alone.
+- One GET serves all who join at once; its answer counts only on the connection that it is about.
 """
 
 import logging

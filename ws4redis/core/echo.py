@@ -1,5 +1,14 @@
-"""Whose message is it? A websocket does not get back what it sent itself, and does get equal
-messages of others.
+"""OwnCopies: whose message is it? A websocket does not get back what it sent itself, and does get
+equal messages of others.
+
+In go channels and payload of each publish, and each message that arrives; out comes whether that is
+an own copy. What must hold:
+
+- A copy is counted before PUBLISH is sent, so that it never arrives uncounted; a publish that
+  failed takes its count back.
+- As many equal messages are own copies as were published, and no more.
+- A copy that cannot come any more (connection lost, channel given up) is forgotten.
+- publishing() and failed() may run in another thread than the rest: their counts travel in a list.
 """
 
 from collections.abc import Iterable

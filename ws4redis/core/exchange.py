@@ -1,9 +1,18 @@
 """Exchange: which channel is wanted by which recipients, and what a batch from Redis means for each
 of them.
 
-A batch is all that one wake-up has read. Consecutive messages of one channel are joined once, and
-that bytes object goes into the outbox of everyone who listens; nothing but consecutive ones are
-merged, so that Redis' order holds.
+In go recipients, subscriptions, replies and persisted messages; out come frames in outboxes, and
+commands of the feed. What must hold:
+
+- A batch is all that one wake-up has read. Consecutive messages of one channel are joined once, and
+  that bytes object goes into the outbox of everyone who listens; nothing but consecutive ones are
+  merged, so that Redis' order holds.
+- The interest in a channel is counted when it is wanted, not when Redis acknowledges it.
+- A recipient joins in this order: enter(), subscribe(), start(), its persisted messages, a barrier;
+  what arrives meanwhile is held.
+- A message that comes by a name and by patterns is delivered once.
+- After an outage what arrives is held until the persisted messages are read and a barrier has
+  passed; what is new of them goes first.
 """
 
 import heapq

@@ -1,8 +1,21 @@
 """Feed: Redis' end, the pure half of the one pub/sub connection of a process.
 
-Replies go in; commands, acknowledgements and deadlines come out. Redis answers a connection in
-order, so counting the answers tells which command an acknowledgement belongs to, and the answer to
-a PING proves that everything published before it has been read.
+Replies go in; commands, acknowledgements and deadlines come out.
+
+    state         event          next          what follows
+    DOWN          connecting()   CONNECTING    wants_connection() has said that it is time
+    CONNECTING    connected()    UP            SUBSCRIBE to everything that is wanted
+    CONNECTING    lost()         DOWN          the next attempt, later each time
+    UP            lost()         DOWN          the same; a gap begins, which gap() tells once
+
+What must hold:
+
+- Redis answers a connection in order, so counting the answers tells which command an
+  acknowledgement belongs to, and the answer to a PING proves that everything published before it
+  has been read.
+- On one connection the commands of a name alternate, beginning with SUBSCRIBE.
+- Who waits for acknowledgements is told once, of success or of the loss of the connection.
+- A connection that is silent for too long is asked, and lost if it does not answer.
 """
 
 import enum

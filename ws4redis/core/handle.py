@@ -1,4 +1,8 @@
-"""Handle: the websocket as a subscriber sees it; what is said through it becomes entries."""
+"""Handle: the websocket as a subscriber sees it; what is said through it becomes entries.
+
+It may be used in any thread and at any time: it looks at the recipient, and changes nothing but by
+the entries that it posts.
+"""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""What one websocket may use."""
+"""Limits: what one websocket may use, and the bucket that counts its messages."""
 
 from dataclasses import dataclass
 

@@ -1,8 +1,26 @@
 """Recipient: what one websocket is owed, and in which order.
 
-A recipient joins (messages are held until its persisted ones are there and a barrier has passed),
-is live, and ends. Everything that runs the site's code is a Job, one at a time and in order; the
-answers that must wait behind a job (PONG, close frames) stand in the same queue.
+In go messages from Redis, bytes and the end of the client, results of jobs, and the time; out come
+bytes in the outbox, jobs, and a deadline.
+
+    phase      event                                                     next
+    OPEN       close()                                                   CLOSING
+    OPEN       close(), the client having said goodbye                   ENDING
+    OPEN       the client's close frame, or its error, is answered       ENDING
+    CLOSING    the client's close frame, or its error                    ENDING
+    any        the client's end, abort(), no answer to a ping;           GONE
+               CLOSE_TIME after OPEN has ended
+
+What must hold:
+
+- While it joins (held is a list) messages are held; complete_join() sends the persisted ones, then
+  the held ones, in Redis' order. From then on it is live (held is None).
+- What runs the site's code is a Job, one at a time and in order; the answers that must wait behind
+  a job (PONG, close frames) stand in the same queue.
+- No frame follows a close frame.
+- What the client sent is published even when it has gone, unless a message before it was lost or
+  its rights are withdrawn; release() is the last job, and comes once.
+- Who leaves more than max_pending bytes unread is closed; nobody else waits for it.
 """
 
 import enum

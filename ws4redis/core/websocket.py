@@ -1,5 +1,9 @@
-"""WebSocket: the browser's end. Bytes in become events, frames become bytes out; it counts what
-has not left yet.
+"""WebSocket: the browser's end. Bytes in become events, frames become bytes out; it counts what has
+not left yet.
+
+What must hold: events come in the order of the bytes, and none after Closed or Failed; a message is
+whole and within the limit, and text is valid UTF-8; pending is the number of bytes in the outbox;
+nothing is answered here, since each answer has its turn.
 """
 
 import codecs
