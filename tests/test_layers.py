@@ -39,6 +39,7 @@ LAYERS = (
     'subscriber.py',
     'store.py',
     'policies.py',
+    'origin.py',
     'access.py',
     'workers.py',
     'status.py',

@@ -10,7 +10,7 @@ import redis
 from django.core.exceptions import SuspiciousOperation
 from django.core.handlers.wsgi import WSGIRequest
 
-from ws4redis import access, settings
+from ws4redis import access, origin, settings
 from ws4redis.core import handshake
 from ws4redis.core.limits import Limits
 from ws4redis.core.recipient import Recipient
@@ -232,7 +232,7 @@ class WebsocketWSGIServer:
         host.admit()
         request = WSGIRequest(environ)
         self._check_facility(request)
-        access.check_origin(request)
+        origin.check_origin(request)
         self.process_request(request)
         channels, echo = self._channels(request)
         who, limits, name = (

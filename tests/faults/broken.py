@@ -240,9 +240,9 @@ def callback_fails_open() -> None:
 @switch('F8')
 def any_page_and_any_host() -> None:
     """Neither Origin nor Host is looked at."""
-    from ws4redis import access
+    from ws4redis import origin
 
-    replace(access, check_origin=lambda request: None)
+    replace(origin, check_origin=lambda request: None)
 
 
 @switch('F9')
