@@ -414,42 +414,6 @@ def test_logged_in_user_may_publish(broker: Broker, john: User) -> None:
     assert [publication.text for publication in broker.published] == ['hello']
 
 
-# The query string
-
-
-@pytest.mark.parametrize(
-    ('query', 'channels', 'echo', 'unknown'),
-    [
-        ([], [], False, []),
-        (['subscribe-user', 'echo'], ['subscribe-user'], True, []),
-        (['SUBSCRIBE-User', 'ECHO'], ['subscribe-user'], True, []),
-        (['publish-user', 'subscribe-user'], ['subscribe-user', 'publish-user'], False, []),
-        (['subscribe-all', 'token'], [], False, ['subscribe-all', 'token']),
-    ],
-)
-def test_names_alone_count(
-    query: list[str], channels: list[str], echo: bool, unknown: list[str]
-) -> None:
-    assert access.requested_channels(query, ['subscribe-user', 'publish-user']) == (
-        channels,
-        echo,
-        unknown,
-    )
-
-
-def test_names_are_made_of_audiences() -> None:
-    possible = ['subscribe-user', 'subscribe-tenant', 'publish-user']
-    names = access.query_names(['user', 'tenant'], 'user', True, lambda: possible)
-    assert names == ['subscribe-user', 'subscribe-tenant', 'publish-user', 'echo']
-    assert access.requested_channels(names, possible) == (possible, True, [])
-    with pytest.raises(ValueError, match=r"^publish='tenant' is no channel: it takes 'user'$"):
-        access.query_names((), ['tenant'], False, lambda: possible)
-
-
-def test_possible_names_are_not_asked_for_if_none_is_wanted() -> None:
-    assert access.query_names((), (), False, lambda: pytest.fail('asked')) == []
-
-
 # Names that make no channel
 
 

@@ -5,7 +5,7 @@ Everything here fails closed: what cannot be decided is refused.
 """
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
@@ -20,7 +20,7 @@ from django.utils.functional import SimpleLazyObject
 from django.utils.module_loading import import_string
 
 from ws4redis import settings
-from ws4redis.core.audience import printable
+from ws4redis.core.channel import printable
 from ws4redis.exceptions import ForbiddenError, HandshakeError, UnavailableError
 from ws4redis.policies import default
 from ws4redis.redis_store import is_authenticated
@@ -36,9 +36,7 @@ __all__ = [
     'names_for_log',
     'no_longer_allowed',
     'process_request',
-    'query_names',
     'refused',
-    'requested_channels',
     'still_allowed',
 ]
 
@@ -174,48 +172,6 @@ def refused(exc: BaseException, where: str) -> HandshakeError:
 
 
 # Channels
-
-
-def requested_channels(
-    query: Iterable[str], possible: list[str]
-) -> tuple[list[str], bool, list[str]]:
-    """The names of a query string that count, whether `echo` is among them, and the unknown ones.
-
-    Only names count, in any case: `echo=false` still asks for the echo.
-    """
-    asked = [name.lower() for name in query]
-    channels = [name for name in possible if name in asked]
-    unknown = [name for name in asked if name not in possible and name != 'echo']
-    return channels, 'echo' in asked, unknown
-
-
-def query_names(
-    subscribe: str | Iterable[str],
-    publish: str | Iterable[str],
-    echo: bool,
-    possible: Callable[[], list[str]],
-) -> list[str]:
-    """The names of a query string that asks for these.
-
-    Args:
-        subscribe, publish: an audience or several, as 'user'.
-        possible: gives the names that there are, such as 'subscribe-user'; asked only if audiences
-            are given.
-
-    Raises:
-        ValueError: there is no such name.
-    """
-    names = []
-    for verb, asked in (('subscribe', subscribe), ('publish', publish)):
-        for short in (asked,) if isinstance(asked, str) else asked:
-            wanted = f'{verb}-{short}'
-            if wanted not in possible():
-                valid = [found.partition('-')[2] for found in possible() if found.startswith(verb)]
-                raise ValueError(
-                    f'{verb}={short!r} is no channel: it takes {", ".join(map(repr, valid))}'
-                )
-            names.append(wanted)
-    return [*names, 'echo'] if echo else names
 
 
 def allowed_channels(request: Any, channels: list[str], possible: list[str]) -> list[str]:

@@ -9,15 +9,8 @@ import redis
 from asgiref.sync import sync_to_async
 
 from ws4redis import settings
-from ws4redis.core.audience import (
-    SELF,
-    SelfType,
-    audience_names,
-    channel_names,
-    check_name,
-    entry_name,
-    printable,
-)
+from ws4redis.core.audience import SELF, SelfType, audience_names, entry_name
+from ws4redis.core.channel import as_bytes, channel_names, check_name, prefix_of
 from ws4redis.core.echo import OwnCopies
 from ws4redis.exceptions import ChannelNameError
 from ws4redis.redis_client import active_server, namespace, runs_in_test
@@ -116,8 +109,7 @@ class RedisStore:
     @staticmethod
     def get_prefix() -> str:
         """What stands before each channel name: 'PREFIX:' or ''."""
-        prefix = settings.WS4REDIS_PREFIX
-        return namespace() + (f'{prefix}:' if prefix else '')
+        return namespace() + prefix_of(settings.WS4REDIS_PREFIX)
 
     def _get_message_channels(
         self,
@@ -190,7 +182,7 @@ def publish(store: Any, message: Any, expire: float | None, *, atomic: bool) -> 
     if message is None:
         return
     payload = _payload(message)
-    channels = [_as_bytes(name) for name in getattr(store, '_publishers', ())]
+    channels = [as_bytes(name) for name in getattr(store, '_publishers', ())]
     own_copies: OwnCopies | None = getattr(store, '_own_copies', None)
     if not channels:
         if own_copies is not None:
@@ -219,10 +211,6 @@ def in_thread(function: Callable[..., Any]) -> Callable[..., Any]:
     # Under a test's broker thread-sensitive: below async_to_sync, as in Django's test client, that
     # is the test's own thread and database connection; below a bare asyncio.run() it is another.
     return sync_to_async(function, thread_sensitive=runs_in_test())
-
-
-def _as_bytes(name: str | bytes) -> bytes:
-    return name.encode('utf-8') if isinstance(name, str) else bytes(name)
 
 
 def _payload(message: Any) -> bytes:
@@ -340,8 +328,3 @@ def is_authenticated(user: Any) -> bool:
     """
     value = getattr(user, 'is_authenticated', False)
     return bool(value() if callable(value) else value)
-
-
-def channel_for_log(name: str | bytes) -> str:
-    """A channel name as logs show it."""
-    return printable(name)

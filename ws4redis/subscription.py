@@ -7,18 +7,17 @@ from typing import Any, Protocol
 
 import redis
 
-from ws4redis import settings
+from ws4redis.core.channel import as_bytes
 from ws4redis.core.recipient import Phase, Recipient
 from ws4redis.exceptions import NothingToRead
-from ws4redis.redis_client import namespace
+from ws4redis.redis_store import RedisStore
 
 __all__ = ['ExchangeRedis', 'Switchboard', 'Subscription', 'control_channel']
 
 
 def control_channel() -> bytes:
     """The channel by which processes talk to each other; no subscriber may have it."""
-    prefix = settings.WS4REDIS_PREFIX
-    return (namespace() + (f'{prefix}:' if prefix else '')).encode() + b'ws4redis:control'
+    return RedisStore.get_prefix().encode() + b'ws4redis:control'
 
 
 class Switchboard(Protocol):
@@ -114,7 +113,7 @@ class Subscription:
             raise TypeError(
                 'handlers are not called here: override parse_response() to see each message'
             )
-        wanted = [_as_bytes(name) for name in _flat(names)]
+        wanted = [as_bytes(name) for name in _flat(names)]
         if control_channel() in wanted:
             raise ValueError('the control channel is for ws4redis alone')
         if self._recipient is None:
@@ -134,7 +133,7 @@ class Subscription:
 
     def _remove(self, what: str, names: Iterable[Any]) -> None:
         mine: dict[bytes, Any] = getattr(self, what)
-        unwanted = [_as_bytes(name) for name in _flat(names)] or list(mine)
+        unwanted = [as_bytes(name) for name in _flat(names)] or list(mine)
         if self._recipient is None or self._recipient.phase is Phase.GONE:
             for name in unwanted:
                 mine.pop(name, None)
@@ -195,7 +194,3 @@ def _flat(names: Iterable[Any]) -> list[Any]:
         for name in names
         for item in (name if isinstance(name, (list, tuple, set)) else [name])
     ]
-
-
-def _as_bytes(name: str | bytes) -> bytes:
-    return name.encode('utf-8') if isinstance(name, str) else bytes(name)

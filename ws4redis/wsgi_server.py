@@ -13,6 +13,7 @@ from django.core.handlers.wsgi import WSGIRequest
 from ws4redis import access, origin, settings
 from ws4redis.core import handshake
 from ws4redis.core.limits import Limits
+from ws4redis.core.query import requested_channels
 from ws4redis.core.recipient import Recipient
 from ws4redis.exceptions import HandshakeError
 from ws4redis.redis_client import serve_websockets
@@ -168,7 +169,7 @@ class WebsocketWSGIServer:
         Unknown names are logged, but for those with a value, as in `room=9`: these are for the
         site's own code.
         """
-        channels, echo, unknown = access.requested_channels(request.GET, self.possible_channels)
+        channels, echo, unknown = requested_channels(request.GET, self.possible_channels)
         parameters = {name.lower() for name, value in request.GET.items() if value}
         unknown = [
             name

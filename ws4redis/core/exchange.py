@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from ws4redis.core.agenda import Agenda, Job, JobKind, Outcome, Result
-from ws4redis.core.audience import glob_pattern
 from ws4redis.core.feed import Feed, FeedState, Kind, Published, Reply
 from ws4redis.core.frames import Run, message_frame
+from ws4redis.core.glob import glob_pattern
 from ws4redis.core.handle import Persisted
 from ws4redis.core.recipient import Phase, Recipient
 

@@ -17,6 +17,7 @@ import django
 from django.db import connections
 
 from ws4redis import settings
+from ws4redis.core.channel import prefix_of, split_channel
 from ws4redis.redis_client import RedisServer
 from ws4redis.testing.explain.matching import ANY, Wanted
 
@@ -263,13 +264,8 @@ def check_expire(expire: Any) -> None:
 
 def facility_of(channel: str) -> str | None:
     """The facility of a channel's name; None if it is none of ours."""
-    prefix = f'{settings.WS4REDIS_PREFIX}:' if settings.WS4REDIS_PREFIX else ''
-    if not channel.startswith(prefix):
-        return None
-    kind, _, rest = channel.removeprefix(prefix).partition(':')
-    if kind == 'broadcast':
-        return rest
-    return rest.partition(':')[2] if kind in ('user', 'group', 'session') else None
+    parts = split_channel(channel, prefix_of(settings.WS4REDIS_PREFIX))
+    return parts.facility if parts is not None else None
 
 
 def source() -> str:
