@@ -16,6 +16,8 @@ PACKAGE = ROOT / 'ws4redis'
 
 LAYERS = (
     '__init__.py',
+    'seam.py',
+    'schemes.py',
     'exceptions.py',
     'settings.py',
     'signals.py',
@@ -35,6 +37,8 @@ LAYERS = (
     'core/recipient.py',
     'core/exchange.py',
     'core/driver.py',
+    'gate.py',
+    'memory.py',
     'redis_client.py',
     'redis_store.py',
     'publisher.py',
@@ -413,7 +417,10 @@ def run(code: str) -> None:
     assert process.returncode == 0, process.stderr
 
 
-@pytest.mark.parametrize('package', ['ws4redis', 'ws4redis.testing'])
+@pytest.mark.parametrize(
+    'package',
+    ['ws4redis', 'ws4redis.testing', 'ws4redis.seam', 'ws4redis.schemes', 'ws4redis.testing.guard'],
+)
 def test_package_loads_nothing(package: str) -> None:
     run(
         f"import {package}\nassert not loaded('django', 'redis', 'gevent', 'fakeredis', "
@@ -448,8 +455,9 @@ def test_publishing_never_loads_gevent() -> None:
         DJANGO
         + """
 from ws4redis.publisher import RedisPublisher
-from ws4redis.redis_client import RedisServer, use_server
-use_server(RedisServer('memory://'))
+from ws4redis.redis_client import RedisServer
+from ws4redis.seam import seam
+seam.server = RedisServer('memory://')
 RedisPublisher(facility='news', broadcast=True).publish_message('hello')
 assert not loaded('gevent', 'ws4redis.loop', 'ws4redis.wsgi_server')
 """

@@ -13,7 +13,8 @@ from ws4redis.core.audience import SELF, SelfType, audience_names, entry_name
 from ws4redis.core.channel import as_bytes, channel_names, check_name, prefix_of
 from ws4redis.core.echo import OwnCopies
 from ws4redis.exceptions import ChannelNameError
-from ws4redis.redis_client import active_server, namespace, runs_in_test
+from ws4redis.redis_client import active_server
+from ws4redis.seam import seam
 
 __all__ = ['SELF', 'RedisMessage', 'RedisStore']
 
@@ -109,7 +110,7 @@ class RedisStore:
     @staticmethod
     def get_prefix() -> str:
         """What stands before each channel name: 'PREFIX:' or ''."""
-        return namespace() + prefix_of(settings.WS4REDIS_PREFIX)
+        return seam.namespace + prefix_of(settings.WS4REDIS_PREFIX)
 
     def _get_message_channels(
         self,
@@ -208,9 +209,9 @@ def publish(store: Any, message: Any, expire: float | None, *, atomic: bool) -> 
 
 def in_thread(function: Callable[..., Any]) -> Callable[..., Any]:
     """The function as a coroutine function, run in a thread."""
-    # Under a test's broker thread-sensitive: below async_to_sync, as in Django's test client, that
-    # is the test's own thread and database connection; below a bare asyncio.run() it is another.
-    return sync_to_async(function, thread_sensitive=runs_in_test())
+    # Under a Broker thread-sensitive: below async_to_sync, as in Django's test client, that is the
+    # test's own thread and database connection; below a bare asyncio.run() it is another.
+    return sync_to_async(function, thread_sensitive=seam.in_force)
 
 
 def _payload(message: Any) -> bytes:
@@ -251,8 +252,7 @@ def _execute(
     # here.
     pipeline = connection.pipeline(transaction=False)
     for channel in channels:
-        if gate is not None and gate.on_publish is not None:
-            gate.on_publish(channel, payload, seconds, own_copies)
+        seam.publishing(gate, channel, payload, seconds, own_copies)
         if seconds <= 0:
             pipeline.execute_command('PUBLISH', channel, payload)
             continue

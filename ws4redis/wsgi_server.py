@@ -16,7 +16,7 @@ from ws4redis.core.limits import Limits
 from ws4redis.core.query import requested_channels
 from ws4redis.core.recipient import Recipient
 from ws4redis.exceptions import HandshakeError
-from ws4redis.redis_client import serve_websockets
+from ws4redis.memory import serve_websockets
 from ws4redis.subscriber import facility_of, subscriber_class
 from ws4redis.subscription import Subscription
 from ws4redis.takeover import end_request, start_closing
@@ -48,8 +48,8 @@ class ServerTransport(Protocol):
 
 
 class Host(Protocol):
-    """What drives websockets: the loop of this process, or the broker of a test. Called in the
-    server's own thread.
+    """What drives websockets: as a rule the loop of this process. Called in the server's own
+    thread.
     """
 
     @property
@@ -84,13 +84,8 @@ class Host(Protocol):
     def forget(self, recipient: Recipient) -> None:
         """The handshake has failed after all."""
 
-    def refused(self) -> None:
-        """Count a refusal."""
-
-    def raise_in_test(self, refusal: HandshakeError) -> None:
-        """What refused the handshake, with its cause: a test's broker raises what the site's
-        code raised.
-        """
+    def refused(self, refusal: HandshakeError) -> None:
+        """Count a refusal; its cause is what the site's code raised, if that refused."""
 
     @property
     def websockets(self) -> Iterable[Any]:
@@ -207,14 +202,13 @@ class WebsocketWSGIServer:
             refusal = access.refused(exc, type(self).__name__)
             if refusal is not exc:
                 refusal.__cause__ = exc
-            host.refused()
+            host.refused(refusal)
             logger.warning(
                 'refused %r with %s: %s',
                 environ.get('PATH_INFO', ''),
                 refusal.status,
                 refusal.reason,
             )
-            host.raise_in_test(refusal)
             status, headers, body = handshake.refusal(refusal)
             start_closing(environ, start_response, status, headers)
             return [body]

@@ -19,7 +19,8 @@ from django.core.exceptions import ImproperlyConfigured
 from django.utils.module_loading import import_string
 
 from ws4redis import settings
-from ws4redis.redis_client import MEMORY, RedisServer
+from ws4redis.redis_client import RedisServer
+from ws4redis.schemes import is_memory
 
 __all__ = [
     'CHECKS',
@@ -145,8 +146,7 @@ def check_processes(several: bool) -> Iterator[CheckMessage]:
     Args:
         several: whether the WSGI server has more than one.
     """
-    value = settings.WS4REDIS_CONNECTION
-    if several and isinstance(value, str) and value.startswith(MEMORY):
+    if several and is_memory(settings.WS4REDIS_CONNECTION):
         yield Warning(
             'WS4REDIS_CONNECTION is memory://, and the server has several processes.',
             hint='What one of them publishes reaches no websocket of another: name a Redis '

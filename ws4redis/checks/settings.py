@@ -12,7 +12,9 @@ from django.utils.module_loading import import_string
 
 from ws4redis import settings
 from ws4redis.access import check_dotted_path
-from ws4redis.redis_client import MEMORY, connection_arguments, memory_allowed
+from ws4redis.memory import memory_allowed
+from ws4redis.redis_client import connection_arguments
+from ws4redis.schemes import is_memory
 
 __all__ = ['CHECKS']
 
@@ -47,7 +49,7 @@ def _check_url() -> Iterator[CheckMessage]:
 
 def _check_connection() -> Iterator[CheckMessage]:
     value = settings.WS4REDIS_CONNECTION
-    if isinstance(value, str) and value.startswith(MEMORY):
+    if is_memory(value):
         if not memory_allowed(value):
             yield Error(
                 'WS4REDIS_CONNECTION is memory:// with DEBUG off.',

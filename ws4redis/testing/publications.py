@@ -19,6 +19,7 @@ from django.db import connections
 from ws4redis import settings
 from ws4redis.core.channel import prefix_of, split_channel
 from ws4redis.redis_client import RedisServer
+from ws4redis.seam import seam
 from ws4redis.testing.explain.matching import ANY, Wanted
 
 __all__ = [
@@ -171,7 +172,7 @@ class Record:
         self._connection: Any = server.pubsub_connection()
         self._connection.register_connect_callback(self._subscribe)
         self._connection.connect()
-        server.gate.on_publish = self._note
+        seam.on_publish[server.gate] = self._note
 
     def _subscribe(self, connection: Any) -> None:
         """With each new connection, since a server may cut one."""
@@ -245,7 +246,7 @@ class Record:
 
     def close(self) -> None:
         """Hear nothing more."""
-        self._server.gate.on_publish = None
+        seam.on_publish.pop(self._server.gate, None)
         self._connection.disconnect()
         del self._said
 
