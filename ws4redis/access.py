@@ -23,7 +23,7 @@ from ws4redis import settings
 from ws4redis.core.channel import printable
 from ws4redis.exceptions import ForbiddenError, HandshakeError, UnavailableError
 from ws4redis.policies import default
-from ws4redis.redis_store import is_authenticated
+from ws4redis.redis_store import MEMBEROF, is_authenticated
 
 __all__ = [
     'admit',
@@ -283,7 +283,6 @@ def _names_groups(channels: Iterable[str]) -> bool:
     return any(name.endswith('-group') for name in channels)
 
 
-MEMBEROF = 'ws4redis:memberof'
 AT_LOGIN = 'ws4redis:groups'
 
 

@@ -20,6 +20,9 @@ __all__ = ['SELF', 'RedisMessage', 'RedisStore']
 
 logger = logging.getLogger('ws4redis.redis_store')
 
+MEMBEROF = 'ws4redis:memberof'
+"""Where a session has the names of its user's groups."""
+
 LONGEST = 10**12
 """Seconds that a message may be kept: beyond its clock's range Redis refuses SET only in EXEC,
 and the PUBLISH still goes out.
@@ -304,7 +307,7 @@ def own_names(kind: str, request: Any) -> list[str]:
     if session is None:
         return []
     # This look drops a key that the session's store does not know.
-    groups = session.get('ws4redis:memberof') or ()
+    groups = session.get(MEMBEROF) or ()
     if kind == 'group':
         return [str(name) for name in groups]
     return (
