@@ -26,6 +26,7 @@ LAYERS = (
     'core/audience.py',
     'core/query.py',
     'core/glob.py',
+    'core/text.py',
     'core/frames.py',
     'core/handshake.py',
     'core/websocket.py',

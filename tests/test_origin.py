@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-def broker() -> Iterator[Broker]:
-    """A broker that answers as a site does, whatever its code raises."""
+def site_as_seen() -> Iterator[Broker]:
+    """A broker that shows what a browser would see."""
     with Broker(raise_server_exceptions=False) as broker:
         yield broker
 
@@ -152,18 +152,18 @@ def test_request_without_an_origin_is_no_browsers_and_accepted_unless_one_is_req
     assert origin_allowed('http://testserver')
 
 
-def test_host_that_is_not_allowed_is_a_bad_request(broker: Broker) -> None:
+def test_host_that_is_not_allowed_is_a_bad_request(site_as_seen: Broker) -> None:
     with pytest.raises(HandshakeRejected) as refused:
-        broker.connect('news', headers={'Host': 'evil.example'}, origin='http://evil.example')
+        site_as_seen.connect('news', headers={'Host': 'evil.example'}, origin='http://evil.example')
     assert refused.value.status_code == 400
     assert b'ALLOWED_HOSTS' not in refused.value.body
 
 
 def test_refused_origin_is_logged_with_the_setting_that_would_help(
-    broker: Broker, caplog: pytest.LogCaptureFixture
+    site_as_seen: Broker, caplog: pytest.LogCaptureFixture
 ) -> None:
     with pytest.raises(HandshakeRejected) as refused:
-        broker.connect('news', subscribe='broadcast', origin='https://evil.example')
+        site_as_seen.connect('news', subscribe='broadcast', origin='https://evil.example')
     assert refused.value.status_code == 403
     assert refused.value.body == b'Origin not allowed\n'
     assert 'WS4REDIS_ALLOWED_ORIGINS' in refused.value.reason
@@ -173,10 +173,10 @@ def test_refused_origin_is_logged_with_the_setting_that_would_help(
 
 
 def test_origin_is_checked_before_any_code_of_the_site_runs(
-    broker: Broker, settings: Settings
+    site_as_seen: Broker, settings: Settings
 ) -> None:
     asked: list[object] = []
     settings.WS4REDIS_PROCESS_REQUEST = asked.append
     with pytest.raises(HandshakeRejected):
-        broker.connect('news', origin='https://evil.example')
+        site_as_seen.connect('news', origin='https://evil.example')
     assert asked == []

@@ -10,8 +10,9 @@ from asgiref.sync import sync_to_async
 
 from ws4redis import settings
 from ws4redis.core.audience import SELF, SelfType, audience_names, entry_name
-from ws4redis.core.channel import as_bytes, channel_names, check_name, prefix_of
+from ws4redis.core.channel import channel_names, check_name, prefix_of
 from ws4redis.core.echo import OwnCopies
+from ws4redis.core.text import as_bytes
 from ws4redis.exceptions import ChannelNameError
 from ws4redis.redis_client import active_server
 from ws4redis.seam import seam

@@ -7,8 +7,8 @@ from typing import Any, Protocol
 
 import redis
 
-from ws4redis.core.channel import as_bytes
 from ws4redis.core.recipient import Phase, Recipient
+from ws4redis.core.text import as_bytes
 from ws4redis.exceptions import NothingToRead
 from ws4redis.redis_store import RedisStore
 

@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 
 from ws4redis.core.channel import (
     ChannelParts,
-    as_bytes,
     channel_names,
     check_name,
     prefix_of,
@@ -177,11 +176,6 @@ def test_name_of_another_form_is_none_of_ours(
 @pytest.mark.parametrize(('name', 'prefix'), [('shop', 'shop:'), ('', ''), (None, '')])
 def test_prefix_has_its_colon_if_there_is_one(name: str | None, prefix: str) -> None:
     assert prefix_of(name) == prefix
-
-
-@pytest.mark.parametrize('name', ['user:jörg:a', 'user:jörg:a'.encode()])
-def test_name_reaches_redis_as_utf_8(name: str | bytes) -> None:
-    assert as_bytes(name) == b'user:j\xc3\xb6rg:a'
 
 
 # What a log shows

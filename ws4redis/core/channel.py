@@ -19,7 +19,6 @@ from ws4redis.exceptions import ChannelNameError
 
 __all__ = [
     'ChannelParts',
-    'as_bytes',
     'channel_names',
     'check_name',
     'prefix_of',
@@ -98,11 +97,6 @@ def split_channel(channel: str, prefix: str) -> ChannelParts | None:
         return ChannelParts(kind, '', rest)
     name, _, facility = rest.partition(':')
     return ChannelParts(kind, name, facility) if kind in NAMED else None
-
-
-def as_bytes(name: str | bytes) -> bytes:
-    """A name as Redis has it."""
-    return name.encode('utf-8') if isinstance(name, str) else bytes(name)
 
 
 _SESSION = re.compile(r'((?:^|:)(?:session:)+[^:]{4})[^:]+')

@@ -9,7 +9,7 @@ from typing import Any
 import redis
 from redis.client import Pipeline
 
-from ws4redis.core.channel import as_bytes
+from ws4redis.core.text import as_bytes
 from ws4redis.publisher import RedisPublisher
 from ws4redis.redis_client import RedisServer, active_server
 from ws4redis.redis_store import RedisStore
