@@ -4,6 +4,7 @@ processes of their own.
 
 import ast
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -263,6 +264,40 @@ def test_library_never_imports_its_testing() -> None:
         if dotted.startswith('ws4redis.testing')
     ]
     assert found == []
+
+
+def identifiers(tree: ast.Module) -> Iterator[str]:
+    """Yield every name that a file's code has; its texts and comments do not count."""
+    for node in ast.walk(tree):
+        for field in ('id', 'attr', 'name', 'arg'):
+            name = getattr(node, field, None)
+            if isinstance(name, str):
+                yield name
+
+
+def test_code_outside_testing_knows_of_tests_through_the_seam_alone() -> None:
+    found = {
+        (name, identifier)
+        for name in SOURCES
+        if name != 'seam.py' and not name.startswith('testing/')
+        for identifier in identifiers(parse(name))
+        if re.search('test|broker', identifier.lower())
+    }
+    assert found == {
+        ('memory.py', 'in_test_environment'),
+        ('settings.py', '_forget_what_a_test_set'),
+    }
+
+
+def test_seam_is_read_by_few() -> None:
+    readers = {
+        name
+        for name in SOURCES
+        if not name.startswith('testing/')
+        for _, dotted in imports(parse(name))
+        if dotted.startswith('ws4redis.seam')
+    }
+    assert readers == {'memory.py', 'redis_client.py', 'redis_store.py', 'loop.py'}
 
 
 def test_nothing_imports_the_sandbox() -> None:

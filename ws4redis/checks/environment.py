@@ -1,10 +1,8 @@
-"""System checks of what surrounds the settings: apps, middleware, gevent, processes, Redis; and
-their way into the log.
+"""System checks of what surrounds the settings: apps, middleware, gevent, processes, Redis.
 
-No WSGI server runs system checks, so the loop logs what they find when it starts. None of those
-that every command of manage.py runs connects to anything: an image is built, and a file collected,
-where there is no Redis. That one, whose answer may take a second, and the one about the policy
-belong to `manage.py check --deploy`.
+None of those that every command of manage.py runs connects to anything: an image is built, and a
+file collected, where there is no Redis. The check that asks Redis, whose answer may take a second,
+and the one about the policy belong to `manage.py check --deploy`.
 """
 
 import sys
