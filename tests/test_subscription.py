@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import redis
 
-from ws4redis.core.audience import glob_escape
+from ws4redis.core.glob import glob_escape
 from ws4redis.exceptions import NothingToRead
 from ws4redis.subscriber import RedisSubscriber
 from ws4redis.subscription import Subscription, control_channel

@@ -63,7 +63,7 @@ class Switchboard:
 
 def do(subscriber: Any, kind: JobKind, message: Any = None) -> Result:
     """Perform one job and give its result."""
-    return perform(subscriber, Job(kind, message), handle_of([]), keep_connections=True)
+    return perform(subscriber, Job(kind, message), handle_of([]))
 
 
 def handle_of(entries: list[Entry]) -> Handle:
@@ -198,7 +198,7 @@ def test_persisted_job_gets_the_websocket() -> None:
             websocket.send('hello')
 
     entries: list[Entry] = []
-    perform(Greeting(), Job(JobKind.PERSISTED), handle_of(entries), keep_connections=True)
+    perform(Greeting(), Job(JobKind.PERSISTED), handle_of(entries))
     assert entries == [Sent(b'hello', None)]
 
 
@@ -228,7 +228,7 @@ def test_message_of_a_client_says_whether_it_was_binary(binary: bool) -> None:
         def publish_message(self, message: Any, expire: float | None = None) -> None:
             got.append(message)
 
-    perform(Keeping(), Job(JobKind.PUBLISH, b'', binary), handle_of([]), keep_connections=True)
+    perform(Keeping(), Job(JobKind.PUBLISH, b'', binary), handle_of([]))
     assert [(message, message.binary) for message in got] == [(b'', binary)]
 
 
@@ -451,21 +451,6 @@ def test_database_connection_that_may_be_kept_stays(database: BaseDatabaseWrappe
     database.ensure_connection()
     close_database_connections()
     assert database.connection is not None
-
-
-@pytest.mark.parametrize('keep', [False, True])
-@pytest.mark.parametrize('exception', [None, RuntimeError('bug')])
-def test_job_closes_database_connections_unless_they_are_a_tests(
-    database: BaseDatabaseWrapper, keep: bool, exception: Exception | None
-) -> None:
-    class Querying(RedisSubscriber):
-        def publish_message(self, message: Any, expire: float | None = None) -> None:
-            database.ensure_connection()
-            if exception is not None:
-                raise exception
-
-    perform(Querying(), Job(JobKind.PUBLISH, b'hello'), handle_of([]), keep_connections=keep)
-    assert (database.connection is not None) is keep
 
 
 # Threads

@@ -38,8 +38,10 @@ from ws4redis.core.handle import Handle
 from ws4redis.core.limits import Limits
 from ws4redis.core.recipient import Phase, Recipient
 from ws4redis.exceptions import HandshakeError, UnavailableError
-from ws4redis.pump import MemoryPump, SocketPump
-from ws4redis.redis_client import RedisServer, active_server, persisted_values, runs_in_test
+from ws4redis.memory import MemoryPump
+from ws4redis.pump import SocketPump
+from ws4redis.redis_client import RedisServer, active_server, persisted_values
+from ws4redis.seam import seam
 from ws4redis.signals import redis_gap, rights_withdrawn
 from ws4redis.status import status
 from ws4redis.subscription import ExchangeRedis, control_channel
@@ -118,11 +120,7 @@ class WebSocketLoop(Driver):
 
     Attributes:
         patched: whether it lives in the main hub.
-        keep_connections: whether the database connections of its threads are a test's own, which
-            closes them by itself.
     """
-
-    keep_connections = False
 
     def __init__(self, server: RedisServer) -> None:
         super().__init__(
@@ -176,7 +174,7 @@ class WebSocketLoop(Driver):
             self._started = True
         place = 'main hub' if self.patched else 'thread ws4redis-loop'
         logger.info('websocket loop: in the %s of process %s', place, os.getpid())
-        if not runs_in_test():
+        if not seam.in_force:
             log_findings()
 
     def _run_thread(self, ready: threading.Event) -> None:
@@ -430,12 +428,8 @@ class WebSocketLoop(Driver):
     def _perform(self, recipient: Recipient, job: Job) -> None:
         if self.patched:
             self._classes[type(recipient.subscriber).__name__] = None
-        result = perform(
-            recipient.subscriber,
-            job,
-            Handle(recipient, self._post),
-            keep_connections=self.keep_connections,
-        )
+        result = perform(recipient.subscriber, job, Handle(recipient, self._post))
+        self.close_connections()
         self.call(partial(self._job_ended, recipient, job, result))
 
     def _job_ended(self, recipient: Recipient, job: Job, result: Any) -> None:
@@ -452,13 +446,16 @@ class WebSocketLoop(Driver):
             try:
                 function()
             finally:
-                if not self.keep_connections:
-                    close_database_connections()
+                self.close_connections()
 
         if self._workers is not None:
             self._workers.submit(run)
         else:
             gevent.spawn(run)
+
+    def close_connections(self) -> None:
+        """The database connections of this thread or greenlet, behind each call in it."""
+        close_database_connections()
 
     def connect_feed(self) -> None:
         self._in_worker(self._connect)
@@ -598,7 +595,7 @@ class WebSocketLoop(Driver):
     def find_transport(
         self, environ: dict[str, Any], start_response: Callable[..., Any]
     ) -> SocketTransport | UwsgiTransport:
-        if self.server.in_memory and not runs_in_test():
+        if self.server.in_memory and not seam.in_force:
             log_messages(check_processes(bool(environ.get('wsgi.multiprocess'))))
         return find_transport(environ, start_response)
 
@@ -680,11 +677,8 @@ class WebSocketLoop(Driver):
 
         self.call(now)
 
-    def refused(self) -> None:
+    def refused(self, refusal: HandshakeError) -> None:
         self.exchange.agenda.counters.refused += 1
-
-    def raise_in_test(self, refusal: HandshakeError) -> None:
-        pass
 
     @property
     def websockets(self) -> Iterable[Recipient]:

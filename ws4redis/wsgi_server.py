@@ -10,12 +10,13 @@ import redis
 from django.core.exceptions import SuspiciousOperation
 from django.core.handlers.wsgi import WSGIRequest
 
-from ws4redis import access, settings
+from ws4redis import access, origin, settings
 from ws4redis.core import handshake
 from ws4redis.core.limits import Limits
+from ws4redis.core.query import requested_channels
 from ws4redis.core.recipient import Recipient
 from ws4redis.exceptions import HandshakeError
-from ws4redis.redis_client import serve_websockets
+from ws4redis.memory import serve_websockets
 from ws4redis.redis_store import current_heartbeat
 from ws4redis.subscriber import facility_of, subscriber_class
 from ws4redis.subscription import Subscription
@@ -48,8 +49,8 @@ class ServerTransport(Protocol):
 
 
 class Host(Protocol):
-    """What drives websockets: the loop of this process, or the broker of a test. Called in the
-    server's own thread.
+    """What drives websockets: as a rule the loop of this process. Called in the server's own
+    thread.
     """
 
     @property
@@ -84,13 +85,8 @@ class Host(Protocol):
     def forget(self, recipient: Recipient) -> None:
         """The handshake has failed after all."""
 
-    def refused(self) -> None:
-        """Count a refusal."""
-
-    def raise_in_test(self, refusal: HandshakeError) -> None:
-        """What refused the handshake, with its cause: a test's broker raises what the site's
-        code raised.
-        """
+    def refused(self, refusal: HandshakeError) -> None:
+        """Count a refusal; its cause is what the site's code raised, if that refused."""
 
     @property
     def websockets(self) -> Iterable[Any]:
@@ -169,7 +165,7 @@ class WebsocketWSGIServer:
         Unknown names are logged, but for those with a value, as in `room=9`: these are for the
         site's own code.
         """
-        channels, echo, unknown = access.requested_channels(request.GET, self.possible_channels)
+        channels, echo, unknown = requested_channels(request.GET, self.possible_channels)
         parameters = {name.lower() for name, value in request.GET.items() if value}
         unknown = [
             name
@@ -207,14 +203,13 @@ class WebsocketWSGIServer:
             refusal = access.refused(exc, type(self).__name__)
             if refusal is not exc:
                 refusal.__cause__ = exc
-            host.refused()
+            host.refused(refusal)
             logger.warning(
                 'refused %r with %s: %s',
                 environ.get('PATH_INFO', ''),
                 refusal.status,
                 refusal.reason,
             )
-            host.raise_in_test(refusal)
             status, headers, body = handshake.refusal(refusal)
             start_closing(environ, start_response, status, headers)
             return [body]
@@ -233,7 +228,7 @@ class WebsocketWSGIServer:
         host.admit()
         request = WSGIRequest(environ)
         self._check_facility(request)
-        access.check_origin(request)
+        origin.check_origin(request)
         self.process_request(request)
         channels, echo = self._channels(request)
         who, limits, name = (

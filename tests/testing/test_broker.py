@@ -27,8 +27,9 @@ from django.test import Client, TestCase
 from ws4redis import access
 from ws4redis.core.recheck import BATCH
 from ws4redis.publisher import RedisPublisher
-from ws4redis.redis_client import active_server, runs_in_test
+from ws4redis.redis_client import active_server
 from ws4redis.redis_store import SELF
+from ws4redis.seam import seam
 from ws4redis.signals import redis_gap
 from ws4redis.subscriber import RedisSubscriber
 from ws4redis.testing import Broker, HandshakeRejected, Publication
@@ -480,14 +481,14 @@ def test_other_url_is_refused(url: Any) -> None:
         Broker(url),
     ):
         pass
-    assert not runs_in_test()
+    assert not seam.in_force
 
 
 @pytest.mark.row('T7')
 def test_server_that_does_not_answer_is_an_error_at_once() -> None:
     with pytest.raises(redis.ConnectionError), Broker('redis://127.0.0.1:1'):
         pass
-    assert not runs_in_test()
+    assert not seam.in_force
 
 
 # What was published
@@ -896,7 +897,7 @@ def test_brokers_know_nothing_of_each_other() -> None:
         tell(outer, 'outer')
         assert outer_client.receive_all() == ['outer']
         assert outer.persisted(facility='news', broadcast=True) is None
-    assert not runs_in_test()
+    assert not seam.in_force
 
 
 @pytest.mark.row('T12')
@@ -930,14 +931,14 @@ def test_clients_still_open_are_closed_and_released() -> None:
     assert released == ['released'] * 2
     assert broker.driver.exchange.channel_count == 0
     assert not broker.driver.exchange.recipients
-    assert not runs_in_test()
+    assert not seam.in_force
 
 
 @pytest.mark.row('T13')
 def test_server_is_given_back_when_the_block_fails() -> None:
     with pytest.raises(KeyError), Broker():
         raise KeyError
-    assert not runs_in_test()
+    assert not seam.in_force
 
 
 @pytest.mark.row('T13')
@@ -945,7 +946,7 @@ def test_server_is_given_back_in_the_middle_of_an_outage() -> None:
     with pytest.raises(KeyError), Broker() as broker, broker.outage():
         broker.connect('news')
         raise KeyError
-    assert not runs_in_test()
+    assert not seam.in_force
 
 
 def test_clients_are_those_that_the_server_still_has(broker: Broker) -> None:
@@ -993,7 +994,7 @@ def test_use_outside_its_block_is_refused() -> None:
     for call in [*calls, client.assert_nothing_received, client.receive]:
         with pytest.raises(RuntimeError, match='this Broker has ended, or has not begun'):
             call()
-    assert not runs_in_test()
+    assert not seam.in_force
 
 
 def test_brokers_may_end_in_any_order() -> None:
@@ -1004,7 +1005,7 @@ def test_brokers_may_end_in_any_order() -> None:
     assert active_server() is other.server
     other.publish('x', facility='news', broadcast=True)
     other.__exit__(None)
-    assert not runs_in_test()
+    assert not seam.in_force
 
 
 def test_what_a_broker_was_made_of_is_freed_at_its_end(caplog: pytest.LogCaptureFixture) -> None:
@@ -1039,7 +1040,7 @@ def test_server_is_given_back_when_the_end_fails(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr('ws4redis.testing.servers.BrokerServer.close', fail)
     with pytest.raises(redis.ConnectionError, match='gone'), Broker():
         pass
-    assert not runs_in_test()
+    assert not seam.in_force
 
 
 @pytest.mark.row('T6')

@@ -96,9 +96,7 @@ class MemoryDriver(Faults):
         self._own.pop(recipient, None)
 
     def run_job(self, recipient: Recipient, job: Job) -> None:
-        result = perform(
-            recipient.subscriber, job, Handle(recipient, self.receive_entry), keep_connections=True
-        )
+        result = perform(recipient.subscriber, job, Handle(recipient, self.receive_entry))
         if result.exception is not None and not (
             self.server.gate.closed and isinstance(result.exception, REDIS_AWAY)
         ):
@@ -206,10 +204,8 @@ class MemoryDriver(Faults):
         self.exchange.leave(recipient)
         self.work_off()
 
-    def refused(self) -> None:
+    def refused(self, refusal: HandshakeError) -> None:
         self.exchange.agenda.counters.refused += 1
-
-    def raise_in_test(self, refusal: HandshakeError) -> None:
         self.refusal = refusal
         error = error_of_the_site(refusal)
         if error is not None:

@@ -24,9 +24,9 @@ from django.http import Http404
 from django.test.utils import override_settings
 from websockets.frames import Close, Frame, Opcode
 
+from ws4redis.gate import Gate
 from ws4redis.policies import allow_all
 from ws4redis.publisher import RedisPublisher
-from ws4redis.redis_client import Gate
 from ws4redis.redis_store import SELF, RedisMessage, RedisStore
 from ws4redis.signals import redis_gap
 from ws4redis.subscriber import RedisSubscriber, facility_of

@@ -80,8 +80,6 @@ class LiveLoop(Faults, WebSocketLoop):
         errors: what the site's code has raised.
     """
 
-    keep_connections = True
-
     def __init__(self, server: RedisServer, shared: Mapping[str, Any]) -> None:
         super().__init__(server)
         self.errors: list[BaseException] = []
@@ -293,6 +291,9 @@ class LiveLoop(Faults, WebSocketLoop):
     def _came_back(self, number: int) -> None:
         del self._under_way[number]
 
+    def close_connections(self) -> None:
+        """They are the test's own, which closes them by itself."""
+
     # Requests, in their threads
 
     def new_recipient(self, limits: Limits, name: str, echo: bool) -> Recipient:
@@ -300,7 +301,8 @@ class LiveLoop(Faults, WebSocketLoop):
         self._handshake.recipient = recipient
         return recipient
 
-    def raise_in_test(self, refusal: HandshakeError) -> None:
+    def refused(self, refusal: HandshakeError) -> None:
+        super().refused(refusal)
         self._handshake.refusal = refusal
         error = error_of_the_site(refusal)
         if error is not None:
