@@ -49,7 +49,7 @@ def test_an_ordinary_name_makes_a_channel(kind: str, name: str) -> None:
 @pytest.mark.parametrize('kind', KINDS)
 @pytest.mark.parametrize('bad', [':', *CONTROL])
 def test_a_colon_or_control_character_makes_no_channel(kind: str, bad: str) -> None:
-    """F13: wherever it stands, and the error is a ValueError that says which character."""
+    """Wherever it stands, and the error is a ValueError that says which character."""
     for where in ('{}john', 'jo{}hn', 'john{}', '{}'):
         with pytest.raises(ValueError, match=re.escape(f'contains {bad!r}')) as caught:
             check_name(kind, where.format(bad))
@@ -59,7 +59,7 @@ def test_a_colon_or_control_character_makes_no_channel(kind: str, bad: str) -> N
 
 @pytest.mark.parametrize('kind', KINDS)
 def test_an_empty_name_makes_no_channel(kind: str) -> None:
-    """F9: no identity, no channel."""
+    """No identity, no channel."""
     with pytest.raises(ChannelNameError, match=f'^{kind} name is empty$'):
         check_name(kind, '')
 
@@ -132,7 +132,7 @@ NotDjangos.__name__ = 'Group'
     ],
 )
 def test_the_name_of_an_entry(entry: object, name: str) -> None:
-    """U4: a User gives its username, a Group its name, anything else its text."""
+    """A User gives its username, a Group its name, anything else its text."""
     assert entry_name('user', entry) == name
 
 
@@ -152,7 +152,7 @@ def test_the_name_of_an_entry(entry: object, name: str) -> None:
     ],
 )
 def test_an_entry_without_a_usable_name_is_refused(entry: object) -> None:
-    """F9, F13: nobody's name, and an ambiguous name, make no channel."""
+    """Nobody's name, and an ambiguous name, make no channel."""
     with pytest.raises(ChannelNameError):
         entry_name('user', entry)
 
@@ -177,19 +177,18 @@ def generated() -> Iterator[str]:
     ],
 )
 def test_any_iterable_is_an_audience(audience: Any) -> None:
-    """F20: lists, tuples, mappings, generators and views, in their order."""
+    """Lists, tuples, mappings, generators and views, in their order."""
     assert audience_names('user', audience) == ['mary', 'john']
 
 
 @pytest.mark.parametrize('audience', [{'mary', 'john'}, frozenset(['mary', 'john'])])
 def test_a_set_is_an_audience(audience: Any) -> None:
-    """F20."""
     assert sorted(map(str, audience_names('user', audience))) == ['john', 'mary']
 
 
 @pytest.mark.django_db
 def test_a_queryset_is_an_audience() -> None:
-    """F20: its rows are the entries."""
+    """Its rows are the entries."""
     User.objects.create(username='mary')
     User.objects.create(username='john')
     names = [
@@ -212,7 +211,6 @@ def test_self_stands_beside_other_entries() -> None:
 
 @pytest.mark.parametrize('kind', KINDS)
 def test_true_means_self_and_is_deprecated(kind: str) -> None:
-    """U4, F20."""
     with pytest.warns(
         DeprecationWarning, match=rf'^{kind}s=True is deprecated: write {kind}s=\[SELF\]$'
     ):
@@ -221,7 +219,7 @@ def test_true_means_self_and_is_deprecated(kind: str) -> None:
 
 @pytest.mark.parametrize('kind', KINDS)
 def test_a_lone_string_is_one_name_and_is_deprecated(kind: str) -> None:
-    """U4, F20: one name, not its letters."""
+    """One name, not its letters."""
     with pytest.warns(
         DeprecationWarning, match=rf"^{kind}s='name' is deprecated: write {kind}s=\['name'\]$"
     ):
@@ -246,7 +244,7 @@ def test_a_list_is_not_deprecated() -> None:
     [7, 0, 1, 1.5, b'mary', bytearray(b'mary'), User(username='mary'), Group(name='x'), object()],
 )
 def test_what_is_no_audience_raises_and_says_what_is(audience: object) -> None:
-    """F20: a clear error."""
+    """A clear error."""
     with pytest.raises(
         TypeError, match=r'^groups is \w+: it takes a list of groups or names, SELF among them$'
     ):
@@ -263,7 +261,7 @@ def test_self_shows_as_self() -> None:
 
 
 def test_the_four_kinds_of_channels() -> None:
-    """U1: the names that other programs use."""
+    """The names that other programs use."""
     assert channel_names(
         '', 'chat', broadcast=True, group=['staff'], user=['mary', 'john'], session=['abc']
     ) == [
@@ -292,7 +290,7 @@ def test_a_channel_is_named_once() -> None:
 
 
 def test_nobody_has_no_channel() -> None:
-    """F20: and no literal '{facility}' either."""
+    """And no literal '{facility}' either."""
     assert channel_names('', 'chat', broadcast=False, user=[], group=[], session=[]) == []
 
 
@@ -317,7 +315,7 @@ ADDRESSES = st.tuples(st.sampled_from(KINDS), NAMES, st.text(max_size=6))
 def test_two_addresses_never_share_a_channel(
     one: tuple[str, str, str], other: tuple[str, str, str]
 ) -> None:
-    """F13: the channel tells its kind, name and facility apart, for every name that is not
+    """The channel tells its kind, name and facility apart, for every name that is not
     refused.
     """
     channels = []

@@ -76,6 +76,29 @@ def test_mark_names_a_row_of_the_page() -> None:
     assert [mark for mark in sorted(marks) if mark[1] not in names] == []
 
 
+CODE = re.compile(r'(?<![%\w-])[UOCFTD]\d{1,2}\b')
+"""The name of a row; not the escape of a byte in a URL."""
+
+KEYS = {'rows.py', 'test_rows.py', 'mutants.py', 'broken.py', 'compatibility.md', 'verbatim.py'}
+"""The page, what reads it, and the faults that are turned on by these names; and what stands as it
+was written for release 0.6.0.
+"""
+
+
+def test_row_is_named_by_its_mark_and_nowhere_else() -> None:
+    found = [
+        f'{path.relative_to(REPOSITORY)}:{number}: {line.strip()}'
+        for folder in ('ws4redis', 'tests', 'docs', 'sandbox', 'benchmarks')
+        for path in sorted((REPOSITORY / folder).rglob('*'))
+        if path.suffix in ('.py', '.md', '.js', '.mjs', '.html')
+        and path.name not in KEYS
+        and 'projects' not in path.parts
+        for number, line in enumerate(path.read_text('utf-8').splitlines(), 1)
+        if CODE.search(line) and not line.lstrip().startswith('@pytest.mark.row(')
+    ]
+    assert found == []
+
+
 def test_page_says_which_rows_there_are_and_why_one_is_aside() -> None:
     page = """
 | | What holds | Why |
