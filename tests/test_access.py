@@ -72,7 +72,7 @@ def test_logged_in_user_is_on_the_request(broker: Broker, john: User) -> None:
 @pytest.mark.django_db
 @pytest.mark.parametrize('cookie', [None, '', 'any-text', 'x' * 500, '../../etc/passwd'])
 def test_cookie_that_is_no_session_is_nobody(broker: Broker, cookie: str | None) -> None:
-    """F9: any cookie text became a session channel."""
+    """Any cookie text became a session channel."""
     client = broker.connect('news', subscribe=['session', 'user', 'broadcast'], session=cookie)
     assert client.channels == ['broadcast:news']
 
@@ -238,7 +238,7 @@ EXCEPTIONS = [
 def test_exception_of_a_callback_refuses_the_handshake(
     site_as_seen: Broker, settings: Settings, setting: str, exception: Exception, expected: int
 ) -> None:
-    """F7: an AttributeError inside it granted every channel asked for."""
+    """An AttributeError inside it granted every channel asked for."""
 
     def callback(*arguments: object) -> list[str]:
         raise exception
@@ -266,7 +266,7 @@ def test_name_that_does_not_resolve_to_a_callable_refuses_the_handshake(
     setting: str,
     path: str,
 ) -> None:
-    """F7: a misspelt name granted every channel asked for."""
+    """A misspelt name granted every channel asked for."""
     setattr(settings, setting, path)
     assert status(site_as_seen, 'news', subscribe='broadcast') == 500
     assert setting in caplog.text
@@ -314,7 +314,7 @@ def test_expected_refusal_is_logged_without_a_traceback(
 def test_no_detail_of_an_exception_reaches_the_client(
     site_as_seen: Broker, settings: Settings
 ) -> None:
-    """F12: host names and passwords were sent to clients."""
+    """Host names and passwords were sent to clients."""
     for exception in (
         RuntimeError,
         PermissionDenied,
@@ -397,7 +397,6 @@ def test_name_that_there_is_not_in_the_answer_refuses_the_handshake(
 def test_anonymous_request_may_listen_but_not_publish_and_the_log_says_so(
     broker: Broker, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """U24."""
     with caplog.at_level(logging.INFO, 'ws4redis.access'):
         client = broker.connect('news', subscribe='broadcast', publish='broadcast')
     assert client.channels == ['broadcast:news']
@@ -418,7 +417,6 @@ def test_logged_in_user_may_publish(broker: Broker, john: User) -> None:
 def test_user_whose_name_makes_no_channel_misses_that_channel_alone(
     broker: Broker, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """F13 at the handshake."""
     asked = ['user', 'group', 'broadcast']
     client = broker.connect(
         'news', subscribe=asked, force_user=DuckNamed('a:b'), groups=['x:y', 'staff']
@@ -461,7 +459,7 @@ def test_groups_of_the_login_have_their_channels(broker: Broker, member: Client)
 def test_group_lost_since_login_has_no_channel_any_more(
     broker: Broker, member: Client, john: User
 ) -> None:
-    """F14: rights were frozen at login."""
+    """Rights were frozen at login."""
     john.groups.remove(Group.objects.get(name='staff'))
     assert broker.connect('news', subscribe='group', client=member).channels == [
         'group:editors:news'

@@ -76,7 +76,6 @@ def origin_allowed(origin: str | None, host: str = 'testserver', secure: bool = 
     ],
 )
 def test_origin_is_that_of_the_host(origin: str, host: str, secure: bool, allowed: bool) -> None:
-    """F8."""
     assert origin_allowed(origin, host, secure) is allowed
 
 

@@ -211,7 +211,7 @@ def test_clients_speak_resp2_undecoded_and_try_once_whatever_the_dict_says() -> 
 def test_decode_responses_in_the_dict_does_no_harm(
     redis_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """F19: release 0.6.0 dropped every message without a word."""
+    """Release 0.6.0 dropped every message without a word."""
     arguments = connection_arguments(redis_url)[1]
     server = RedisServer(
         {'host': arguments['host'], 'port': arguments['port'], 'decode_responses': True}
@@ -344,7 +344,7 @@ def test_nothing_is_taken_away_where_it_could_do_harm(
 
 
 def test_importing_makes_no_pool_no_lock_and_no_fakeredis() -> None:
-    """F22: nothing happens at import; settings need not even be there."""
+    """Nothing happens at import; settings need not even be there."""
     program = (
         'import sys, threading\n'
         'import ws4redis.publisher, ws4redis.subscriber, ws4redis.redis_client as client\n'

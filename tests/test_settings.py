@@ -115,7 +115,6 @@ def test_django_setting_that_is_none_of_ours_is_not_handed_out() -> None:
 
 
 def test_override_settings_counts_inside_its_block_only() -> None:
-    """F22."""
     with override_settings(WS4REDIS_PREFIX='shop', WS4REDIS_EXPIRE=7):
         assert (ws4redis_settings.WS4REDIS_PREFIX, ws4redis_settings.WS4REDIS_EXPIRE) == ('shop', 7)
         assert RedisStore.get_prefix() == 'shop:'
@@ -191,7 +190,7 @@ def test_override_of_a_setting_of_somebody_else_leaves_the_module_alone(settings
 
 
 def test_importing_reads_no_settings() -> None:
-    """F22: release 0.6.0 called django.setup() and opened a pool."""
+    """Release 0.6.0 called django.setup() and opened a pool."""
     program = (
         'import ws4redis, ws4redis.settings, ws4redis.publisher, ws4redis.wsgi_server\n'
         'from django.conf import settings\n'

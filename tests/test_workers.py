@@ -102,7 +102,7 @@ def test_method_of_the_sites_class_is_called() -> None:
 
 
 def test_method_that_the_sites_class_lacks_is_the_base_classes() -> None:
-    """O9: what counts are the methods, not the type."""
+    """What counts are the methods, not the type."""
     nothing = Nothing()
     found = method(nothing, 'get_file_descriptor')
     assert found() is None
@@ -179,7 +179,6 @@ class Inherits(OldOverNew):
 def test_spelling_of_the_first_class_that_has_either_is_called_once(
     cls: type[Base], called: str
 ) -> None:
-    """C7."""
     subscriber = cls()
     assert do(subscriber, JobKind.PERSISTED).outcome is Outcome.DONE
     assert subscriber.called == [called]
@@ -270,7 +269,6 @@ def parsing(answer: Any) -> Listening:
     ],
 )
 def test_what_parse_response_gives_is_sent(answer: Any, replies: list[bytes]) -> None:
-    """C5."""
     result = do(parsing(answer), JobKind.PARSE, Published(b'news', b'hello'))
     assert [payload for payload, _ in result.replies] == replies
     assert result.outcome is Outcome.DONE
@@ -349,7 +347,7 @@ class Serving(RedisSubscriber):
 
 
 def test_subscriber_that_serves_itself_is_asked_until_there_is_no_more() -> None:
-    """C6: an acknowledgement among them does not end it."""
+    """An acknowledgement among them does not end it."""
     subscriber = Serving(4)
     result = do(subscriber, JobKind.SERVE)
     assert subscriber._subscription.events == 0
@@ -406,7 +404,6 @@ def test_redis_away_is_no_failure_of_the_site(
 def test_exception_of_release_is_logged_and_nothing_else(
     exception: Exception, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """O6."""
     result = do(Raising(exception), JobKind.RELEASE)
     assert (result.outcome, result.exception) == (Outcome.DONE, exception)
     assert 'release() failed' in caplog.text
@@ -434,7 +431,7 @@ def database(django_db_blocker: DjangoDbBlocker, tmp_path: Path) -> Iterator[Bas
 def test_database_connections_are_closed_as_at_the_end_of_a_request(
     database: BaseDatabaseWrapper,
 ) -> None:
-    """F17: every websocket of a user kept one open."""
+    """Every websocket of a user kept one open."""
     close_database_connections()
     assert database.connection is None
 
@@ -597,7 +594,7 @@ def test_threads_do_not_keep_the_process_alive(four_threads: ThreadWorkers) -> N
 
 
 def test_greenlets_that_a_call_spawned_run_in_its_thread(four_threads: ThreadWorkers) -> None:
-    """O4: the rest of the work is often spawned, in a process that is not patched too."""
+    """The rest of the work is often spawned, in a process that is not patched too."""
     ran: list[int] = []
     done = threading.Event()
 

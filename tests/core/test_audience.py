@@ -71,7 +71,7 @@ NotDjangos.__name__ = 'Group'
     ],
 )
 def test_the_name_of_an_entry(entry: object, name: str) -> None:
-    """U4: a User gives its username, a Group its name, anything else its text."""
+    """A User gives its username, a Group its name, anything else its text."""
     assert entry_name('user', entry) == name
 
 
@@ -91,7 +91,7 @@ def test_the_name_of_an_entry(entry: object, name: str) -> None:
     ],
 )
 def test_an_entry_without_a_usable_name_is_refused(entry: object) -> None:
-    """F9, F13: nobody's name, and an ambiguous name, make no channel."""
+    """Nobody's name, and an ambiguous name, make no channel."""
     with pytest.raises(ChannelNameError):
         entry_name('user', entry)
 
@@ -116,19 +116,18 @@ def generated() -> Iterator[str]:
     ],
 )
 def test_any_iterable_is_an_audience(audience: Any) -> None:
-    """F20: lists, tuples, mappings, generators and views, in their order."""
+    """Lists, tuples, mappings, generators and views, in their order."""
     assert audience_names('user', audience) == ['mary', 'john']
 
 
 @pytest.mark.parametrize('audience', [{'mary', 'john'}, frozenset(['mary', 'john'])])
 def test_a_set_is_an_audience(audience: Any) -> None:
-    """F20."""
     assert sorted(map(str, audience_names('user', audience))) == ['john', 'mary']
 
 
 @pytest.mark.django_db
 def test_a_queryset_is_an_audience() -> None:
-    """F20: its rows are the entries."""
+    """Its rows are the entries."""
     User.objects.create(username='mary')
     User.objects.create(username='john')
     names = [
@@ -151,7 +150,6 @@ def test_self_stands_beside_other_entries() -> None:
 
 @pytest.mark.parametrize('kind', KINDS)
 def test_true_means_self_and_is_deprecated(kind: str) -> None:
-    """U4, F20."""
     with pytest.warns(
         DeprecationWarning, match=rf'^{kind}s=True is deprecated: write {kind}s=\[SELF\]$'
     ):
@@ -160,7 +158,7 @@ def test_true_means_self_and_is_deprecated(kind: str) -> None:
 
 @pytest.mark.parametrize('kind', KINDS)
 def test_a_lone_string_is_one_name_and_is_deprecated(kind: str) -> None:
-    """U4, F20: one name, not its letters."""
+    """One name, not its letters."""
     with pytest.warns(
         DeprecationWarning, match=rf"^{kind}s='name' is deprecated: write {kind}s=\['name'\]$"
     ):
@@ -185,7 +183,7 @@ def test_a_list_is_not_deprecated() -> None:
     [7, 0, 1, 1.5, b'mary', bytearray(b'mary'), User(username='mary'), Group(name='x'), object()],
 )
 def test_what_is_no_audience_raises_and_says_what_is(audience: object) -> None:
-    """F20: a clear error."""
+    """A clear error."""
     with pytest.raises(
         TypeError, match=r'^groups is \w+: it takes a list of groups or names, SELF among them$'
     ):

@@ -39,7 +39,7 @@ def test_an_ordinary_name_makes_a_channel(kind: str, name: str) -> None:
 @pytest.mark.parametrize('kind', KINDS)
 @pytest.mark.parametrize('bad', [':', *CONTROL])
 def test_a_colon_or_control_character_makes_no_channel(kind: str, bad: str) -> None:
-    """F13: wherever it stands, and the error is a ValueError that says which character."""
+    """Wherever it stands, and the error is a ValueError that says which character."""
     for where in ('{}john', 'jo{}hn', 'john{}', '{}'):
         with pytest.raises(ValueError, match=re.escape(f'contains {bad!r}')) as caught:
             check_name(kind, where.format(bad))
@@ -49,7 +49,7 @@ def test_a_colon_or_control_character_makes_no_channel(kind: str, bad: str) -> N
 
 @pytest.mark.parametrize('kind', KINDS)
 def test_an_empty_name_makes_no_channel(kind: str) -> None:
-    """F9: no identity, no channel."""
+    """No identity, no channel."""
     with pytest.raises(ChannelNameError, match=f'^{kind} name is empty$'):
         check_name(kind, '')
 
@@ -73,7 +73,7 @@ def test_the_error_about_a_user_shows_the_name() -> None:
 
 
 def test_the_four_kinds_of_channels() -> None:
-    """U1: the names that other programs use."""
+    """The names that other programs use."""
     assert channel_names(
         '', 'chat', broadcast=True, group=['staff'], user=['mary', 'john'], session=['abc']
     ) == [
@@ -102,7 +102,7 @@ def test_a_channel_is_named_once() -> None:
 
 
 def test_nobody_has_no_channel() -> None:
-    """F20: and no literal '{facility}' either."""
+    """And no literal '{facility}' either."""
     assert channel_names('', 'chat', broadcast=False, user=[], group=[], session=[]) == []
 
 
@@ -127,7 +127,7 @@ ADDRESSES = st.tuples(st.sampled_from(KINDS), NAMES, st.text(max_size=6))
 def test_two_addresses_never_share_a_channel(
     one: tuple[str, str, str], other: tuple[str, str, str]
 ) -> None:
-    """F13: the channel tells its kind, name and facility apart, for every name that is not
+    """The channel tells its kind, name and facility apart, for every name that is not
     refused.
     """
     channels = []

@@ -87,7 +87,7 @@ class FailsToPublish(RedisSubscriber):
         raise ZeroDivisionError('a bug of the site')
 
 
-# T1: the real code with the transport replaced
+# The real code with the transport replaced
 
 
 @pytest.mark.row('T1')
@@ -141,7 +141,7 @@ def test_url_and_facility_are_the_same_websocket(broker: Broker, settings: Setti
     assert broker.connect('/live/news?subscribe-broadcast').channels == ['broadcast:news']
 
 
-# T2: the test's thread and the test's database connection
+# The test's thread and the test's database connection
 
 
 @pytest.mark.row('T2')
@@ -177,7 +177,7 @@ def test_database_is_not_touched_without_a_login(broker: Broker) -> None:
     client.close()
 
 
-# T3: exceptions of the server side
+# Exceptions of the server side
 
 
 @pytest.mark.row('T3')
@@ -233,7 +233,7 @@ def test_browser_sees_codes_only_when_asked_for() -> None:
         assert refused.value.status_code == 500
 
 
-# T4: settled is proved
+# Settled is proved
 
 
 @pytest.mark.row('T4')
@@ -264,7 +264,7 @@ def test_greenlet_that_a_hook_spawned_has_run(broker: Broker) -> None:
     assert client.receive() == 'later: hello'
 
 
-# T6: one clock
+# One clock
 
 
 @pytest.mark.row('T6')
@@ -414,7 +414,7 @@ def test_heartbeats_with_a_frozen_clock(settings: Settings) -> None:
         assert client.heartbeats == 3
 
 
-# T7: typos
+# Typos
 
 
 @pytest.mark.row('T7')
@@ -709,7 +709,6 @@ def test_echo_is_asked_for(broker: Broker, john: User) -> None:
 
 
 def test_binary_goes_out_as_binary(broker: Broker) -> None:
-    """F10."""
     client = broker.connect('news', subscribe='broadcast')
     tell(broker, b'\xff\xfe')
     tell(broker, 'grün'.encode())
@@ -720,7 +719,7 @@ def test_binary_goes_out_as_binary(broker: Broker) -> None:
 
 
 def test_logout_closes_the_websockets_of_its_session_alone(broker: Broker, john: User) -> None:
-    """F14: sockets outlived logout."""
+    """Sockets outlived logout."""
     here, elsewhere = Client(), Client()
     for client in (here, elsewhere):
         client.force_login(john)
@@ -883,7 +882,7 @@ def test_handshake_in_an_outage_is_refused_with_503(broker: Broker) -> None:
     assert refused.value.status_code == 503
 
 
-# T12, T13: a broker of one's own, and tidying up
+# A broker of one's own, and tidying up
 
 
 @pytest.mark.row('T12')

@@ -1,4 +1,4 @@
-"""Guard: what becomes of what a test publishes without a Broker (T11)."""
+"""Guard: what becomes of what a test publishes without a Broker."""
 
 from __future__ import annotations
 

@@ -355,7 +355,7 @@ def test_class_derived_from_the_fake_works_too() -> None:
     assert payloads(listener) == [b'hello']
 
 
-# O12: what projects have written by hand, and what takes its place
+# What projects have written by hand, and what takes its place
 
 
 class ByHand(RedisSubscriber):
