@@ -34,7 +34,7 @@ def broker() -> Iterator[Broker]:
 
 
 @pytest.fixture
-def browser() -> Iterator[Broker]:
+def site_as_seen() -> Iterator[Broker]:
     """A broker that shows what a browser would see."""
     with Broker(raise_server_exceptions=False) as broker:
         yield broker
@@ -186,9 +186,9 @@ def test_request_without_an_origin_is_no_browsers_and_accepted_unless_one_is_req
     assert origin_allowed('http://testserver')
 
 
-def test_host_that_is_not_allowed_is_a_bad_request(browser: Broker) -> None:
+def test_host_that_is_not_allowed_is_a_bad_request(site_as_seen: Broker) -> None:
     with pytest.raises(HandshakeRejected) as refused:
-        browser.connect('news', headers={'Host': 'evil.example'}, origin='http://evil.example')
+        site_as_seen.connect('news', headers={'Host': 'evil.example'}, origin='http://evil.example')
     assert refused.value.status_code == 400
     assert b'ALLOWED_HOSTS' not in refused.value.body
 
@@ -268,13 +268,13 @@ def test_user_who_is_not_active_is_nobody(broker: Broker, john: User) -> None:
 
 @pytest.mark.parametrize('table', ['django_session', 'auth_user'])
 def test_database_that_cannot_answer_makes_nobody_anonymous(
-    browser: Broker, john: User, table: str
+    site_as_seen: Broker, john: User, table: str
 ) -> None:
     client = Client()
     client.force_login(john)
     with connection.cursor() as cursor:
         cursor.execute(f'ALTER TABLE {table} RENAME TO gone')
-    assert status(browser, 'news', subscribe='broadcast', client=client) == 503
+    assert status(site_as_seen, 'news', subscribe='broadcast', client=client) == 503
 
 
 # WS4REDIS_PROCESS_REQUEST
@@ -361,7 +361,7 @@ def test_callback_may_set_a_session_of_its_own(broker: Broker, settings: Setting
     assert [publication.channel for publication in broker.published] == ['group:ducks:news']
 
 
-def test_lazy_user_is_looked_up_at_the_handshake(browser: Broker, settings: Settings) -> None:
+def test_lazy_user_is_looked_up_at_the_handshake(site_as_seen: Broker, settings: Settings) -> None:
     """A database away must refuse now, not make somebody anonymous later."""
 
     def away() -> User:
@@ -371,7 +371,7 @@ def test_lazy_user_is_looked_up_at_the_handshake(browser: Broker, settings: Sett
         request.user = SimpleLazyObject(away)
 
     settings.WS4REDIS_PROCESS_REQUEST = callback
-    assert status(browser, 'news') == 503
+    assert status(site_as_seen, 'news') == 503
 
 
 EXCEPTIONS = [
@@ -397,7 +397,7 @@ EXCEPTIONS = [
 )
 @pytest.mark.parametrize('setting', ['WS4REDIS_PROCESS_REQUEST', 'WS4REDIS_ALLOWED_CHANNELS'])
 def test_exception_of_a_callback_refuses_the_handshake(
-    browser: Broker, settings: Settings, setting: str, exception: Exception, expected: int
+    site_as_seen: Broker, settings: Settings, setting: str, exception: Exception, expected: int
 ) -> None:
     """F7: an AttributeError inside it granted every channel asked for."""
 
@@ -405,8 +405,8 @@ def test_exception_of_a_callback_refuses_the_handshake(
         raise exception
 
     setattr(settings, setting, callback)
-    assert status(browser, 'news', subscribe='broadcast') == expected
-    assert browser.clients == []
+    assert status(site_as_seen, 'news', subscribe='broadcast') == expected
+    assert site_as_seen.clients == []
 
 
 @pytest.mark.parametrize('setting', ['WS4REDIS_PROCESS_REQUEST', 'WS4REDIS_ALLOWED_CHANNELS'])
@@ -421,11 +421,15 @@ def test_exception_of_a_callback_refuses_the_handshake(
     ],
 )
 def test_name_that_does_not_resolve_to_a_callable_refuses_the_handshake(
-    browser: Broker, settings: Settings, caplog: pytest.LogCaptureFixture, setting: str, path: str
+    site_as_seen: Broker,
+    settings: Settings,
+    caplog: pytest.LogCaptureFixture,
+    setting: str,
+    path: str,
 ) -> None:
     """F7: a misspelt name granted every channel asked for."""
     setattr(settings, setting, path)
-    assert status(browser, 'news', subscribe='broadcast') == 500
+    assert status(site_as_seen, 'news', subscribe='broadcast') == 500
     assert setting in caplog.text
     assert access.check_dotted_path(setting)
 
@@ -437,22 +441,22 @@ def test_callback_that_can_be_called_passes_its_check(settings: Settings) -> Non
 
 
 def test_unexpected_exception_is_logged_with_one_traceback(
-    browser: Broker, settings: Settings, caplog: pytest.LogCaptureFixture
+    site_as_seen: Broker, settings: Settings, caplog: pytest.LogCaptureFixture
 ) -> None:
     def callback(request: HttpRequest) -> None:
         raise RuntimeError('bug')
 
     settings.WS4REDIS_PROCESS_REQUEST = callback
-    assert status(browser, 'news') == 500
+    assert status(site_as_seen, 'news') == 500
     assert [record.levelname for record in caplog.records if record.exc_info] == ['ERROR']
 
 
 def test_query_string_that_django_refuses_is_not_the_callbacks_fault(
-    browser: Broker, settings: Settings, caplog: pytest.LogCaptureFixture
+    site_as_seen: Broker, settings: Settings, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A stranger could fill the log with tracebacks."""
     settings.WS4REDIS_PROCESS_REQUEST = lambda request: request.GET['room']
-    assert status(browser, '/ws/news?' + 'x=1&' * 1001) == 400
+    assert status(site_as_seen, '/ws/news?' + 'x=1&' * 1001) == 400
     assert 'WS4REDIS_PROCESS_REQUEST: The number of GET/POST parameters exceeded' in caplog.text
     assert [record for record in caplog.records if record.exc_info] == []
 
@@ -468,7 +472,9 @@ def test_expected_refusal_is_logged_without_a_traceback(
     assert not any(record.exc_info for record in caplog.records)
 
 
-def test_no_detail_of_an_exception_reaches_the_client(browser: Broker, settings: Settings) -> None:
+def test_no_detail_of_an_exception_reaches_the_client(
+    site_as_seen: Broker, settings: Settings
+) -> None:
     """F12: host names and passwords were sent to clients."""
     for exception in (
         RuntimeError,
@@ -484,7 +490,7 @@ def test_no_detail_of_an_exception_reaches_the_client(browser: Broker, settings:
             raise exception('redis://:s3cret@db.internal')
 
         with pytest.raises(HandshakeRejected) as refused:
-            browser.connect('news', allowed_channels=callback)
+            site_as_seen.connect('news', allowed_channels=callback)
         assert b's3cret' not in refused.value.body
         assert 's3cret' not in str(refused.value.headers)
 
@@ -529,21 +535,21 @@ def test_answer_is_any_iterable(broker: Broker, answer: Callable[[list[str]], An
 
 
 @pytest.mark.parametrize('answer', [None, 'subscribe-broadcast', b'subscribe-broadcast', True, 7])
-def test_answer_that_is_no_list_refuses_the_handshake(browser: Broker, answer: object) -> None:
+def test_answer_that_is_no_list_refuses_the_handshake(site_as_seen: Broker, answer: object) -> None:
     def callback(request: HttpRequest, channels: list[str]) -> Any:
         return answer
 
-    assert status(browser, 'news', subscribe='broadcast', allowed_channels=callback) == 500
+    assert status(site_as_seen, 'news', subscribe='broadcast', allowed_channels=callback) == 500
 
 
 @pytest.mark.parametrize('name', ['subscribe-everything', 'broadcast', 'echo', '', 7])
 def test_name_that_there_is_not_in_the_answer_refuses_the_handshake(
-    browser: Broker, name: Any
+    site_as_seen: Broker, name: Any
 ) -> None:
     def callback(request: HttpRequest, channels: list[str]) -> Any:
         return [*channels, name]
 
-    assert status(browser, 'news', subscribe='broadcast', allowed_channels=callback) == 403
+    assert status(site_as_seen, 'news', subscribe='broadcast', allowed_channels=callback) == 403
 
 
 # Without a callback
@@ -684,11 +690,11 @@ def test_groups_are_looked_up_only_if_their_channels_are_wanted(
 
 
 def test_database_away_when_groups_are_looked_up_refuses_the_handshake(
-    browser: Broker, member: Client
+    site_as_seen: Broker, member: Client
 ) -> None:
     with connection.cursor() as cursor:
         cursor.execute('ALTER TABLE auth_user_groups RENAME TO gone')
-    assert status(browser, 'news', subscribe='group', client=member) == 503
+    assert status(site_as_seen, 'news', subscribe='group', client=member) == 503
 
 
 # Whether they still may
