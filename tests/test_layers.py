@@ -37,6 +37,7 @@ LAYERS = (
     'publisher.py',
     'subscription.py',
     'subscriber.py',
+    'subscriber_methods.py',
     'store.py',
     'policies.py',
     'access.py',

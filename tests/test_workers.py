@@ -32,9 +32,6 @@ from ws4redis.workers import (
     ThreadWorkers,
     close_database_connections,
     finish_spawned,
-    method,
-    needs_persisted,
-    overrides_parse_response,
     perform,
     run_spawned,
     spawned_greenlets,
@@ -79,64 +76,7 @@ class Listening(RedisSubscriber):
         self._subscription.subscribe('news')
 
 
-# Which method
-
-
-class Nothing:
-    """A class that has nothing of ours."""
-
-
-class Copied:
-    """A class that has its own of everything, without deriving from ours."""
-
-    def parse_response(self) -> bytes:
-        return b'own'
-
-    def release(self) -> str:
-        return 'own'
-
-
-def test_method_of_the_sites_class_is_called() -> None:
-    assert method(Copied(), 'release')() == 'own'
-
-
-def test_method_that_the_sites_class_lacks_is_the_base_classes() -> None:
-    """O9: what counts are the methods, not the type."""
-    nothing = Nothing()
-    found = method(nothing, 'get_file_descriptor')
-    assert found() is None
-    assert found.__self__ is nothing  # type: ignore[attr-defined]
-
-
-def test_only_an_own_parse_response_is_asked_for_each_message() -> None:
-    class Inheriting(RedisSubscriber):
-        pass
-
-    class Overriding(RedisSubscriber):
-        def parse_response(self) -> Any:
-            return super().parse_response()
-
-    assert not overrides_parse_response(RedisSubscriber())
-    assert not overrides_parse_response(Inheriting())
-    assert not overrides_parse_response(Nothing())
-    assert overrides_parse_response(Overriding())
-    assert overrides_parse_response(Copied())
-
-
-def test_persisted_messages_are_asked_for_unless_there_is_nothing_to_look_at() -> None:
-    class Overriding(RedisSubscriber):
-        def send_persisted_messages(self, websocket: Any) -> None:
-            pass
-
-    class OldSpelling(RedisSubscriber):
-        def send_persited_messages(self, websocket: Any) -> None:
-            pass
-
-    assert not needs_persisted(RedisSubscriber())
-    assert not needs_persisted(Nothing())
-    assert needs_persisted(Listening())
-    assert needs_persisted(Overriding())
-    assert needs_persisted(OldSpelling())
+# Which spelling
 
 
 class Base(RedisSubscriber):

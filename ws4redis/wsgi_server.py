@@ -16,15 +16,11 @@ from ws4redis.core.limits import Limits
 from ws4redis.core.recipient import Recipient
 from ws4redis.exceptions import HandshakeError
 from ws4redis.redis_client import serve_websockets
-from ws4redis.subscriber import facility_of, subscriber_class
+from ws4redis.subscriber import facility_of, possible_channels, subscriber_class
+from ws4redis.subscriber_methods import method, needs_persisted, overrides_parse_response
 from ws4redis.subscription import Subscription
 from ws4redis.takeover import end_request, start_closing
-from ws4redis.workers import (
-    close_database_connections,
-    method,
-    needs_persisted,
-    overrides_parse_response,
-)
+from ws4redis.workers import close_database_connections
 
 __all__ = ['Host', 'WebsocketWSGIServer', 'ServerTransport']
 
@@ -139,8 +135,7 @@ class WebsocketWSGIServer:
     @property
     def possible_channels(self) -> list[str]:
         """The names that a query string may have."""
-        subscriber = self.Subscriber
-        return [*subscriber.subscription_channels, *subscriber.publish_channels]
+        return possible_channels(self.Subscriber)
 
     @property
     def websockets(self) -> list[Any]:

@@ -20,6 +20,7 @@ from ws4redis.core.recipient import Phase, Recipient
 from ws4redis.exceptions import HandshakeError
 from ws4redis.redis_client import RedisServer, persisted_values
 from ws4redis.signals import redis_gap, rights_withdrawn
+from ws4redis.subscriber_methods import can_read
 from ws4redis.subscription import ExchangeRedis, control_channel
 from ws4redis.testing.client import WebSocketClient
 from ws4redis.testing.clock import Clock
@@ -334,14 +335,7 @@ class MemoryDriver(Faults):
     def _serve_own(self) -> bool:
         moved = False
         for recipient in list(self._own):
-            connection = getattr(
-                getattr(recipient.subscriber, '_subscription', None), 'connection', None
-            )
-            if (
-                recipient.phase is Phase.OPEN
-                and connection is not None
-                and connection.can_read(timeout=0)
-            ):
+            if recipient.phase is Phase.OPEN and can_read(recipient.subscriber):
                 recipient.serve()
                 self.work_off()
                 moved = True
