@@ -40,7 +40,7 @@ from ws4redis.core.recipient import Phase, Recipient
 from ws4redis.exceptions import HandshakeError, UnavailableError
 from ws4redis.pump import MemoryPump, SocketPump
 from ws4redis.redis_client import RedisServer, active_server, persisted_values, runs_in_test
-from ws4redis.signals import redis_gap, rights_withdrawn
+from ws4redis.signals import rights_withdrawn, tell_gap
 from ws4redis.status import status
 from ws4redis.subscription import ExchangeRedis, control_channel
 from ws4redis.takeover import SocketTransport, find_transport
@@ -520,11 +520,8 @@ class WebSocketLoop(Driver):
 
     def gap_ended(self, gap: Gap) -> None:
         def tell() -> None:
-            for receiver, answer in redis_gap.send_robust(
-                sender=type(self), seconds=gap.seconds, channels=gap.channels
-            ):
-                if isinstance(answer, Exception):
-                    logger.error('receiver %r of redis_gap failed', receiver, exc_info=answer)
+            for receiver, error in tell_gap(gap.seconds, gap.channels):
+                logger.error('receiver %r of redis_gap failed', receiver, exc_info=error)
 
         self._in_worker(tell)
 

@@ -19,7 +19,7 @@ from ws4redis.core.limits import Limits
 from ws4redis.core.recipient import Phase, Recipient
 from ws4redis.exceptions import HandshakeError
 from ws4redis.redis_client import RedisServer, persisted_values
-from ws4redis.signals import redis_gap, rights_withdrawn
+from ws4redis.signals import rights_withdrawn, tell_gap
 from ws4redis.subscriber_methods import can_read
 from ws4redis.subscription import ExchangeRedis, control_channel
 from ws4redis.testing.client import WebSocketClient
@@ -135,10 +135,7 @@ class MemoryDriver(Faults):
             done(found)
 
     def gap_ended(self, gap: Gap) -> None:
-        answers = redis_gap.send_robust(
-            sender=type(self), seconds=gap.seconds, channels=gap.channels
-        )
-        self.errors.extend(answer for _, answer in answers if isinstance(answer, BaseException))
+        self.errors.extend(error for _, error in tell_gap(gap.seconds, gap.channels))
 
     # What the WSGI server asks for
 

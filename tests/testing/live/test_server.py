@@ -34,7 +34,7 @@ from tests.conftest import PLUGIN, PLUGIN_INSTALLED
 from ws4redis import loop as loops
 from ws4redis.core.feed import FeedState
 from ws4redis.publisher import RedisPublisher
-from ws4redis.signals import redis_gap, rights_withdrawn
+from ws4redis.signals import WebSockets, redis_gap, rights_withdrawn
 from ws4redis.subscriber import RedisSubscriber
 from ws4redis.testing import Broker, HandshakeRejected, LiveServer
 from ws4redis.testing.live import loop as live_loop_module
@@ -635,7 +635,7 @@ def test_outage_refuses_and_at_its_end_everything_is_back(live: LiveServer) -> N
     def note(channels: int, **kwargs: object) -> None:
         gaps.append(channels)
 
-    redis_gap.connect(note)
+    redis_gap.connect(note, sender=WebSockets)
     try:
         with live.outage():
             assert live.loop.exchange.feed.state is not FeedState.UP
@@ -646,7 +646,7 @@ def test_outage_refuses_and_at_its_end_everything_is_back(live: LiveServer) -> N
                 live.connect('news', subscribe='broadcast')
             assert refused.value.status_code == 503
     finally:
-        redis_gap.disconnect(note)
+        redis_gap.disconnect(note, sender=WebSockets)
     assert live.loop.exchange.feed.state is FeedState.UP
     assert gaps == [1]
     tell(live.broker, 'back')
