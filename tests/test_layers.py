@@ -20,6 +20,7 @@ LAYERS = (
     'settings.py',
     'signals.py',
     'core/__init__.py',
+    'core/wording.py',
     'core/audience.py',
     'core/frames.py',
     'core/handshake.py',

@@ -37,6 +37,7 @@ from ws4redis.core.frames import CloseCode
 from ws4redis.core.handle import Handle
 from ws4redis.core.limits import Limits
 from ws4redis.core.recipient import Phase, Recipient
+from ws4redis.core.wording import counted
 from ws4redis.exceptions import HandshakeError, UnavailableError
 from ws4redis.pump import MemoryPump, SocketPump
 from ws4redis.redis_client import RedisServer, active_server, persisted_values, runs_in_test
@@ -296,12 +297,15 @@ class WebSocketLoop(Driver):
         self.draining = True
         count = len(self.exchange.recipients)
         if count:
-            logger.info('closing %s websockets', count)
+            logger.info('closing %s', counted(count, 'websocket'))
         self.call(partial(self.close_all, CloseCode.GOING_AWAY))
         done = self._wait_until_idle(seconds)
         if not done:
+            left = len(self.exchange.recipients)
             logger.warning(
-                '%s websockets have not closed within %s s', len(self.exchange.recipients), seconds
+                '%s not closed within %s s',
+                counted(left, 'websocket has', 'websockets have'),
+                seconds,
             )
         return done
 

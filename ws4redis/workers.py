@@ -21,6 +21,7 @@ from django.db import connections
 from ws4redis.core.agenda import Job, JobKind, Outcome, Result
 from ws4redis.core.feed import Published
 from ws4redis.core.handle import Handle
+from ws4redis.core.wording import counted
 from ws4redis.exceptions import NothingToRead
 from ws4redis.redis_store import RedisMessage
 from ws4redis.subscriber_methods import can_read, method, persisted_name
@@ -176,7 +177,8 @@ class ThreadWorkers:
             # there are do the rest.
             if not self._threads:
                 raise
-            logger.info('%s threads do what a further one would: %s', len(self._threads), exc)
+            doing = counted(len(self._threads), 'thread does', 'threads do')
+            logger.info('%s what a further one would: %s', doing, exc)
         else:
             self._threads.append(thread)
 

@@ -320,7 +320,7 @@ def test_what_the_sites_code_raises_in_the_handshake_is_raised_by_connect(live: 
 def test_settings_of_the_test_are_seen(live: LiveServer, settings: Settings) -> None:
     settings.WS4REDIS_MAX_WEBSOCKETS = 1
     live.connect('news')
-    with pytest.raises(HandshakeRejected, match='1 websockets are open'):
+    with pytest.raises(HandshakeRejected, match='1 websocket is open'):
         live.connect('news')
 
 
@@ -715,7 +715,7 @@ def test_waiting_for_subscribers_says_how_many_there_are(live: LiveServer) -> No
     live.connect('news', subscribe='broadcast')
     live.connect('other', subscribe='broadcast')
     live.wait_until_subscribed('news', 1, timeout=20)
-    with pytest.raises(AssertionError, match="1 websockets listen on 'news' after 0.05 s, not 2"):
+    with pytest.raises(AssertionError, match="1 websocket listens on 'news' after 0.05 s, not 2"):
         live.wait_until_subscribed('news', 2, timeout=0.05)
 
 

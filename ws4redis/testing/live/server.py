@@ -21,6 +21,7 @@ from django.utils.encoding import iri_to_uri
 from ws4redis import settings
 from ws4redis.core.frames import CloseCode
 from ws4redis.core.recipient import Phase
+from ws4redis.core.wording import counted
 from ws4redis.testing.broker import Broker
 from ws4redis.testing.client import HandshakeRejected
 from ws4redis.testing.explain.matching import ANY
@@ -262,7 +263,8 @@ class LiveServer:
         if not self.loop.happens(lambda: self._listening(facility) >= count, timeout):
             found = self.loop.ask(lambda: self._listening(facility))
             raise AssertionError(
-                f'{found} websockets listen on {facility!r} after {timeout} s, not {count}'
+                f'{counted(found, "websocket listens", "websockets listen")} on {facility!r} '
+                f'after {timeout} s, not {count}'
             )
 
     def _listening(self, facility: str) -> int:
