@@ -33,6 +33,7 @@ LAYERS = (
     'core/recipient.py',
     'core/exchange.py',
     'core/driver.py',
+    'core/serving.py',
     'redis_client.py',
     'redis_store.py',
     'publisher.py',

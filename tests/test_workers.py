@@ -9,7 +9,7 @@ import threading
 import weakref
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import gevent
 import gevent.event
@@ -24,6 +24,7 @@ from ws4redis.core.feed import Published
 from ws4redis.core.handle import Entry, Handle, Sent
 from ws4redis.core.limits import Limits
 from ws4redis.core.recipient import Recipient
+from ws4redis.core.serving import ServingDriver
 from ws4redis.exceptions import NothingToRead
 from ws4redis.redis_store import RedisMessage
 from ws4redis.subscriber import RedisSubscriber
@@ -45,18 +46,6 @@ PATIENCE = 20.0
 """Seconds after which a thread that does not come counts as a failure."""
 
 
-class Switchboard:
-    """Who listens on what is of no interest here."""
-
-    def subscribe(self, recipient: Recipient, channels: list[bytes], patterns: list[bytes]) -> None:
-        """Nothing to do."""
-
-    def unsubscribe(
-        self, recipient: Recipient, channels: list[bytes], patterns: list[bytes]
-    ) -> None:
-        """Nothing to do."""
-
-
 def do(subscriber: Any, kind: JobKind, message: Any = None) -> Result:
     """Perform one job and give its result."""
     return perform(subscriber, Job(kind, message), handle_of([]), keep_connections=True)
@@ -72,7 +61,8 @@ class Listening(RedisSubscriber):
 
     def __init__(self) -> None:
         super().__init__()
-        self._subscription = Subscription(Switchboard())
+        # Nobody is asked before the handshake has succeeded.
+        self._subscription = Subscription(cast(ServingDriver, None))
         self._subscription.subscribe('news')
 
 

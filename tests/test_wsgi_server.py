@@ -104,7 +104,7 @@ def server_of(
     broker: Broker, cls: type[WebsocketWSGIServer] = WebsocketWSGIServer
 ) -> WebsocketWSGIServer:
     """An application whose websockets the broker drives."""
-    return cls(host=broker.driver)
+    return cls(driver=broker.driver)
 
 
 def nothing_left(broker: Broker) -> bool:
@@ -332,7 +332,7 @@ def test_redis_away_at_the_handshake_is_unavailable(broker: Broker) -> None:
     assert broker.connect('news', subscribe='broadcast').channels == ['broadcast:news']
 
 
-def test_client_that_goes_before_its_wire_is_taken_leaves_nothing(browser: Broker) -> None:
+def test_client_that_goes_before_its_connection_is_taken_leaves_nothing(browser: Broker) -> None:
     class Cut(MemoryTransport):
         def detach(self) -> tuple[WebSocketClient, bytes]:
             raise ConnectionResetError('gone')
@@ -498,7 +498,7 @@ def test_subscribers_get_the_connection_that_the_server_was_made_with(broker: Br
             super().__init__(connection)
             kept.append(connection)
 
-    server = WebsocketWSGIServer(redis_connection=own, host=broker.driver)
+    server = WebsocketWSGIServer(redis_connection=own, driver=broker.driver)
     server.Subscriber = Keeping
     assert call(server, broker).status.startswith('101')
     assert kept == [own]

@@ -4,7 +4,7 @@ else happens here.
 
 import logging
 from collections.abc import Callable, Iterable
-from typing import Any, Protocol
+from typing import Any
 
 import redis
 from django.core.exceptions import SuspiciousOperation
@@ -14,6 +14,7 @@ from ws4redis import access, settings
 from ws4redis.core import handshake
 from ws4redis.core.limits import Limits
 from ws4redis.core.recipient import Recipient
+from ws4redis.core.serving import ServingDriver
 from ws4redis.exceptions import HandshakeError
 from ws4redis.redis_client import serve_websockets
 from ws4redis.subscriber import facility_of, possible_channels, subscriber_class
@@ -22,74 +23,12 @@ from ws4redis.subscription import Subscription
 from ws4redis.takeover import end_request, start_closing
 from ws4redis.workers import close_database_connections
 
-__all__ = ['Host', 'WebsocketWSGIServer', 'ServerTransport']
+__all__ = ['WebsocketWSGIServer', 'current_limits']
 
 logger = logging.getLogger('ws4redis.wsgi_server')
 
 ACCEPTED = 'ws4redis.accepted'
 """Where the environ has the 101 between the first look at the request and its answer."""
-
-
-class ServerTransport(Protocol):
-    """The way to the client, as long as the WSGI server still has it."""
-
-    def detach(self) -> tuple[Any, bytes]:
-        """Take the connection away from the server.
-
-        Returns:
-            What open() gets as transport, and the bytes that the server has read behind the
-            request's head.
-        """
-
-
-class Host(Protocol):
-    """What drives websockets: the loop of this process, or the broker of a test. Called in the
-    server's own thread.
-    """
-
-    @property
-    def connection(self) -> 'redis.Redis':
-        """What subscribers get."""
-
-    def find_transport(
-        self, environ: dict[str, Any], start_response: Callable[..., Any]
-    ) -> ServerTransport:
-        """The way to the client; UnavailableError if this server gives it to nobody."""
-
-    def admit(self) -> None:
-        """UnavailableError if this process takes no more websockets."""
-
-    def new_recipient(self, limits: Limits, name: str, echo: bool) -> Recipient:
-        """A recipient for a handshake."""
-
-    def join(self, recipient: Recipient, channels: list[bytes], patterns: list[bytes]) -> None:
-        """Let it listen, and wait for the acknowledgement; redis.ConnectionError if none comes."""
-
-    def open(
-        self,
-        recipient: Recipient,
-        transport: Any,
-        head: bytes,
-        rest: bytes,
-        persisted: bool,
-        descriptor: int | None,
-    ) -> None:
-        """The handshake has succeeded; descriptor is that of a subscriber that serves itself."""
-
-    def forget(self, recipient: Recipient) -> None:
-        """The handshake has failed after all."""
-
-    def refused(self) -> None:
-        """Count a refusal."""
-
-    def raise_in_test(self, refusal: HandshakeError) -> None:
-        """What refused the handshake, with its cause: a test's broker raises what the site's
-        code raised.
-        """
-
-    @property
-    def websockets(self) -> Iterable[Any]:
-        """The open ones."""
 
 
 class WebsocketWSGIServer:
@@ -100,21 +39,21 @@ class WebsocketWSGIServer:
     Args:
         redis_connection: a redis.Redis for the subscribers; None takes the one of
             WS4REDIS_CONNECTION.
-        host: what drives the websockets; None takes the loop of this process.
+        driver: what drives the websockets; None takes the loop of this process.
     """
 
     def __init__(
-        self, redis_connection: 'redis.Redis | None' = None, host: Host | None = None
+        self, redis_connection: 'redis.Redis | None' = None, driver: ServingDriver | None = None
     ) -> None:
         self._redis_connection = redis_connection
-        self._host = host
+        self._driver = driver
         serve_websockets()
 
     @property
-    def host(self) -> Host:
+    def driver(self) -> ServingDriver:
         """What drives the websockets."""
-        if self._host is not None:
-            return self._host
+        if self._driver is not None:
+            return self._driver
         from ws4redis.loop import current_loop
 
         # A preloading server has made this object before it forked.
@@ -140,7 +79,7 @@ class WebsocketWSGIServer:
     @property
     def websockets(self) -> list[Any]:
         """The open websockets of this process."""
-        return list(self.host.websockets)
+        return list(self.driver.websockets)
 
     # Steps that a site may override
 
@@ -194,21 +133,20 @@ class WebsocketWSGIServer:
     def __call__(
         self, environ: dict[str, Any], start_response: Callable[..., Any]
     ) -> Iterable[bytes]:
-        host = self.host
+        driver = self.driver
         try:
-            self._serve(host, environ, start_response)
+            self._serve(driver, environ, start_response)
         except Exception as exc:
             refusal = access.refused(exc, type(self).__name__)
             if refusal is not exc:
                 refusal.__cause__ = exc
-            host.refused()
             logger.warning(
                 'refused %r with %s: %s',
                 environ.get('PATH_INFO', ''),
                 refusal.status,
                 refusal.reason,
             )
-            host.raise_in_test(refusal)
+            driver.refused(refusal)
             status, headers, body = handshake.refusal(refusal)
             start_closing(environ, start_response, status, headers)
             return [body]
@@ -220,11 +158,11 @@ class WebsocketWSGIServer:
         close_database_connections()
 
     def _serve(
-        self, host: Host, environ: dict[str, Any], start_response: Callable[..., Any]
+        self, driver: ServingDriver, environ: dict[str, Any], start_response: Callable[..., Any]
     ) -> None:
         self.assure_protocol_requirements(environ)
-        server_transport = host.find_transport(environ, start_response)
-        host.admit()
+        server_transport = driver.find_transport(environ, start_response)
+        driver.admit()
         request = WSGIRequest(environ)
         self._check_facility(request)
         access.check_origin(request)
@@ -237,23 +175,23 @@ class WebsocketWSGIServer:
         )
         named = access.names_for_log(who, getattr(request, 'user', None), channels)
         # Made before the recipient, which would stay for ever if this failed.
-        subscriber = self._make_subscriber(host)
-        recipient = host.new_recipient(limits, name, echo)
+        subscriber = self._make_subscriber(driver)
+        recipient = driver.new_recipient(limits, name, echo)
         recipient.access, recipient.subscriber = who, subscriber
         try:
-            self._subscribe(host, recipient, request, channels)
+            self._subscribe(driver, recipient, request, channels)
             accepted = self.upgrade_websocket(environ, start_response)
             descriptor = method(subscriber, 'get_file_descriptor')()
             if descriptor is None:
-                self._join(host, recipient)
+                self._join(driver, recipient)
             persisted = needs_persisted(subscriber)
             transport, rest = server_transport.detach()
         except BaseException as exc:
-            host.forget(recipient)
+            driver.forget(recipient)
             self._release(subscriber)
             raise access.refused(exc, type(subscriber).__name__) from exc
         logger.info('%s: open, %s', recipient, named)
-        host.open(recipient, transport, accepted.head, rest, persisted, descriptor)
+        driver.open(recipient, transport, accepted.head, rest, persisted, descriptor)
 
     def _check_facility(self, request: Any) -> None:
         if not request.path_info.startswith(settings.WEBSOCKET_URL):
@@ -278,24 +216,24 @@ class WebsocketWSGIServer:
         access.drop_lost_groups(request, channels)
         return channels, echo
 
-    def _make_subscriber(self, host: Host) -> Any:
+    def _make_subscriber(self, driver: ServingDriver) -> Any:
         try:
-            return self.Subscriber(self._redis_connection or host.connection)
+            return self.Subscriber(self._redis_connection or driver.connection)
         except Exception as exc:
             raise access.refused(exc, 'WS4REDIS_SUBSCRIBER') from exc
 
     def _subscribe(
-        self, host: Host, recipient: Recipient, request: Any, channels: list[str]
+        self, driver: ServingDriver, recipient: Recipient, request: Any, channels: list[str]
     ) -> None:
         subscriber = recipient.subscriber
         subscriber._own_copies = recipient.own_copies
         method(subscriber, 'set_pubsub_channels')(request, channels)
         recipient.parses = overrides_parse_response(subscriber)
 
-    def _join(self, host: Host, recipient: Recipient) -> None:
+    def _join(self, driver: ServingDriver, recipient: Recipient) -> None:
         subscription = getattr(recipient.subscriber, '_subscription', None)
         if isinstance(subscription, Subscription):
-            host.join(recipient, *subscription.attach(recipient))
+            driver.subscribe(recipient, *subscription.attach(recipient))
 
     def _release(self, subscriber: Any) -> None:
         try:

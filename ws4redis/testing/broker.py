@@ -103,7 +103,7 @@ class Broker(AsyncBroker):
             ending.callback(self._record.close)
             ending.callback(self.driver.stop)
             self._ending = ending.pop_all()
-        self._application = Application(host=self.driver)
+        self._application = Application(driver=self.driver)
         if self._store.shared:
             self._record.raw_name = self._raw_name_used
             self.driver.subscribed = self._record.hear

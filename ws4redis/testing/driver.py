@@ -17,6 +17,7 @@ from ws4redis.core.feed import Feed, FeedState
 from ws4redis.core.handle import Handle
 from ws4redis.core.limits import Limits
 from ws4redis.core.recipient import Phase, Recipient
+from ws4redis.core.serving import ServingDriver
 from ws4redis.exceptions import HandshakeError
 from ws4redis.redis_client import RedisServer, persisted_values
 from ws4redis.signals import rights_withdrawn, tell_gap
@@ -45,7 +46,7 @@ class MemoryTransport:
         return self.client, b''
 
 
-class MemoryDriver(Faults):
+class MemoryDriver(Faults, ServingDriver):
     """Everything that the loop does, without a loop: each call returns when all that follows from
     it is done.
 
@@ -62,7 +63,7 @@ class MemoryDriver(Faults):
         super().__init__(Exchange(Feed(lambda: 1.0), control_channel()))
         self.server = server
         self.clock = clock
-        self.connection: Any = ExchangeRedis(server.client, self)
+        self._connection: ExchangeRedis | None = ExchangeRedis(server.client, self)
         self.errors: list[BaseException] = []
         self.refusal: HandshakeError | None = None
         self._feed: Any = None
@@ -139,6 +140,10 @@ class MemoryDriver(Faults):
 
     # What the WSGI server asks for
 
+    @property
+    def connection(self) -> ExchangeRedis | None:
+        return self._connection
+
     def find_transport(
         self, environ: dict[str, Any], start_response: Callable[..., Any]
     ) -> MemoryTransport:
@@ -155,9 +160,6 @@ class MemoryDriver(Faults):
         recipient = Recipient(limits, self.exchange.agenda, name=name, echo=echo)
         self.exchange.enter(recipient)
         return recipient
-
-    def join(self, recipient: Recipient, channels: list[bytes], patterns: list[bytes]) -> None:
-        self.subscribe(recipient, channels, patterns)
 
     def subscribe(self, recipient: Recipient, channels: list[bytes], patterns: list[bytes]) -> None:
         if self.subscribed is not None:
@@ -199,10 +201,8 @@ class MemoryDriver(Faults):
         self.exchange.leave(recipient)
         self.work_off()
 
-    def refused(self) -> None:
-        self.exchange.agenda.counters.refused += 1
-
-    def raise_in_test(self, refusal: HandshakeError) -> None:
+    def refused(self, refusal: HandshakeError) -> None:
+        super().refused(refusal)
         self.refusal = refusal
         error = error_of_the_site(refusal)
         if error is not None:
@@ -349,7 +349,7 @@ class MemoryDriver(Faults):
         self.drop_feed()
         self.exchange.feed_lost(self.now())
         # It leads back here, and what no ring holds together is freed at once.
-        self.connection = None
+        self._connection = None
 
 
 def error_of_the_site(refusal: HandshakeError) -> BaseException | None:

@@ -88,7 +88,7 @@ class Alone:
             isinstance(subscription, Subscription)
             and method(self._subscriber, 'get_file_descriptor')() is None
         ):
-            self._driver.join(recipient, *subscription.attach(recipient))
+            self._driver.subscribe(recipient, *subscription.attach(recipient))
 
     def parse_response(self) -> Any:
         """What the subscriber makes of the next message that has arrived; one for which it reads on

@@ -320,7 +320,8 @@ class LiveLoop(Faults, WebSocketLoop):
         self._handshake.recipient = recipient
         return recipient
 
-    def raise_in_test(self, refusal: HandshakeError) -> None:
+    def refused(self, refusal: HandshakeError) -> None:
+        super().refused(refusal)
         self._handshake.refusal = refusal
         error = error_of_the_site(refusal)
         if error is not None:

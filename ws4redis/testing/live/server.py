@@ -413,7 +413,7 @@ class _Application(WebsocketWSGIServer):
     """The real application, on a loop that is told whose request it answers."""
 
     def __init__(self, loop: LiveLoop) -> None:
-        super().__init__(host=loop)
+        super().__init__(driver=loop)
         self._loop = loop
 
     def __call__(
