@@ -43,6 +43,7 @@ LAYERS = (
     'store.py',
     'policies.py',
     'access.py',
+    'handshake.py',
     'workers.py',
     'status.py',
     'pump.py',

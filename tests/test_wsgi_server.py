@@ -23,10 +23,11 @@ from django.test import RequestFactory
 from ws4redis.core import handshake
 from ws4redis.core.handshake import Accepted, accept
 from ws4redis.exceptions import HandshakeError, UnavailableError
+from ws4redis.handshake import HANDSHAKE
 from ws4redis.subscriber import RedisSubscriber
 from ws4redis.testing import Broker, HandshakeRejected
 from ws4redis.testing.client import WebSocketClient
-from ws4redis.testing.driver import MemoryTransport
+from ws4redis.testing.driver import MemoryHandshake, MemoryTransport
 from ws4redis.wsgi_server import WebsocketWSGIServer, current_limits
 
 if TYPE_CHECKING:
@@ -89,7 +90,7 @@ def call(
     environ['SCRIPT_NAME'] = script_name
     # As it comes from a server; Django has decoded it.
     environ['PATH_INFO'] = environ['PATH_INFO'].encode().decode('latin-1')
-    environ['ws4redis.testing.transport'] = MemoryTransport(
+    environ[HANDSHAKE] = MemoryHandshake(
         WebSocketClient(broker, f'ws://testserver{path}', 'browser', (), None)
     )
     answer = Answer()

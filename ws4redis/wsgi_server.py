@@ -11,11 +11,11 @@ from django.core.exceptions import SuspiciousOperation
 from django.core.handlers.wsgi import WSGIRequest
 
 from ws4redis import access, settings
-from ws4redis.core import handshake
+from ws4redis.core import handshake as core_handshake
 from ws4redis.core.limits import Limits
-from ws4redis.core.recipient import Recipient
 from ws4redis.core.serving import ServingDriver
 from ws4redis.exceptions import HandshakeError
+from ws4redis.handshake import HANDSHAKE, Handshake, under_way
 from ws4redis.redis_client import serve_websockets
 from ws4redis.subscriber import facility_of, possible_channels, subscriber_class
 from ws4redis.subscriber_methods import method, needs_persisted, overrides_parse_response
@@ -26,9 +26,6 @@ from ws4redis.workers import close_database_connections
 __all__ = ['WebsocketWSGIServer', 'current_limits']
 
 logger = logging.getLogger('ws4redis.wsgi_server')
-
-ACCEPTED = 'ws4redis.accepted'
-"""Where the environ has the 101 between the first look at the request and its answer."""
 
 
 class WebsocketWSGIServer:
@@ -89,7 +86,7 @@ class WebsocketWSGIServer:
         Raises:
             HandshakeError, UpgradeRequiredError: it is none.
         """
-        environ[ACCEPTED] = handshake.accept(environ)
+        under_way(environ).accepted = core_handshake.accept(environ)
 
     def process_request(self, request: Any) -> None:
         """Put session and user on the request."""
@@ -119,13 +116,13 @@ class WebsocketWSGIServer:
 
     def upgrade_websocket(
         self, environ: dict[str, Any], start_response: Callable[..., Any]
-    ) -> handshake.Accepted:
+    ) -> core_handshake.Accepted:
         """The 101 that this request gets; it leaves once the connection is ours."""
-        accepted: handshake.Accepted | None = environ.get(ACCEPTED)
+        accepted = under_way(environ).accepted
         return (
             accepted
             if accepted is not None and accepted.answers(environ)
-            else handshake.accept(environ)
+            else core_handshake.accept(environ)
         )
 
     # The whole way
@@ -134,6 +131,7 @@ class WebsocketWSGIServer:
         self, environ: dict[str, Any], start_response: Callable[..., Any]
     ) -> Iterable[bytes]:
         driver = self.driver
+        environ.setdefault(HANDSHAKE, Handshake())
         try:
             self._serve(driver, environ, start_response)
         except Exception as exc:
@@ -147,10 +145,13 @@ class WebsocketWSGIServer:
                 refusal.reason,
             )
             driver.refused(refusal)
-            status, headers, body = handshake.refusal(refusal)
+            status, headers, body = core_handshake.refusal(refusal)
             start_closing(environ, start_response, status, headers)
             return [body]
         finally:
+            # Its request leads back to the environ, and what no ring holds together is freed at
+            # once.
+            environ.pop(HANDSHAKE, None)
             self._close_connections()
         return end_request(environ, start_response)
 
@@ -160,38 +161,42 @@ class WebsocketWSGIServer:
     def _serve(
         self, driver: ServingDriver, environ: dict[str, Any], start_response: Callable[..., Any]
     ) -> None:
+        handshake = under_way(environ)
         self.assure_protocol_requirements(environ)
         server_transport = driver.find_transport(environ, start_response)
         driver.admit()
-        request = WSGIRequest(environ)
+        self._authorize(handshake, WSGIRequest(environ))
+        self._enter(driver, handshake)
+        try:
+            self._subscribe(handshake)
+            accepted = self.upgrade_websocket(environ, start_response)
+            self._join(driver, handshake)
+            transport, rest = server_transport.detach()
+        except BaseException as exc:
+            driver.forget(handshake.recipient)
+            self._release(handshake.subscriber)
+            raise access.refused(exc, type(handshake.subscriber).__name__) from exc
+        logger.info('%s: open, %s', handshake.recipient, handshake.named)
+        driver.open(
+            handshake.recipient,
+            transport,
+            accepted.head,
+            rest,
+            handshake.persisted,
+            handshake.descriptor,
+        )
+
+    def _authorize(self, handshake: Handshake, request: Any) -> None:
+        """Find out who it is, and which channels they get."""
+        handshake.request = request
         self._check_facility(request)
         access.check_origin(request)
         self.process_request(request)
-        channels, echo = self._channels(request)
-        who, limits, name = (
-            access.describe(request, channels),
-            current_limits(),
-            repr(facility_of(request)),
+        self._find_channels(handshake)
+        handshake.access = access.describe(request, handshake.channels)
+        handshake.named = access.names_for_log(
+            handshake.access, getattr(request, 'user', None), handshake.channels
         )
-        named = access.names_for_log(who, getattr(request, 'user', None), channels)
-        # Made before the recipient, which would stay for ever if this failed.
-        subscriber = self._make_subscriber(driver)
-        recipient = driver.new_recipient(limits, name, echo)
-        recipient.access, recipient.subscriber = who, subscriber
-        try:
-            self._subscribe(driver, recipient, request, channels)
-            accepted = self.upgrade_websocket(environ, start_response)
-            descriptor = method(subscriber, 'get_file_descriptor')()
-            if descriptor is None:
-                self._join(driver, recipient)
-            persisted = needs_persisted(subscriber)
-            transport, rest = server_transport.detach()
-        except BaseException as exc:
-            driver.forget(recipient)
-            self._release(subscriber)
-            raise access.refused(exc, type(subscriber).__name__) from exc
-        logger.info('%s: open, %s', recipient, named)
-        driver.open(recipient, transport, accepted.head, rest, persisted, descriptor)
 
     def _check_facility(self, request: Any) -> None:
         if not request.path_info.startswith(settings.WEBSOCKET_URL):
@@ -205,35 +210,44 @@ class WebsocketWSGIServer:
                 'Facility too long', reason=f'facility has {size} bytes, limit is {limit}'
             )
 
-    def _channels(self, request: Any) -> tuple[list[str], bool]:
+    def _find_channels(self, handshake: Handshake) -> None:
+        request = handshake.request
         try:
-            asked, echo = self.process_subscriptions(request)
+            asked, handshake.echo = self.process_subscriptions(request)
         except SuspiciousOperation as exc:
             raise HandshakeError('Bad query string', reason=str(exc)) from exc
         except Exception as exc:
             raise access.refused(exc, 'process_subscriptions') from exc
         channels = access.allowed_channels(request, list(asked), self.possible_channels)
         access.drop_lost_groups(request, channels)
-        return channels, echo
+        handshake.channels = channels
 
-    def _make_subscriber(self, driver: ServingDriver) -> Any:
+    def _enter(self, driver: ServingDriver, handshake: Handshake) -> None:
+        """Make subscriber and recipient, in this order: the recipient would stay for ever if the
+        other failed.
+        """
+        limits, name = current_limits(), repr(facility_of(handshake.request))
         try:
-            return self.Subscriber(self._redis_connection or driver.connection)
+            subscriber = self.Subscriber(self._redis_connection or driver.connection)
         except Exception as exc:
             raise access.refused(exc, 'WS4REDIS_SUBSCRIBER') from exc
+        recipient = driver.new_recipient(limits, name, handshake.echo)
+        recipient.access, recipient.subscriber = handshake.access, subscriber
+        handshake.subscriber, handshake.recipient = subscriber, recipient
 
-    def _subscribe(
-        self, driver: ServingDriver, recipient: Recipient, request: Any, channels: list[str]
-    ) -> None:
-        subscriber = recipient.subscriber
+    def _subscribe(self, handshake: Handshake) -> None:
+        subscriber, recipient = handshake.subscriber, handshake.recipient
         subscriber._own_copies = recipient.own_copies
-        method(subscriber, 'set_pubsub_channels')(request, channels)
+        method(subscriber, 'set_pubsub_channels')(handshake.request, handshake.channels)
         recipient.parses = overrides_parse_response(subscriber)
 
-    def _join(self, driver: ServingDriver, recipient: Recipient) -> None:
-        subscription = getattr(recipient.subscriber, '_subscription', None)
-        if isinstance(subscription, Subscription):
+    def _join(self, driver: ServingDriver, handshake: Handshake) -> None:
+        subscriber, recipient = handshake.subscriber, handshake.recipient
+        handshake.descriptor = method(subscriber, 'get_file_descriptor')()
+        subscription = getattr(subscriber, '_subscription', None)
+        if handshake.descriptor is None and isinstance(subscription, Subscription):
             driver.subscribe(recipient, *subscription.attach(recipient))
+        handshake.persisted = needs_persisted(subscriber)
 
     def _release(self, subscriber: Any) -> None:
         try:

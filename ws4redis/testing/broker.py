@@ -453,10 +453,8 @@ class Broker(AsyncBroker):
             websocket = WebSocketClient(
                 self, uri, shown, tuple(subprotocols), heartbeat.encode() if heartbeat else None
             )
-            environ = environ_of(websocket, path, query, cookies, headers or {}, origin)
-            environ['ws4redis.testing.force'] = (
-                (force_user, groups) if force_user is not None else None
-            )
+            forced = (force_user, groups) if force_user is not None else None
+            environ = environ_of(websocket, path, query, cookies, headers or {}, origin, forced)
             self._handshake(websocket, environ)
         self.settle()
         return websocket

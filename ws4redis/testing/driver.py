@@ -3,7 +3,7 @@ feed a fakeredis connection.
 """
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import redis
@@ -19,6 +19,7 @@ from ws4redis.core.limits import Limits
 from ws4redis.core.recipient import Phase, Recipient
 from ws4redis.core.serving import ServingDriver
 from ws4redis.exceptions import HandshakeError
+from ws4redis.handshake import HANDSHAKE, Handshake
 from ws4redis.redis_client import RedisServer, persisted_values
 from ws4redis.signals import rights_withdrawn, tell_gap
 from ws4redis.subscriber_methods import can_read
@@ -29,10 +30,27 @@ from ws4redis.testing.faults import Faults
 from ws4redis.testing.publications import ANSWER_GUARD
 from ws4redis.workers import perform, run_spawned, spawned_greenlets
 
-__all__ = ['MemoryDriver', 'MemoryTransport', 'error_of_the_site']
+__all__ = ['MemoryDriver', 'MemoryHandshake', 'MemoryTransport', 'error_of_the_site']
 
 REDIS_AWAY = (redis.ConnectionError, redis.TimeoutError)
 """What a publisher in the site's code raises in an outage: no fault of the site."""
+
+
+class MemoryHandshake(Handshake):
+    """A handshake of a client in the same thread, in whose environ it is before the application is
+    called.
+
+    Args:
+        client: who asks.
+        forced: user and group names that stand for session and database; None looks there.
+    """
+
+    def __init__(
+        self, client: WebSocketClient, forced: tuple[Any, Sequence[str] | None] | None = None
+    ) -> None:
+        super().__init__()
+        self.client = client
+        self.forced = forced
 
 
 class MemoryTransport:
@@ -147,8 +165,7 @@ class MemoryDriver(Faults, ServingDriver):
     def find_transport(
         self, environ: dict[str, Any], start_response: Callable[..., Any]
     ) -> MemoryTransport:
-        transport: MemoryTransport = environ['ws4redis.testing.transport']
-        return transport
+        return MemoryTransport(environ[HANDSHAKE].client)
 
     def admit(self) -> None:
         access.admit(len(self.exchange.recipients))
