@@ -35,8 +35,9 @@ from ws4redis import access
 from ws4redis.checks import check_all, log
 from ws4redis.checks.environment import check_deployment
 from ws4redis.checks.log import log_findings
-from ws4redis.core.feed import Feed, Kind, Published
+from ws4redis.core.feed import Feed, Kind
 from ws4redis.core.frames import CloseCode
+from ws4redis.core.replies import Published
 from ws4redis.publisher import RedisPublisher
 from ws4redis.redis_client import RedisServer
 from ws4redis.redis_store import SELF

@@ -20,10 +20,11 @@ from django.utils.functional import SimpleLazyObject
 
 from ws4redis import workers
 from ws4redis.core.agenda import Agenda, Job, JobKind, Outcome, Result
-from ws4redis.core.feed import Published
-from ws4redis.core.handle import Entry, Handle, Sent
+from ws4redis.core.entries import Entry, Sent
+from ws4redis.core.handle import Handle
 from ws4redis.core.limits import Limits
 from ws4redis.core.recipient import Recipient
+from ws4redis.core.replies import Published
 from ws4redis.core.serving import ServingDriver
 from ws4redis.exceptions import NothingToRead
 from ws4redis.redis_store import RedisMessage

@@ -62,9 +62,6 @@ piece.
 FETCHED: Final = 500
 """Channels in one MGET."""
 
-RECHECKED: Final = 20
-"""Websockets whose rights are looked up in one job."""
-
 # On bare descriptors. PyDLL keeps the GIL: a call that never waits is not worth giving it away, and
 # beside a thread that computes it takes milliseconds to come back.
 _libc = ctypes.PyDLL(None, use_errno=True)
@@ -129,7 +126,9 @@ class WebSocketLoop(ServingDriver):
     keep_connections = False
 
     def __init__(self, server: RedisServer) -> None:
-        super().__init__(Exchange(Feed(random.random), control_channel()))
+        super().__init__(
+            Exchange(Feed(random.random), control_channel()), lambda: settings.WS4REDIS_RECHECK
+        )
         self.server = server
         self.patched = monkey.is_module_patched('threading') and monkey.is_module_patched('socket')
         self.draining = False
@@ -150,8 +149,6 @@ class WebSocketLoop(ServingDriver):
         self._running_jobs = 0
         self._own: dict[Recipient, Any] = {}
         self._numbers = 0
-        self._recheck_timer: Any = None
-        self._rechecking = False
         self._iteration_began = 0.0
         self._classes: dict[str, None] = {}
 
@@ -197,11 +194,6 @@ class WebSocketLoop(ServingDriver):
         self._async = loop.async_(ref=not self.patched)
         self._async.start(self._guard(self._run_calls))
         self._timer = loop.timer(0)
-        if settings.WS4REDIS_RECHECK is not None:
-            self._recheck_timer = loop.timer(
-                settings.WS4REDIS_RECHECK, settings.WS4REDIS_RECHECK, ref=False
-            )
-            self._recheck_timer.start(self._guard(self._recheck))
         if self.patched:
             self._watch_standstills(loop)
 
@@ -369,8 +361,6 @@ class WebSocketLoop(ServingDriver):
         done.wait(None)
 
     def _cut(self) -> None:
-        if self._recheck_timer is not None:
-            self._recheck_timer.close()
         for recipient in list(self.exchange.recipients):
             recipient.abort()
         self.work_off()
@@ -457,7 +447,7 @@ class WebSocketLoop(ServingDriver):
         self.job_done(recipient, job, result)
 
     def _post(self, recipient: Recipient, entry: Any) -> None:
-        self.call(partial(self.take_entry, recipient, entry))
+        self.call(partial(self.receive_entry, recipient, entry))
 
     def _in_worker(self, function: Callable[[], None]) -> None:
         """Run something of ours that waits, off the hub."""
@@ -531,7 +521,7 @@ class WebSocketLoop(ServingDriver):
 
     def work_off(self) -> None:
         super().work_off()
-        deadline = self.exchange.deadline()
+        deadline = self.deadline()
         if deadline is not None and deadline < self._armed:
             self._arm(deadline)
 
@@ -639,7 +629,7 @@ class WebSocketLoop(ServingDriver):
         if recipient.phase is Phase.GONE:
             answer.set(False)
             return
-        self.exchange.enter(recipient)
+        self.enter(recipient)
         self.exchange.subscribe(recipient, channels, patterns, answer.set)
         self.work_off()
 
@@ -674,7 +664,7 @@ class WebSocketLoop(ServingDriver):
     ) -> None:
         recipient.transport = _Transport(transport, self._hub.loop.io(transport, READ))
         self.touch()
-        self.exchange.enter(recipient)
+        self.enter(recipient)
         self._watch_own(recipient, descriptor)
         self.start(recipient, head, rest, persisted=persisted, fetch=not persisted)
         if self.draining:
@@ -707,31 +697,15 @@ class WebSocketLoop(ServingDriver):
     def _session_ended(self, sender: Any, session_key: str, **kwargs: Any) -> None:
         self.call(partial(self.withdraw, lambda who: who.session_key == session_key))
 
-    def _recheck(self) -> None:
-        if self._rechecking:
-            # The database takes longer than the interval: more questions would take the workers
-            # away from the site's code.
-            return
-        everybody = {
-            recipient.access
-            for recipient in self.exchange.recipients
-            if recipient.access is not None
-        }
-        self._rechecked(set(), list(everybody))
+    def look_up(
+        self, some: list[access.Access], done: Callable[[set[access.Access]], None]
+    ) -> None:
+        self._in_worker(partial(self._look_up, some, done))
 
-    def _recheck_some(self, some: list[access.Access], others: list[access.Access]) -> None:
-        lost = access.no_longer_allowed(some)
-        self.call(partial(self._rechecked, lost, others))
-
-    def _rechecked(self, lost: set[access.Access], others: list[access.Access]) -> None:
-        """One job after the other, so that a recheck never takes more than one worker, and the
-        hub has its turns between.
-        """
-        if lost:
-            self.withdraw(lost.__contains__)
-        self._rechecking = bool(others)
-        if others:
-            self._in_worker(partial(self._recheck_some, others[:RECHECKED], others[RECHECKED:]))
+    def _look_up(
+        self, some: list[access.Access], done: Callable[[set[access.Access]], None]
+    ) -> None:
+        self.call(partial(done, access.no_longer_allowed(some)))
 
 
 _loops: dict[tuple[int, RedisServer], WebSocketLoop] = {}

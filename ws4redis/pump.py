@@ -12,7 +12,7 @@ from typing import Any, Final
 import hiredis
 import redis
 
-from ws4redis.core.feed import Reply
+from ws4redis.core.replies import Reply
 
 __all__ = ['MemoryPump', 'SocketPump']
 

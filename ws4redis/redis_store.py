@@ -19,6 +19,9 @@ from ws4redis.core.audience import (
     printable,
 )
 from ws4redis.core.echo import OwnCopies
+from ws4redis.core.heartbeat import is_heartbeat
+from ws4redis.core.replies import published
+from ws4redis.core.text import as_bytes, message_bytes
 from ws4redis.exceptions import ChannelNameError
 from ws4redis.redis_client import active_server, namespace, runs_in_test
 
@@ -30,6 +33,12 @@ LONGEST = 10**12
 """Seconds that a message may be kept: beyond its clock's range Redis refuses SET only in EXEC,
 and the PUBLISH still goes out.
 """
+
+
+def current_heartbeat() -> bytes | None:
+    """The heartbeat as the settings have it now; None for none."""
+    text = settings.WS4REDIS_HEARTBEAT
+    return as_bytes(text) if text else None
 
 
 class RedisMessage(bytes):
@@ -53,30 +62,13 @@ class RedisMessage(bytes):
     binary: bool | None = None
 
     def __new__(cls, value: object) -> 'RedisMessage | None':  # type: ignore[misc]
-        if isinstance(value, str):
-            if value == settings.WS4REDIS_HEARTBEAT:
-                return None
-            return super().__new__(cls, value.encode('utf-8'))
-        if isinstance(value, (bytes, bytearray)):
-            heartbeat = settings.WS4REDIS_HEARTBEAT
-            if heartbeat is not None and value == heartbeat.encode('utf-8'):
-                return None
-            return super().__new__(cls, value)
         if isinstance(value, (list, tuple)):
-            return cls._from_reply(value)
-        raise TypeError(
-            f'message is {type(value).__name__}: it takes str, bytes, bytearray or a reply of '
-            f'parse_response()'
+            message = published(value)
+            return None if message is None else cls(message.payload)
+        payload = message_bytes(
+            value, 'it takes str, bytes, bytearray or a reply of parse_response()'
         )
-
-    @classmethod
-    def _from_reply(cls, reply: 'list[Any] | tuple[Any, ...]') -> 'RedisMessage | None':
-        word = reply[0] if reply else None
-        if word in (b'message', 'message') and len(reply) == 3:
-            return cls(reply[2])
-        if word in (b'pmessage', 'pmessage') and len(reply) == 4:
-            return cls(reply[3])
-        return None
+        return None if is_heartbeat(payload, current_heartbeat()) else super().__new__(cls, payload)
 
 
 class _Shared:
@@ -189,8 +181,8 @@ def publish(store: Any, message: Any, expire: float | None, *, atomic: bool) -> 
     )
     if message is None:
         return
-    payload = _payload(message)
-    channels = [_as_bytes(name) for name in getattr(store, '_publishers', ())]
+    payload = message_bytes(message, 'publish_message takes str, bytes, bytearray or RedisMessage')
+    channels = [as_bytes(name) for name in getattr(store, '_publishers', ())]
     own_copies: OwnCopies | None = getattr(store, '_own_copies', None)
     if not channels:
         if own_copies is not None:
@@ -219,21 +211,6 @@ def in_thread(function: Callable[..., Any]) -> Callable[..., Any]:
     # Under a test's broker thread-sensitive: below async_to_sync, as in Django's test client, that
     # is the test's own thread and database connection; below a bare asyncio.run() it is another.
     return sync_to_async(function, thread_sensitive=runs_in_test())
-
-
-def _as_bytes(name: str | bytes) -> bytes:
-    return name.encode('utf-8') if isinstance(name, str) else bytes(name)
-
-
-def _payload(message: Any) -> bytes:
-    if isinstance(message, str):
-        return message.encode('utf-8')
-    if isinstance(message, (bytes, bytearray)):
-        return bytes(message)
-    raise TypeError(
-        f'message is {type(message).__name__}: publish_message takes str, bytes, bytearray or '
-        f'RedisMessage'
-    )
 
 
 def _seconds(expire: Any) -> float:

@@ -9,7 +9,9 @@ import redis
 
 from ws4redis import settings
 from ws4redis.core.recipient import Phase, Recipient
+from ws4redis.core.replies import published
 from ws4redis.core.serving import ServingDriver
+from ws4redis.core.text import as_bytes
 from ws4redis.exceptions import NothingToRead
 from ws4redis.redis_client import namespace
 
@@ -103,7 +105,7 @@ class Subscription:
             raise TypeError(
                 'handlers are not called here: override parse_response() to see each message'
             )
-        wanted = [_as_bytes(name) for name in _flat(names)]
+        wanted = [as_bytes(name) for name in _flat(names)]
         if control_channel() in wanted:
             raise ValueError('the control channel is for ws4redis alone')
         if self._recipient is None:
@@ -123,7 +125,7 @@ class Subscription:
 
     def _remove(self, what: str, names: Iterable[Any]) -> None:
         mine: dict[bytes, Any] = getattr(self, what)
-        unwanted = [_as_bytes(name) for name in _flat(names)] or list(mine)
+        unwanted = [as_bytes(name) for name in _flat(names)] or list(mine)
         if self._recipient is None or self._recipient.phase is Phase.GONE:
             for name in unwanted:
                 mine.pop(name, None)
@@ -151,15 +153,8 @@ class Subscription:
         waits.
         """
         reply, self._arrived = self._arrived, None
-        if reply is None:
-            return None
-        pattern = reply[1] if reply[0] == b'pmessage' else None
-        return {
-            'type': reply[0].decode(),
-            'pattern': pattern,
-            'channel': reply[-2],
-            'data': reply[-1],
-        }
+        message = published(reply)
+        return None if message is None else message.as_dict()
 
     def reset(self) -> None:
         """Listen on nothing any more."""
@@ -184,7 +179,3 @@ def _flat(names: Iterable[Any]) -> list[Any]:
         for name in names
         for item in (name if isinstance(name, (list, tuple, set)) else [name])
     ]
-
-
-def _as_bytes(name: str | bytes) -> bytes:
-    return name.encode('utf-8') if isinstance(name, str) else bytes(name)

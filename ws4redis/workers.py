@@ -19,8 +19,9 @@ import redis
 from django.db import connections
 
 from ws4redis.core.agenda import Job, JobKind, Outcome, Result
-from ws4redis.core.feed import Published
 from ws4redis.core.handle import Handle
+from ws4redis.core.replies import Published
+from ws4redis.core.text import as_bytes
 from ws4redis.core.wording import counted
 from ws4redis.exceptions import NothingToRead
 from ws4redis.redis_store import RedisMessage
@@ -114,10 +115,8 @@ def _add_reply(reply: Any, result: Result) -> None:
             result.replies.append((bytes(message), None))
     elif reply is None or (not reply and not isinstance(reply, (bool, int, float))):
         return
-    elif isinstance(reply, str):
-        result.replies.append((reply.encode('utf-8'), None))
-    elif isinstance(reply, (bytes, bytearray)):
-        result.replies.append((bytes(reply), None))
+    elif isinstance(reply, (str, bytes, bytearray)):
+        result.replies.append((as_bytes(reply), None))
     else:
         raise TypeError(
             f'parse_response() returned {type(reply).__name__}: it returns None, str, bytes or '

@@ -17,6 +17,7 @@ from ws4redis.core.serving import ServingDriver
 from ws4redis.exceptions import HandshakeError
 from ws4redis.handshake import HANDSHAKE, Handshake, under_way
 from ws4redis.redis_client import serve_websockets
+from ws4redis.redis_store import current_heartbeat
 from ws4redis.subscriber import facility_of, possible_channels, subscriber_class
 from ws4redis.subscriber_methods import method, needs_persisted, overrides_parse_response
 from ws4redis.subscription import Subscription
@@ -263,13 +264,12 @@ def current_limits() -> Limits:
     """The limits as the settings have them now; one object as long as they do not change."""
     global _limits
     rate = settings.WS4REDIS_MESSAGE_RATE
-    heartbeat = settings.WS4REDIS_HEARTBEAT
     limits = Limits(
         max_message_size=settings.WS4REDIS_MAX_MESSAGE_SIZE,
         max_pending=settings.WS4REDIS_MAX_PENDING,
         message_rate=rate,
         message_burst=2 * rate if rate is not None else 0,
-        heartbeat=heartbeat.encode('utf-8') if heartbeat else None,
+        heartbeat=current_heartbeat(),
         ping_interval=settings.WS4REDIS_PING_INTERVAL,
         ping_timeout=settings.WS4REDIS_PING_TIMEOUT,
     )

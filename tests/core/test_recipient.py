@@ -12,11 +12,11 @@ from websockets.frames import Opcode
 
 from tests.core.simulation import HEAD, QUIET, Client, World, masked
 from ws4redis.core.agenda import Agenda, JobKind, Outcome
-from ws4redis.core.feed import Published
+from ws4redis.core.entries import Sent
 from ws4redis.core.frames import CloseCode, message_frame, ping_frame
-from ws4redis.core.handle import Sent
 from ws4redis.core.limits import Limits
 from ws4redis.core.recipient import CLOSE_TIME, HEARTBEAT_INTERVAL, MOST_JOBS, Phase, Recipient
+from ws4redis.core.replies import Published
 
 NEWS = b'broadcast:news'
 CHAT = b'broadcast:chat'
@@ -422,7 +422,7 @@ def test_nothing_is_sent_after_the_close_frame(world: World) -> None:
     client.recipient.close(CloseCode.POLICY_VIOLATION)
     world.redis.publish(NEWS, b'late')
     world.receive_data(client.recipient, masked(Opcode.PING, b'late'))
-    world.take_entry(client.recipient, Sent(b'late', None))
+    world.receive_entry(client.recipient, Sent(b'late', None))
     world.settle()
     assert client.opcodes == [Opcode.CLOSE]
     assert client.close_code == 1001

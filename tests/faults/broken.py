@@ -549,7 +549,7 @@ def echo_by_the_last_message() -> None:
     def is_last(copies: OwnCopies, channel: bytes, payload: bytes) -> bool:
         return copies._added[-1][2] == payload
 
-    replace(OwnCopies, publishing=publishing_last, take_own_copy=is_last)
+    replace(OwnCopies, publishing=publishing_last, pop_own_copy=is_last)
 
 
 @switch('F22')
@@ -803,7 +803,7 @@ def persisted_messages_are_not_sent() -> None:
     def take_nothing(recipient: Recipient, values: Any) -> None:
         recipient.preamble = []
 
-    replace(Recipient, take_persisted=take_nothing)
+    replace(Recipient, receive_persisted=take_nothing)
 
 
 @mutation('joins-new-before-old')
@@ -956,7 +956,7 @@ def own_copies_are_delivered() -> None:
     """Everybody gets back what he sent."""
     from ws4redis.core.echo import OwnCopies
 
-    replace(OwnCopies, take_own_copy=lambda copies, channel, payload: False)
+    replace(OwnCopies, pop_own_copy=lambda copies, channel, payload: False)
 
 
 @mutation('ignores-echo')
@@ -976,7 +976,7 @@ def equal_messages_are_own_copies() -> None:
     def is_equal(copies: OwnCopies, channel: bytes, payload: bytes) -> bool:
         return (channel, payload) in copies._fold()
 
-    replace(OwnCopies, take_own_copy=is_equal)
+    replace(OwnCopies, pop_own_copy=is_equal)
 
 
 # Mutations: subscribing

@@ -24,6 +24,8 @@ from django.db import connection
 from django.http import HttpRequest
 from django.test import Client, TestCase
 
+from ws4redis import access
+from ws4redis.core.recheck import BATCH
 from ws4redis.publisher import RedisPublisher
 from ws4redis.redis_client import active_server, runs_in_test
 from ws4redis.redis_store import SELF
@@ -744,6 +746,36 @@ def test_rights_are_looked_up_again_after_a_minute(broker: Broker, john: User) -
     assert john_ws.open
     broker.advance(2)
     assert (john_ws.close_code, nobody.close_code) == (1008, None)
+
+
+def test_rights_are_looked_up_on_a_grid_that_the_first_websocket_begins(
+    broker: Broker, john: User
+) -> None:
+    broker.connect('news').close()
+    broker.advance(50)
+    client = broker.connect('news', subscribe='user', user=john)
+    User.objects.update(is_active=False)
+    broker.advance(9)
+    assert client.open
+    broker.advance(2)
+    assert client.close_code == 1008
+
+
+def test_rights_of_any_number_of_websockets_are_looked_up_in_batches(
+    broker: Broker, john: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    no_longer_allowed, sizes = access.no_longer_allowed, []
+
+    def counted(some: list[access.Access]) -> set[access.Access]:
+        sizes.append(len(some))
+        return no_longer_allowed(some)
+
+    monkeypatch.setattr(access, 'no_longer_allowed', counted)
+    clients = [broker.connect('news', subscribe='user', user=john) for _ in range(BATCH + 1)]
+    User.objects.update(is_active=False)
+    broker.advance(61)
+    assert sizes == [BATCH, 1]
+    assert {client.close_code for client in clients} == {1008}
 
 
 def test_rights_are_never_looked_up_again_if_the_setting_says_so(

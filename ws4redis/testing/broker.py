@@ -9,9 +9,9 @@ from typing import Any, ClassVar, Self
 import redis
 from django.test.utils import override_settings
 
-from ws4redis import settings
 from ws4redis.publisher import RedisPublisher
 from ws4redis.redis_client import active_server
+from ws4redis.redis_store import current_heartbeat
 from ws4redis.testing.asynchronous import AsyncBroker, OwnThread, names_twin
 from ws4redis.testing.client import HandshakeRejected, WebSocketClient, check_response
 from ws4redis.testing.clock import Clock
@@ -446,13 +446,10 @@ class Broker(AsyncBroker):
                 lambda: self._application.possible_channels,
             )
             cookies = cookies_of(user, groups if force_user is None else None, session, client)
-            heartbeat = settings.WS4REDIS_HEARTBEAT
             self._clients += 1
             shown = name or name_of(user or force_user) or f'client {self._clients}'
             uri = uri_of(path, query)
-            websocket = WebSocketClient(
-                self, uri, shown, tuple(subprotocols), heartbeat.encode() if heartbeat else None
-            )
+            websocket = WebSocketClient(self, uri, shown, tuple(subprotocols), current_heartbeat())
             forced = (force_user, groups) if force_user is not None else None
             environ = environ_of(websocket, path, query, cookies, headers or {}, origin, forced)
             self._handshake(websocket, environ)
@@ -527,7 +524,7 @@ class Broker(AsyncBroker):
 
     def take_from_client(self, client: WebSocketClient, data: bytes) -> None:
         """Bytes that a client has sent."""
-        self.driver.take_from_client(client, data)
+        self.driver.receive_from_client(client, data)
 
     def writable(self, recipient: Any) -> None:
         """A client reads again."""

@@ -22,6 +22,7 @@ from websockets.uri import parse_uri
 
 from ws4redis import settings
 from ws4redis.core.frames import CloseCode
+from ws4redis.core.heartbeat import is_heartbeat
 from ws4redis.testing.asynchronous import AsyncClient, names_twin
 from ws4redis.testing.explain import reasons
 from ws4redis.testing.explain.matching import ANY, Wanted, dumps
@@ -190,7 +191,7 @@ class ProtocolClient(AsyncClient):
         binary = self._fragments[0].opcode is Opcode.BINARY
         payload = b''.join(bytes(part.data) for part in self._fragments)
         self._fragments.clear()
-        if not binary and payload == self._heartbeat:
+        if is_heartbeat(payload, self._heartbeat, binary=binary):
             self.heartbeats += 1
             return
         message = payload if binary else payload.decode('utf-8')

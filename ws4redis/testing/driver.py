@@ -11,12 +11,14 @@ from django.core.exceptions import PermissionDenied
 from django.http import Http404
 
 from ws4redis import access, settings
+from ws4redis.access import Access
 from ws4redis.core.agenda import Job, JobKind
 from ws4redis.core.exchange import Exchange, Gap
 from ws4redis.core.feed import Feed, FeedState
 from ws4redis.core.handle import Handle
 from ws4redis.core.limits import Limits
 from ws4redis.core.recipient import Phase, Recipient
+from ws4redis.core.replies import ping_number
 from ws4redis.core.serving import ServingDriver
 from ws4redis.exceptions import HandshakeError
 from ws4redis.handshake import HANDSHAKE, Handshake
@@ -78,7 +80,9 @@ class MemoryDriver(Faults, ServingDriver):
     """
 
     def __init__(self, server: RedisServer, clock: Clock) -> None:
-        super().__init__(Exchange(Feed(lambda: 1.0), control_channel()))
+        super().__init__(
+            Exchange(Feed(lambda: 1.0), control_channel()), lambda: settings.WS4REDIS_RECHECK
+        )
         self.server = server
         self.clock = clock
         self._connection: ExchangeRedis | None = ExchangeRedis(server.client, self)
@@ -88,7 +92,7 @@ class MemoryDriver(Faults, ServingDriver):
         self._from_clients: deque[tuple[WebSocketClient, bytes]] = deque()
         self._own: dict[Recipient, int] = {}
         self.subscribed: Callable[[bytes], None] | None = None
-        self._rechecked = self.now()
+        self._lookups: deque[tuple[list[Access], Callable[[set[Access]], None]]] = deque()
         self._greenlets_before = spawned_greenlets()
         rights_withdrawn.connect(self._session_ended)
 
@@ -113,7 +117,7 @@ class MemoryDriver(Faults, ServingDriver):
 
     def run_job(self, recipient: Recipient, job: Job) -> None:
         result = perform(
-            recipient.subscriber, job, Handle(recipient, self.take_entry), keep_connections=True
+            recipient.subscriber, job, Handle(recipient, self.receive_entry), keep_connections=True
         )
         if result.exception is not None and not (
             self.server.gate.closed and isinstance(result.exception, REDIS_AWAY)
@@ -156,6 +160,9 @@ class MemoryDriver(Faults, ServingDriver):
     def gap_ended(self, gap: Gap) -> None:
         self.errors.extend(error for _, error in tell_gap(gap.seconds, gap.channels))
 
+    def look_up(self, some: list[Access], done: Callable[[set[Access]], None]) -> None:
+        self._lookups.append((some, done))
+
     # What the WSGI server asks for
 
     @property
@@ -172,10 +179,8 @@ class MemoryDriver(Faults, ServingDriver):
 
     def new_recipient(self, limits: Limits, name: str, echo: bool) -> Recipient:
         self.touch()
-        if not self.exchange.recipients:
-            self._rechecked = self.now()
         recipient = Recipient(limits, self.exchange.agenda, name=name, echo=echo)
-        self.exchange.enter(recipient)
+        self.enter(recipient)
         return recipient
 
     def subscribe(self, recipient: Recipient, channels: list[bytes], patterns: list[bytes]) -> None:
@@ -235,7 +240,7 @@ class MemoryDriver(Faults, ServingDriver):
 
     # Settling
 
-    def take_from_client(self, client: WebSocketClient, data: bytes) -> None:
+    def receive_from_client(self, client: WebSocketClient, data: bytes) -> None:
         """Bytes that a client has sent, b'' for its end; worked off by settle()."""
         self._from_clients.append((client, data))
 
@@ -250,6 +255,7 @@ class MemoryDriver(Faults, ServingDriver):
             moved = self._read_clients()
             moved |= self.read_feed()
             moved |= self._tick()
+            moved |= self._look_up_rights()
             moved |= self._serve_own()
 
     def _run_spawned(self) -> None:
@@ -269,39 +275,19 @@ class MemoryDriver(Faults, ServingDriver):
                 self.receive_data(client.recipient, data)
         return moved
 
-    def deadline(self) -> float | None:
-        """When something is due; None if never."""
-        interval = settings.WS4REDIS_RECHECK
-        recheck = (
-            self._rechecked + interval
-            if interval is not None and self.exchange.recipients
-            else None
-        )
-        return min(
-            (time for time in (self.exchange.deadline(), recheck) if time is not None), default=None
-        )
-
     def _tick(self) -> bool:
         deadline = self.deadline()
         if deadline is None or deadline > self.now():
             return False
         self.tick()
-        self._recheck()
         return True
 
-    def _recheck(self) -> None:
-        interval = settings.WS4REDIS_RECHECK
-        if interval is None or self.now() < self._rechecked + interval:
-            return
-        self._rechecked = self.now()
-        who = {
-            recipient.access
-            for recipient in self.exchange.recipients
-            if recipient.access is not None
-        }
-        lost = access.no_longer_allowed(who)
-        if lost:
-            self.withdraw(lost.__contains__)
+    def _look_up_rights(self) -> bool:
+        moved = bool(self._lookups)
+        while self._lookups:
+            some, done = self._lookups.popleft()
+            done(access.no_longer_allowed(some))
+        return moved
 
     def _session_ended(self, sender: Any, session_key: str, **kwargs: Any) -> None:
         self.withdraw(lambda who: who.session_key == session_key)
@@ -311,7 +297,7 @@ class MemoryDriver(Faults, ServingDriver):
         if self._feed is None or self.exchange.feed.state is not FeedState.UP:
             return False
         barrier = None if self.server.in_memory else self.exchange.feed.ping()
-        self.send_commands(self.exchange.feed.take_commands())
+        self.send_commands(self.exchange.feed.pop_commands())
         try:
             replies = list(self._replies(barrier))
         except redis.RedisError as exc:
@@ -330,7 +316,7 @@ class MemoryDriver(Faults, ServingDriver):
         while self._feed is not None and barrier is not None:
             reply = self._next_reply()
             yield reply
-            if (reply[1] if isinstance(reply, list) else reply) == b'ws4redis:%d' % barrier:
+            if ping_number(reply) == barrier:
                 return
 
     def _next_reply(self) -> Any:

@@ -17,6 +17,7 @@ import django
 from django.db import connections
 
 from ws4redis import settings
+from ws4redis.core.replies import ping, ping_number, published
 from ws4redis.redis_client import RedisServer
 from ws4redis.testing.explain.matching import ANY, Wanted
 
@@ -201,16 +202,17 @@ class Record:
         if self._server.gate.closed:
             return
         for reply in self._connection.arrived() if self._server.in_memory else self._until_pong():
-            if reply[0] in (b'message', b'pmessage'):
-                self.publications.append(self._publication(*self._take_note(*reply[-2:])))
+            message = published(reply)
+            if message is not None:
+                note = self._take_note(message.channel, message.payload)
+                self.publications.append(self._publication(*note))
 
     def _until_pong(self) -> Iterator[list[Any]]:
         self._pings += 1
-        pong = [b'pong', b'%d' % self._pings]
-        self._connection.send_command('PING', pong[1])
+        self._connection.send_command(*ping(self._pings))
         while self._connection.can_read(timeout=ANSWER_GUARD):
             reply = self._connection.read_response(disable_decoding=True)
-            if reply == pong:
+            if ping_number(reply) == self._pings:
                 return
             yield reply
         raise RuntimeError(f'the Redis server has not answered PING for {ANSWER_GUARD:.0f} s')

@@ -581,6 +581,18 @@ def test_advance_rechecks_rights(live: LiveServer, john: User, settings: Setting
     assert client.close_code == 1008
 
 
+def test_rechecks_are_counted_from_the_first_websocket(live: LiveServer, john: User) -> None:
+    live.advance(50)
+    live.connect('news').close()
+    live.advance(50)
+    client = live.connect('news', subscribe='user', user=john)
+    User.objects.update(is_active=False)
+    live.advance(5)
+    assert client.open
+    live.advance(6)
+    assert client.close_code == 1008
+
+
 def test_session_that_ends_is_withdrawn(live: LiveServer, john: User) -> None:
     browser = Client()
     browser.force_login(john)

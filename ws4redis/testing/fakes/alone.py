@@ -17,8 +17,8 @@ from django.test import RequestFactory
 from django.utils.module_loading import import_string
 
 from ws4redis import settings
-from ws4redis.core.feed import Published
 from ws4redis.core.recipient import Phase, Recipient
+from ws4redis.core.replies import Published
 from ws4redis.exceptions import NothingToRead
 from ws4redis.redis_store import RedisMessage
 from ws4redis.subscriber import possible_channels
@@ -73,7 +73,7 @@ class Alone:
             limits, driver.exchange.agenda, name='of a subscriber alone', echo=echo
         )
         self._recipient.subscriber = subscriber
-        driver.exchange.enter(self._recipient)
+        driver.enter(self._recipient)
         subscriber._own_copies = self._recipient.own_copies
         subscriber.parse_response = self.parse_response
         subscriber.release = self.release

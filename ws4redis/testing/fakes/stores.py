@@ -9,6 +9,7 @@ from typing import Any
 import redis
 from redis.client import Pipeline
 
+from ws4redis.core.text import as_bytes
 from ws4redis.publisher import RedisPublisher
 from ws4redis.redis_client import RedisServer, active_server, namespace, runs_in_test
 from ws4redis.redis_store import RedisStore
@@ -34,12 +35,12 @@ class _Recording:
         for command in commands:
             word = str(command[0]).upper()
             if word == 'SET' and len(command) == 5:
-                stored[_as_bytes(command[1])] = command[4] / 1000
+                stored[as_bytes(command[1])] = command[4] / 1000
             elif word == 'PUBLISH':
-                channel = _as_bytes(command[1])
+                channel = as_bytes(command[1])
                 name = channel.decode('utf-8', 'replace').removeprefix(namespace())
                 message, expire, number = (
-                    _as_bytes(command[2]),
+                    as_bytes(command[2]),
                     stored.pop(channel, 0),
                     len(self.published) + 1,
                 )
@@ -193,7 +194,3 @@ class FakeRedisSubscriber(_OnServer, RedisSubscriber):
         """
         super().set_pubsub_channels(request, channels)
         self._alone.join()
-
-
-def _as_bytes(value: Any) -> bytes:
-    return value.encode('utf-8') if isinstance(value, str) else bytes(value)

@@ -18,10 +18,10 @@ from django.test.testcases import QuietWSGIRequestHandler, _MediaFilesHandler, _
 from django.test.utils import modify_settings, override_settings
 from django.utils.encoding import iri_to_uri
 
-from ws4redis import settings
 from ws4redis.core.frames import CloseCode
 from ws4redis.core.recipient import Phase
 from ws4redis.core.wording import counted
+from ws4redis.redis_store import current_heartbeat
 from ws4redis.testing.broker import Broker
 from ws4redis.testing.client import HandshakeRejected
 from ws4redis.testing.explain.matching import ANY
@@ -198,13 +198,10 @@ class LiveServer:
                 lambda: self._websockets.possible_channels,
             )
             cookies = cookies_of(user, groups, session, client)
-            heartbeat = settings.WS4REDIS_HEARTBEAT
             self._count += 1
             shown = name or name_of(user) or f'client {self._count}'
             uri = self.ws_url + iri_to_uri(path + (f'?{query}' if query else ''))
-            websocket = LiveClient(
-                self, uri, shown, tuple(subprotocols), heartbeat.encode() if heartbeat else None
-            )
+            websocket = LiveClient(self, uri, shown, tuple(subprotocols), current_heartbeat())
             try:
                 self._shake_hands(websocket, {**self._headers(cookies, origin), **(headers or {})})
             except BaseException:
@@ -347,7 +344,7 @@ class LiveServer:
         return left
 
     def _next_step(self) -> float | None:
-        deadline = self.loop.next_deadline()
+        deadline = self.loop.deadline()
         return None if deadline is None else max(0.0, deadline - self.loop.now())
 
     def _move(self, seconds: float) -> None:
