@@ -12,6 +12,7 @@ from ws4redis.redis_client import RedisServer
 from ws4redis.redis_store import SELF, RedisMessage, RedisStore
 from ws4redis.seam import seam
 from ws4redis.subscriber import RedisSubscriber
+from ws4redis.testing import Broker
 from ws4redis.wsgi_server import WebsocketWSGIServer
 
 PACKAGE = Path(__file__).resolve().parent.parent / 'ws4redis'
@@ -82,11 +83,10 @@ def test_websocket_server_has_the_names_that_sites_override() -> None:
         assert list(inspect.signature(getattr(server, name)).parameters) == parameters
 
 
-def test_websocket_server_lists_the_websockets_of_its_host() -> None:
-    class Host:
-        websockets = ('one',)
-
-    assert list(WebsocketWSGIServer(host=Host()).websockets) == ['one']  # type: ignore[arg-type]
+def test_websocket_server_lists_the_websockets_of_its_driver() -> None:
+    with Broker() as broker:
+        client = broker.connect('news')
+        assert WebsocketWSGIServer(driver=broker.driver).websockets == [client]
 
 
 def test_connection_pool_of_the_publisher_is_that_of_the_server_in_force(

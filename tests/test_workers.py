@@ -9,7 +9,7 @@ import threading
 import weakref
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import gevent
 import gevent.event
@@ -25,6 +25,7 @@ from ws4redis.core.handle import Handle
 from ws4redis.core.limits import Limits
 from ws4redis.core.recipient import Recipient
 from ws4redis.core.replies import Published
+from ws4redis.core.serving import ServingDriver
 from ws4redis.exceptions import NothingToRead
 from ws4redis.redis_store import RedisMessage
 from ws4redis.subscriber import RedisSubscriber
@@ -33,9 +34,6 @@ from ws4redis.workers import (
     ThreadWorkers,
     close_database_connections,
     finish_spawned,
-    method,
-    needs_persisted,
-    overrides_parse_response,
     perform,
     run_spawned,
     spawned_greenlets,
@@ -47,18 +45,6 @@ if TYPE_CHECKING:
 
 PATIENCE = 20.0
 """Seconds after which a thread that does not come counts as a failure."""
-
-
-class Switchboard:
-    """Who listens on what is of no interest here."""
-
-    def subscribe(self, recipient: Recipient, channels: list[bytes], patterns: list[bytes]) -> None:
-        """Nothing to do."""
-
-    def unsubscribe(
-        self, recipient: Recipient, channels: list[bytes], patterns: list[bytes]
-    ) -> None:
-        """Nothing to do."""
 
 
 def do(subscriber: Any, kind: JobKind, message: Any = None) -> Result:
@@ -76,68 +62,12 @@ class Listening(RedisSubscriber):
 
     def __init__(self) -> None:
         super().__init__()
-        self._subscription = Subscription(Switchboard())
+        # Nobody is asked before the handshake has succeeded.
+        self._subscription = Subscription(cast(ServingDriver, None))
         self._subscription.subscribe('news')
 
 
-# Which method
-
-
-class Nothing:
-    """A class that has nothing of ours."""
-
-
-class Copied:
-    """A class that has its own of everything, without deriving from ours."""
-
-    def parse_response(self) -> bytes:
-        return b'own'
-
-    def release(self) -> str:
-        return 'own'
-
-
-def test_method_of_the_sites_class_is_called() -> None:
-    assert method(Copied(), 'release')() == 'own'
-
-
-def test_method_that_the_sites_class_lacks_is_the_base_classes() -> None:
-    """What counts are the methods, not the type."""
-    nothing = Nothing()
-    found = method(nothing, 'get_file_descriptor')
-    assert found() is None
-    assert found.__self__ is nothing  # type: ignore[attr-defined]
-
-
-def test_only_an_own_parse_response_is_asked_for_each_message() -> None:
-    class Inheriting(RedisSubscriber):
-        pass
-
-    class Overriding(RedisSubscriber):
-        def parse_response(self) -> Any:
-            return super().parse_response()
-
-    assert not overrides_parse_response(RedisSubscriber())
-    assert not overrides_parse_response(Inheriting())
-    assert not overrides_parse_response(Nothing())
-    assert overrides_parse_response(Overriding())
-    assert overrides_parse_response(Copied())
-
-
-def test_persisted_messages_are_asked_for_unless_there_is_nothing_to_look_at() -> None:
-    class Overriding(RedisSubscriber):
-        def send_persisted_messages(self, websocket: Any) -> None:
-            pass
-
-    class OldSpelling(RedisSubscriber):
-        def send_persited_messages(self, websocket: Any) -> None:
-            pass
-
-    assert not needs_persisted(RedisSubscriber())
-    assert not needs_persisted(Nothing())
-    assert needs_persisted(Listening())
-    assert needs_persisted(Overriding())
-    assert needs_persisted(OldSpelling())
+# Which spelling
 
 
 class Base(RedisSubscriber):

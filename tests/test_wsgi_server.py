@@ -23,10 +23,11 @@ from django.test import RequestFactory
 from ws4redis.core import handshake
 from ws4redis.core.handshake import Accepted, accept
 from ws4redis.exceptions import HandshakeError, UnavailableError
+from ws4redis.handshake import HANDSHAKE
 from ws4redis.subscriber import RedisSubscriber
 from ws4redis.testing import Broker, HandshakeRejected
 from ws4redis.testing.client import WebSocketClient
-from ws4redis.testing.driver import MemoryTransport
+from ws4redis.testing.driver import MemoryHandshake, MemoryTransport
 from ws4redis.wsgi_server import WebsocketWSGIServer, current_limits
 
 if TYPE_CHECKING:
@@ -89,7 +90,7 @@ def call(
     environ['SCRIPT_NAME'] = script_name
     # As it comes from a server; Django has decoded it.
     environ['PATH_INFO'] = environ['PATH_INFO'].encode().decode('latin-1')
-    environ['ws4redis.testing.transport'] = MemoryTransport(
+    environ[HANDSHAKE] = MemoryHandshake(
         WebSocketClient(broker, f'ws://testserver{path}', 'browser', (), None)
     )
     answer = Answer()
@@ -104,7 +105,7 @@ def server_of(
     broker: Broker, cls: type[WebsocketWSGIServer] = WebsocketWSGIServer
 ) -> WebsocketWSGIServer:
     """An application whose websockets the broker drives."""
-    return cls(host=broker.driver)
+    return cls(driver=broker.driver)
 
 
 def nothing_left(broker: Broker) -> bool:
@@ -331,7 +332,9 @@ def test_redis_away_at_the_handshake_is_unavailable(broker: Broker) -> None:
     assert broker.connect('news', subscribe='broadcast').channels == ['broadcast:news']
 
 
-def test_client_that_goes_before_its_wire_is_taken_leaves_nothing(site_as_seen: Broker) -> None:
+def test_client_that_goes_before_it_is_taken_over_leaves_nothing(
+    site_as_seen: Broker,
+) -> None:
     class Cut(MemoryTransport):
         def detach(self) -> tuple[WebSocketClient, bytes]:
             raise ConnectionResetError('gone')
@@ -497,7 +500,7 @@ def test_subscribers_get_the_connection_that_the_server_was_made_with(broker: Br
             super().__init__(connection)
             kept.append(connection)
 
-    server = WebsocketWSGIServer(redis_connection=own, host=broker.driver)
+    server = WebsocketWSGIServer(redis_connection=own, driver=broker.driver)
     server.Subscriber = Keeping
     assert call(server, broker).status.startswith('101')
     assert kept == [own]

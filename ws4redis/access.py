@@ -21,6 +21,7 @@ from django.utils.module_loading import import_string
 
 from ws4redis import settings
 from ws4redis.core.channel import printable
+from ws4redis.core.wording import counted
 from ws4redis.exceptions import ForbiddenError, HandshakeError, UnavailableError
 from ws4redis.policies import default
 from ws4redis.redis_store import MEMBEROF, is_authenticated
@@ -72,7 +73,8 @@ def admit(count: int) -> None:
     if most is not None and count >= most:
         raise UnavailableError(
             'Try again later',
-            reason=f'{most} websockets are open, which is WS4REDIS_MAX_WEBSOCKETS',
+            reason=f'{counted(most, "websocket is", "websockets are")} open, '
+            'which is WS4REDIS_MAX_WEBSOCKETS',
         )
 
 

@@ -30,23 +30,24 @@ from ws4redis import access, settings
 from ws4redis.checks.environment import check_processes
 from ws4redis.checks.log import log_findings, log_messages
 from ws4redis.core.agenda import Job
-from ws4redis.core.driver import Driver
 from ws4redis.core.exchange import Exchange, Gap
 from ws4redis.core.feed import Feed
 from ws4redis.core.frames import CloseCode
 from ws4redis.core.handle import Handle
 from ws4redis.core.limits import Limits
 from ws4redis.core.recipient import Phase, Recipient
-from ws4redis.exceptions import HandshakeError, UnavailableError
+from ws4redis.core.serving import ServerTransport, ServingDriver
+from ws4redis.core.wording import counted
+from ws4redis.exceptions import UnavailableError
 from ws4redis.memory import MemoryPump
 from ws4redis.pump import SocketPump
 from ws4redis.redis_client import RedisServer, active_server, persisted_values
 from ws4redis.seam import seam
-from ws4redis.signals import redis_gap, rights_withdrawn
+from ws4redis.signals import rights_withdrawn, tell_gap
 from ws4redis.status import status
 from ws4redis.subscription import ExchangeRedis, control_channel
-from ws4redis.takeover import SocketTransport, find_transport
-from ws4redis.uwsgi_host import UwsgiTransport, call_at_exit
+from ws4redis.takeover import find_transport
+from ws4redis.uwsgi_host import call_at_exit
 from ws4redis.workers import ThreadWorkers, close_database_connections, perform
 
 __all__ = ['WebSocketLoop', 'current_loop']
@@ -112,7 +113,7 @@ class _Answer:
         return self._value
 
 
-class WebSocketLoop(Driver):
+class WebSocketLoop(ServingDriver):
     """The websockets of this process.
 
     Args:
@@ -286,12 +287,15 @@ class WebSocketLoop(Driver):
         self.draining = True
         count = len(self.exchange.recipients)
         if count:
-            logger.info('closing %s websockets', count)
+            logger.info('closing %s', counted(count, 'websocket'))
         self.call(partial(self.close_all, CloseCode.GOING_AWAY))
         done = self._wait_until_idle(seconds)
         if not done:
+            left = len(self.exchange.recipients)
             logger.warning(
-                '%s websockets have not closed within %s s', len(self.exchange.recipients), seconds
+                '%s not closed within %s s',
+                counted(left, 'websocket has', 'websockets have'),
+                seconds,
             )
         return done
 
@@ -507,11 +511,8 @@ class WebSocketLoop(Driver):
 
     def gap_ended(self, gap: Gap) -> None:
         def tell() -> None:
-            for receiver, answer in redis_gap.send_robust(
-                sender=type(self), seconds=gap.seconds, channels=gap.channels
-            ):
-                if isinstance(answer, Exception):
-                    logger.error('receiver %r of redis_gap failed', receiver, exc_info=answer)
+            for receiver, error in tell_gap(gap.seconds, gap.channels):
+                logger.error('receiver %r of redis_gap failed', receiver, exc_info=error)
 
         self._in_worker(tell)
 
@@ -594,7 +595,7 @@ class WebSocketLoop(Driver):
 
     def find_transport(
         self, environ: dict[str, Any], start_response: Callable[..., Any]
-    ) -> SocketTransport | UwsgiTransport:
+    ) -> ServerTransport:
         if self.server.in_memory and not seam.in_force:
             log_messages(check_processes(bool(environ.get('wsgi.multiprocess'))))
         return find_transport(environ, start_response)
@@ -608,9 +609,6 @@ class WebSocketLoop(Driver):
         self.ensure_started()
         self._numbers += 1
         return Recipient(limits, self.exchange.agenda, name=f'{self._numbers} on {name}', echo=echo)
-
-    def join(self, recipient: Recipient, channels: list[bytes], patterns: list[bytes]) -> None:
-        self.subscribe(recipient, channels, patterns)
 
     def subscribe(self, recipient: Recipient, channels: list[bytes], patterns: list[bytes]) -> None:
         # With nobody here no further attempt is under way: this one makes it.
@@ -676,9 +674,6 @@ class WebSocketLoop(Driver):
             self.work_off()
 
         self.call(now)
-
-    def refused(self, refusal: HandshakeError) -> None:
-        self.exchange.agenda.counters.refused += 1
 
     @property
     def websockets(self) -> Iterable[Recipient]:

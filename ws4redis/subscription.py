@@ -3,34 +3,23 @@ subscriber.
 """
 
 from collections.abc import Iterable
-from typing import Any, Protocol
+from typing import Any
 
 import redis
 
 from ws4redis.core.recipient import Phase, Recipient
 from ws4redis.core.replies import published
+from ws4redis.core.serving import ServingDriver
 from ws4redis.core.text import as_bytes
 from ws4redis.exceptions import NothingToRead
 from ws4redis.redis_store import RedisStore
 
-__all__ = ['ExchangeRedis', 'Switchboard', 'Subscription', 'control_channel']
+__all__ = ['ExchangeRedis', 'Subscription', 'control_channel']
 
 
 def control_channel() -> bytes:
     """The channel by which processes talk to each other; no subscriber may have it."""
     return RedisStore.get_prefix().encode() + b'ws4redis:control'
-
-
-class Switchboard(Protocol):
-    """What a Subscription needs of whoever drives the exchange."""
-
-    def subscribe(self, recipient: Recipient, channels: list[bytes], patterns: list[bytes]) -> None:
-        """Let it listen, and wait for the acknowledgement; redis.ConnectionError if none comes."""
-
-    def unsubscribe(
-        self, recipient: Recipient, channels: list[bytes], patterns: list[bytes]
-    ) -> None:
-        """Let it listen no longer."""
 
 
 class ExchangeRedis(redis.Redis):
@@ -40,16 +29,16 @@ class ExchangeRedis(redis.Redis):
     Args:
         client: the one that this is in all but pubsub(), its pool and what it has been told of
             replies included.
-        switchboard: drives the exchange.
+        driver: drives the exchange.
     """
 
-    def __init__(self, client: 'redis.Redis', switchboard: Switchboard) -> None:
+    def __init__(self, client: 'redis.Redis', driver: ServingDriver) -> None:
         vars(self).update(vars(client))
-        self._switchboard = switchboard
+        self._driver = driver
 
     def pubsub(self, **kwargs: Any) -> 'Subscription':
         """A Subscription for one websocket."""
-        return Subscription(self._switchboard)
+        return Subscription(self._driver)
 
 
 class Subscription:
@@ -63,13 +52,13 @@ class Subscription:
         connection: always None: there is no socket of its own.
     """
 
-    __slots__ = ('_arrived', '_recipient', '_switchboard', 'channels', 'patterns')
+    __slots__ = ('_arrived', '_driver', '_recipient', 'channels', 'patterns')
 
     connection = None
     ignore_subscribe_messages = True
 
-    def __init__(self, switchboard: Switchboard) -> None:
-        self._switchboard = switchboard
+    def __init__(self, driver: ServingDriver) -> None:
+        self._driver = driver
         self._recipient: Recipient | None = None
         self._arrived: list[bytes] | None = None
         self.channels: dict[bytes, Any] = {}
@@ -120,9 +109,9 @@ class Subscription:
         if self._recipient is None:
             getattr(self, what).update(dict.fromkeys(wanted))
         elif what == 'channels':
-            self._switchboard.subscribe(self._recipient, wanted, [])
+            self._driver.subscribe(self._recipient, wanted, [])
         else:
-            self._switchboard.subscribe(self._recipient, [], wanted)
+            self._driver.subscribe(self._recipient, [], wanted)
 
     def unsubscribe(self, *names: str | bytes) -> None:
         """Listen on these no longer; without arguments on no channel."""
@@ -139,9 +128,9 @@ class Subscription:
             for name in unwanted:
                 mine.pop(name, None)
         elif what == 'channels':
-            self._switchboard.unsubscribe(self._recipient, unwanted, [])
+            self._driver.unsubscribe(self._recipient, unwanted, [])
         else:
-            self._switchboard.unsubscribe(self._recipient, [], unwanted)
+            self._driver.unsubscribe(self._recipient, [], unwanted)
 
     def parse_response(self, block: bool = True, timeout: float = 0) -> list[bytes]:
         """The next message that has arrived, as redis-py gives it; never waits, and gives no

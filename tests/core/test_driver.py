@@ -376,7 +376,7 @@ def test_outage_is_logged_once_with_length_and_channels(
     world.advance(20)
     world.redis.reachable = True
     world.advance(20)
-    assert caplog.text.count('Redis is away (broken): 1 websockets stay open') == 1
+    assert caplog.text.count('Redis is away (broken): 1 websocket stays open') == 1
     assert caplog.text.count('Redis is back after') == 1
     assert '2 channels' in caplog.text
     assert len(world.gaps) == 1

@@ -518,9 +518,9 @@ gaps: list[tuple[float, int, bool]] = []
 
 def listen_to_gaps() -> None:
     """Keep what redis_gap says, and whether it was said in the hub."""
-    from ws4redis.signals import redis_gap
+    from ws4redis.signals import WebSockets, redis_gap
 
-    redis_gap.connect(_note_gap)
+    redis_gap.connect(_note_gap, sender=WebSockets)
 
 
 def _note_gap(seconds: float, channels: int, **kwargs: Any) -> None:

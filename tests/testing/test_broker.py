@@ -1180,7 +1180,7 @@ def test_most_websockets_of_a_process_count_here_too(broker: Broker, settings: S
         broker.connect('news')
     assert (refused.value.status_code, refused.value.reason) == (
         503,
-        '1 websockets are open, which is WS4REDIS_MAX_WEBSOCKETS',
+        '1 websocket is open, which is WS4REDIS_MAX_WEBSOCKETS',
     )
 
 

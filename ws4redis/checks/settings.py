@@ -15,6 +15,7 @@ from ws4redis.access import check_dotted_path
 from ws4redis.memory import memory_allowed
 from ws4redis.redis_client import connection_arguments
 from ws4redis.schemes import is_memory
+from ws4redis.subscriber_methods import missing_methods
 
 __all__ = ['CHECKS']
 
@@ -22,15 +23,6 @@ RESEMBLANCE = 0.8
 """From 0 to 1, how much of a misspelt name has to be right, behind the prefix that all of them
 have.
 """
-
-METHODS = (
-    'set_pubsub_channels',
-    'send_persisted_messages',
-    'parse_response',
-    'get_file_descriptor',
-    'release',
-    'publish_message',
-)
 
 
 def _is_number(value: Any) -> bool:
@@ -196,9 +188,7 @@ def _check_subscriber() -> Iterator[CheckMessage]:
                 hint='It names what a query string may ask for; RedisSubscriber has it.',
                 id='ws4redis.E015',
             )
-    missing = [name for name in METHODS if not callable(getattr(subscriber, name, None))]
-    if 'send_persisted_messages' in missing and hasattr(subscriber, 'send_persited_messages'):
-        missing.remove('send_persisted_messages')
+    missing = missing_methods(subscriber)
     if missing:
         yield Warning(
             f'{subscriber.__name__} lacks {", ".join(missing)}.',

@@ -24,6 +24,7 @@ from ws4redis.core.frames import CloseCode
 from ws4redis.core.recheck import Recheck
 from ws4redis.core.recipient import Phase, Recipient
 from ws4redis.core.replies import Reply
+from ws4redis.core.wording import counted
 
 __all__ = ['Driver']
 
@@ -180,7 +181,9 @@ class Driver(ABC):
         """The pub/sub connection is gone or could not be made; the feed says when to try again."""
         if self.exchange.feed.state is FeedState.UP:
             logger.warning(
-                'Redis is away (%s): %s websockets stay open', reason, len(self.exchange.recipients)
+                'Redis is away (%s): %s open',
+                reason,
+                counted(len(self.exchange.recipients), 'websocket stays', 'websockets stay'),
             )
         self.drop_feed()
         self._gap = None
@@ -203,9 +206,9 @@ class Driver(ABC):
         if gap is None:
             return
         logger.warning(
-            'Redis is back after %.1f s: %s channels; what was not persisted is lost',
+            'Redis is back after %.1f s: %s; what was not persisted is lost',
             gap.seconds,
-            gap.channels,
+            counted(gap.channels, 'channel'),
         )
         self.gap_ended(gap)
         self._gap = gap

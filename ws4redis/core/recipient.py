@@ -46,6 +46,7 @@ from ws4redis.core.heartbeat import is_heartbeat
 from ws4redis.core.limits import Bucket, Limits
 from ws4redis.core.replies import Published
 from ws4redis.core.websocket import Closed, Event, Failed, Message, Ping, WebSocket
+from ws4redis.core.wording import counted
 
 __all__ = ['Phase', 'Recipient']
 
@@ -246,9 +247,9 @@ class Recipient:
         counters.slow_readers += 1
         counters.not_delivered += sum(len(run.payloads) for run in self.held or ())
         logger.warning(
-            '%s: %s bytes wait for a slow reader, limit is %s: closing',
+            '%s: %s for a slow reader, limit is %s: closing',
             self,
-            waiting,
+            counted(waiting, 'byte waits', 'bytes wait'),
             self.limits.max_pending,
         )
         self.held = None
@@ -418,7 +419,7 @@ class Recipient:
             self._bucket = Bucket(burst, now)
         if self._bucket.allows(rate, burst, now):
             return True
-        logger.warning('%s: more than %s messages a second: closing', self, rate)
+        logger.warning('%s: more than %s a second: closing', self, counted(rate, 'message'))
         self._answer(_End(CloseCode.POLICY_VIOLATION, close_frame(CloseCode.POLICY_VIOLATION)))
         return False
 
@@ -531,7 +532,8 @@ class Recipient:
         self._queue = deque(job for job in jobs if job.kind is JobKind.RELEASE) or None
         if unpublished:
             self.agenda.counters.not_published += unpublished
-            logger.warning('%s: %s messages of the client were not published', self, unpublished)
+            lost = counted(unpublished, 'message of the client was', 'messages of the client were')
+            logger.warning('%s: %s not published', self, lost)
 
     # Ending
 

@@ -104,7 +104,7 @@ class Broker(AsyncBroker):
             ending.callback(self._record.close)
             ending.callback(self.driver.stop)
             self._ending = ending.pop_all()
-        self._application = Application(host=self.driver)
+        self._application = Application(driver=self.driver)
         if self._store.shared:
             self._record.raw_name = self._raw_name_used
             self.driver.subscribed = self._record.hear
@@ -451,10 +451,8 @@ class Broker(AsyncBroker):
             shown = name or name_of(user or force_user) or f'client {self._clients}'
             uri = uri_of(path, query)
             websocket = WebSocketClient(self, uri, shown, tuple(subprotocols), current_heartbeat())
-            environ = environ_of(websocket, path, query, cookies, headers or {}, origin)
-            environ['ws4redis.testing.force'] = (
-                (force_user, groups) if force_user is not None else None
-            )
+            forced = (force_user, groups) if force_user is not None else None
+            environ = environ_of(websocket, path, query, cookies, headers or {}, origin, forced)
             self._handshake(websocket, environ)
         self.settle()
         return websocket

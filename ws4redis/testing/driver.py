@@ -3,7 +3,7 @@ feed a fakeredis connection.
 """
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import redis
@@ -19,9 +19,12 @@ from ws4redis.core.handle import Handle
 from ws4redis.core.limits import Limits
 from ws4redis.core.recipient import Phase, Recipient
 from ws4redis.core.replies import ping_number
+from ws4redis.core.serving import ServingDriver
 from ws4redis.exceptions import HandshakeError
+from ws4redis.handshake import HANDSHAKE, Handshake
 from ws4redis.redis_client import RedisServer, persisted_values
-from ws4redis.signals import redis_gap, rights_withdrawn
+from ws4redis.signals import rights_withdrawn, tell_gap
+from ws4redis.subscriber_methods import can_read
 from ws4redis.subscription import ExchangeRedis, control_channel
 from ws4redis.testing.client import WebSocketClient
 from ws4redis.testing.clock import Clock
@@ -29,10 +32,27 @@ from ws4redis.testing.faults import Faults
 from ws4redis.testing.publications import ANSWER_GUARD
 from ws4redis.workers import perform, run_spawned, spawned_greenlets
 
-__all__ = ['MemoryDriver', 'MemoryTransport', 'error_of_the_site']
+__all__ = ['MemoryDriver', 'MemoryHandshake', 'MemoryTransport', 'error_of_the_site']
 
 REDIS_AWAY = (redis.ConnectionError, redis.TimeoutError)
 """What a publisher in the site's code raises in an outage: no fault of the site."""
+
+
+class MemoryHandshake(Handshake):
+    """A handshake of a client in the same thread, in whose environ it is before the application is
+    called.
+
+    Args:
+        client: who asks.
+        forced: user and group names that stand for session and database; None looks there.
+    """
+
+    def __init__(
+        self, client: WebSocketClient, forced: tuple[Any, Sequence[str] | None] | None = None
+    ) -> None:
+        super().__init__()
+        self.client = client
+        self.forced = forced
 
 
 class MemoryTransport:
@@ -46,7 +66,7 @@ class MemoryTransport:
         return self.client, b''
 
 
-class MemoryDriver(Faults):
+class MemoryDriver(Faults, ServingDriver):
     """Everything that the loop does, without a loop: each call returns when all that follows from
     it is done.
 
@@ -65,7 +85,7 @@ class MemoryDriver(Faults):
         )
         self.server = server
         self.clock = clock
-        self.connection: Any = ExchangeRedis(server.client, self)
+        self._connection: ExchangeRedis | None = ExchangeRedis(server.client, self)
         self.errors: list[BaseException] = []
         self.refusal: HandshakeError | None = None
         self._feed: Any = None
@@ -136,21 +156,21 @@ class MemoryDriver(Faults):
             done(found)
 
     def gap_ended(self, gap: Gap) -> None:
-        answers = redis_gap.send_robust(
-            sender=type(self), seconds=gap.seconds, channels=gap.channels
-        )
-        self.errors.extend(answer for _, answer in answers if isinstance(answer, BaseException))
+        self.errors.extend(error for _, error in tell_gap(gap.seconds, gap.channels))
 
     def look_up(self, some: list[Access], done: Callable[[set[Access]], None]) -> None:
         self._lookups.append((some, done))
 
     # What the WSGI server asks for
 
+    @property
+    def connection(self) -> ExchangeRedis | None:
+        return self._connection
+
     def find_transport(
         self, environ: dict[str, Any], start_response: Callable[..., Any]
     ) -> MemoryTransport:
-        transport: MemoryTransport = environ['ws4redis.testing.transport']
-        return transport
+        return MemoryTransport(environ[HANDSHAKE].client)
 
     def admit(self) -> None:
         access.admit(len(self.exchange.recipients))
@@ -160,9 +180,6 @@ class MemoryDriver(Faults):
         recipient = Recipient(limits, self.exchange.agenda, name=name, echo=echo)
         self.enter(recipient)
         return recipient
-
-    def join(self, recipient: Recipient, channels: list[bytes], patterns: list[bytes]) -> None:
-        self.subscribe(recipient, channels, patterns)
 
     def subscribe(self, recipient: Recipient, channels: list[bytes], patterns: list[bytes]) -> None:
         if self.subscribed is not None:
@@ -205,7 +222,7 @@ class MemoryDriver(Faults):
         self.work_off()
 
     def refused(self, refusal: HandshakeError) -> None:
-        self.exchange.agenda.counters.refused += 1
+        super().refused(refusal)
         self.refusal = refusal
         error = error_of_the_site(refusal)
         if error is not None:
@@ -316,14 +333,7 @@ class MemoryDriver(Faults):
     def _serve_own(self) -> bool:
         moved = False
         for recipient in list(self._own):
-            connection = getattr(
-                getattr(recipient.subscriber, '_subscription', None), 'connection', None
-            )
-            if (
-                recipient.phase is Phase.OPEN
-                and connection is not None
-                and connection.can_read(timeout=0)
-            ):
+            if recipient.phase is Phase.OPEN and can_read(recipient.subscriber):
                 recipient.serve()
                 self.work_off()
                 moved = True
@@ -340,7 +350,7 @@ class MemoryDriver(Faults):
         self.drop_feed()
         self.exchange.feed_lost(self.now())
         # It leads back here, and what no ring holds together is freed at once.
-        self.connection = None
+        self._connection = None
 
 
 def error_of_the_site(refusal: HandshakeError) -> BaseException | None:

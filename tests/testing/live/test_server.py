@@ -34,7 +34,7 @@ from tests.conftest import PLUGIN, PLUGIN_INSTALLED
 from ws4redis import loop as loops
 from ws4redis.core.feed import FeedState
 from ws4redis.publisher import RedisPublisher
-from ws4redis.signals import redis_gap, rights_withdrawn
+from ws4redis.signals import WebSockets, redis_gap, rights_withdrawn
 from ws4redis.subscriber import RedisSubscriber
 from ws4redis.testing import Broker, HandshakeRejected, LiveServer
 from ws4redis.testing.live import loop as live_loop_module
@@ -320,7 +320,7 @@ def test_what_the_sites_code_raises_in_the_handshake_is_raised_by_connect(live: 
 def test_settings_of_the_test_are_seen(live: LiveServer, settings: Settings) -> None:
     settings.WS4REDIS_MAX_WEBSOCKETS = 1
     live.connect('news')
-    with pytest.raises(HandshakeRejected, match='1 websockets are open'):
+    with pytest.raises(HandshakeRejected, match='1 websocket is open'):
         live.connect('news')
 
 
@@ -647,7 +647,7 @@ def test_outage_refuses_and_at_its_end_everything_is_back(live: LiveServer) -> N
     def note(channels: int, **kwargs: object) -> None:
         gaps.append(channels)
 
-    redis_gap.connect(note)
+    redis_gap.connect(note, sender=WebSockets)
     try:
         with live.outage():
             assert live.loop.exchange.feed.state is not FeedState.UP
@@ -658,7 +658,7 @@ def test_outage_refuses_and_at_its_end_everything_is_back(live: LiveServer) -> N
                 live.connect('news', subscribe='broadcast')
             assert refused.value.status_code == 503
     finally:
-        redis_gap.disconnect(note)
+        redis_gap.disconnect(note, sender=WebSockets)
     assert live.loop.exchange.feed.state is FeedState.UP
     assert gaps == [1]
     tell(live.broker, 'back')
@@ -727,7 +727,7 @@ def test_waiting_for_subscribers_says_how_many_there_are(live: LiveServer) -> No
     live.connect('news', subscribe='broadcast')
     live.connect('other', subscribe='broadcast')
     live.wait_until_subscribed('news', 1, timeout=20)
-    with pytest.raises(AssertionError, match="1 websockets listen on 'news' after 0.05 s, not 2"):
+    with pytest.raises(AssertionError, match="1 websocket listens on 'news' after 0.05 s, not 2"):
         live.wait_until_subscribed('news', 2, timeout=0.05)
 
 

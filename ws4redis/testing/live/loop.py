@@ -23,6 +23,7 @@ from ws4redis.core.replies import Reply, ping_number
 from ws4redis.exceptions import HandshakeError
 from ws4redis.loop import WebSocketLoop
 from ws4redis.redis_client import RedisServer
+from ws4redis.subscriber_methods import can_read
 from ws4redis.testing.driver import REDIS_AWAY, error_of_the_site
 from ws4redis.testing.faults import Faults
 from ws4redis.workers import finish_spawned
@@ -369,11 +370,10 @@ class _Quiet:
 
 
 def _can_read(recipient: Recipient) -> bool:
-    connection = getattr(getattr(recipient.subscriber, '_subscription', None), 'connection', None)
-    if recipient.phase is not Phase.OPEN or connection is None:
+    if recipient.phase is not Phase.OPEN:
         return False
     try:
-        return bool(connection.can_read(timeout=0))
+        return can_read(recipient.subscriber)
     except redis.RedisError:
         # Its end is something to read too.
         return True

@@ -20,6 +20,7 @@ from django.utils.encoding import iri_to_uri
 
 from ws4redis.core.frames import CloseCode
 from ws4redis.core.recipient import Phase
+from ws4redis.core.wording import counted
 from ws4redis.redis_store import current_heartbeat
 from ws4redis.testing.broker import Broker
 from ws4redis.testing.client import HandshakeRejected
@@ -259,7 +260,8 @@ class LiveServer:
         if not self.loop.happens(lambda: self._listening(facility) >= count, timeout):
             found = self.loop.ask(lambda: self._listening(facility))
             raise AssertionError(
-                f'{found} websockets listen on {facility!r} after {timeout} s, not {count}'
+                f'{counted(found, "websocket listens", "websockets listen")} on {facility!r} '
+                f'after {timeout} s, not {count}'
             )
 
     def _listening(self, facility: str) -> int:
@@ -408,7 +410,7 @@ class _Application(WebsocketWSGIServer):
     """The real application, on a loop that is told whose request it answers."""
 
     def __init__(self, loop: LiveLoop) -> None:
-        super().__init__(host=loop)
+        super().__init__(driver=loop)
         self._loop = loop
 
     def __call__(
