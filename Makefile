@@ -16,7 +16,7 @@ help:
 	@echo 'make test      run the whole suite (ARGS="-k feed": a part of it)'
 	@echo 'make test-lowest   the suite on the lowest versions that setup.py allows, in a .venv-lowest of its own'
 	@echo 'make test-latest   the suite on the newest versions that there are, in a .venv-latest of its own'
-	@echo 'make lint      ruff, and mypy --strict over ws4redis'
+	@echo 'make lint      ruff, and the types of everything: mypy --strict'
 	@echo 'make mutants   turn on old faults and new ones, one by one: each has to be found by its test, by a case of the contract,'
 	@echo '               or by one of the cases of the browser client'
 	@echo 'make rows      list what existing projects rely on, row by row, each with its tests: pytest says which there are'

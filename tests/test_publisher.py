@@ -184,7 +184,7 @@ def test_method_of_a_sites_own_is_asked_only_for_the_audiences_that_were_given(
     """U21: it need not know all of ours."""
 
     class Labs(RedisPublisher):
-        def _get_message_channels(self, request: Any, facility: str, lab: str = '') -> list[str]:  # type: ignore[override]
+        def _get_message_channels(self, request: Any, facility: str, lab: str = '') -> list[str]:
             return [f'lab:{lab}:{facility}']
 
     Labs(facility='news', lab='physics').publish_message('hello')
@@ -432,8 +432,9 @@ def test_apublish_message_of_a_publisher_publishes(broker: Broker) -> None:
     ],
 )
 def test_unknown_keyword_is_refused_by_its_name(keyword: str, hint: str) -> None:
+    wrong: dict[str, Any] = {keyword: ['john']}
     with pytest.raises(TypeError, match=rf'^RedisPublisher\(\) takes no {keyword}=: {hint}'):
-        RedisPublisher(facility='news', **{keyword: ['john']})
+        RedisPublisher(facility='news', **wrong)
 
 
 def test_message_without_an_audience_is_logged(caplog: pytest.LogCaptureFixture) -> None:

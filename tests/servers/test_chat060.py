@@ -363,7 +363,8 @@ def test_channels_that_the_callback_leaves_out_are_left_out(
 @pytest.mark.parametrize('on', ON)
 def test_interrupted_server_ends_without_a_traceback(on: str, site: Site, tmp_path: Path) -> None:
     with ExitStack() as stack:
-        server = stack.enter_context(serving(site, on, tmp_path))
+        server = serving(site, on, tmp_path)
+        stack.enter_context(server)
         john = Visitor(server, 'john')
         websockets = [
             stack.enter_context(john.open(path)) for path in ('/chat/', '/userchat/', '/groupchat/')

@@ -117,7 +117,7 @@ class FailsToSubscribe(RedisSubscriber):
 class LabStore(RedisStore):
     """One more audience: server."""
 
-    def _get_message_channels(  # type: ignore[override]
+    def _get_message_channels(
         self,
         request: Any = None,
         facility: str = '{facility}',
@@ -168,7 +168,7 @@ class FewAudiences(RedisSubscriber):
 
     def _get_message_channels(
         self, request: Any, facility: str, broadcast: bool = False
-    ) -> list[str]:  # type: ignore[override]
+    ) -> list[str]:
         return [f'all:{facility}'] if broadcast else []
 
 
