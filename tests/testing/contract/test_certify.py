@@ -105,7 +105,7 @@ def test_failure_names_the_line_of_the_contract() -> None:
     [outcome] = certify.certify({'accepted': accepted}, [FAKE], list)
     assert outcome.failure is not None
     place, _, said = outcome.failure.partition('\n')
-    assert place.startswith('contract.py:') and place.endswith(
+    assert place.startswith('cases.py:') and place.endswith(
         "raise AssertionError('the handshake was not refused')"
     )
     assert said.strip() == 'AssertionError: the handshake was not refused'

@@ -217,8 +217,14 @@ def certify(
 def describe(exc: BaseException) -> str:
     """Where the case failed, and the line."""
     frames = traceback.extract_tb(exc.__traceback__)
+    cases = os.path.dirname(__file__)
     place = next(
-        (frame for frame in reversed(frames) if frame.filename.endswith('contract.py')), frames[-1]
+        (
+            frame
+            for frame in reversed(frames)
+            if os.path.dirname(frame.filename) == cases and frame.filename != __file__
+        ),
+        frames[-1],
     )
     text = str(exc).strip().splitlines()
     said = f': {text[0]}' if text else ''
