@@ -53,6 +53,7 @@ EXTRAS = {
     # What this package's own suite and linters need besides.
     'dev': [
         'axe-playwright-python>=0.1.8',  # axe-core: pages that work without mouse or sight
+        'basedpyright>=1.40.2',  # the types, as the other half of the editors sees them
         'build>=1.6',  # wheel and sdist, which the suite installs
         'coverage>=7.17',  # which branches the suite takes
         'django-stubs>=6.1',  # types of Django

@@ -41,7 +41,7 @@ from ws4redis.exceptions import HandshakeError, UnavailableError
 from ws4redis.pump import MemoryPump, SocketPump
 from ws4redis.redis_client import RedisServer, active_server, persisted_values, runs_in_test
 from ws4redis.signals import redis_gap, rights_withdrawn
-from ws4redis.status import status
+from ws4redis.status import Status, status
 from ws4redis.subscription import ExchangeRedis, control_channel
 from ws4redis.takeover import SocketTransport, find_transport
 from ws4redis.uwsgi_host import UwsgiTransport, call_at_exit
@@ -705,7 +705,7 @@ class WebSocketLoop(Driver):
             if recipient.transport is not None
         ]
 
-    def status(self) -> dict[str, Any]:
+    def status(self) -> Status:
         """Figures of this moment and counters since the start; see ws4redis.status."""
         waiting = self._workers.waiting if self._workers is not None else 0
         return status(self.exchange, workers_waiting=waiting, running_jobs=self._running_jobs)

@@ -2,8 +2,8 @@
 
 import logging
 import math
-from collections.abc import Callable, Iterable
-from typing import Any
+from collections.abc import Callable, Coroutine, Iterable
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeAlias, TypeVar, cast
 
 import redis
 from asgiref.sync import sync_to_async
@@ -11,6 +11,7 @@ from asgiref.sync import sync_to_async
 from ws4redis import settings
 from ws4redis.core.audience import (
     SELF,
+    Audience,
     SelfType,
     audience_names,
     channel_names,
@@ -22,7 +23,10 @@ from ws4redis.core.echo import OwnCopies
 from ws4redis.exceptions import ChannelNameError
 from ws4redis.redis_client import active_server, namespace, runs_in_test
 
-__all__ = ['SELF', 'RedisMessage', 'RedisStore']
+if TYPE_CHECKING:
+    from django.http import HttpRequest
+
+__all__ = ['SELF', 'Message', 'RedisMessage', 'RedisStore']
 
 logger = logging.getLogger('ws4redis.redis_store')
 
@@ -30,6 +34,10 @@ LONGEST = 10**12
 """Seconds that a message may be kept: beyond its clock's range Redis refuses SET only in EXEC,
 and the PUBLISH still goes out.
 """
+
+
+Arguments = ParamSpec('Arguments')
+Found = TypeVar('Found')
 
 
 class RedisMessage(bytes):
@@ -79,16 +87,23 @@ class RedisMessage(bytes):
         return None
 
 
-class _Shared:
+Message: TypeAlias = str | bytes | bytearray | None
+"""What publish_message() takes; None is a RedisMessage of the heartbeat."""
+
+
+class _Shared(Generic[Found]):
+    def __init__(self, look_up: Callable[[], Found]) -> None:
+        self.look_up = look_up
+
+    def __get__(self, instance: object, owner: type | None = None) -> Found:
+        return self.look_up()
+
+
+def _shared(look_up: Callable[[], Found]) -> Found:
     """An attribute that is looked up each time, until an object has one of its own: settings and
     servers change in tests.
     """
-
-    def __init__(self, look_up: Callable[[], Any]) -> None:
-        self.look_up = look_up
-
-    def __get__(self, instance: object, owner: type | None = None) -> Any:
-        return self.look_up()
+    return cast('Found', _Shared(look_up))
 
 
 def _in_any_form(names: Callable[..., list[str]]) -> Callable[..., list[str]]:
@@ -104,13 +119,14 @@ class RedisStore:
             it is needed.
 
     Attributes:
+        _connection: the client that publishes, asks and subscribes.
         _publishers: names of the channels to which publish_message() goes.
         _expire: seconds that a message is persisted if publish_message() is not told;
             WS4REDIS_EXPIRE.
     """
 
-    _connection: Any = _Shared(lambda: active_server().client)
-    _expire: Any = _Shared(lambda: settings.WS4REDIS_EXPIRE)
+    _connection: 'redis.Redis' = _shared(lambda: active_server().client)
+    _expire: float | None = _shared(lambda: settings.WS4REDIS_EXPIRE)
     _publishers: Any = ()
     _own_copies: OwnCopies | None = None
 
@@ -127,12 +143,12 @@ class RedisStore:
     @_in_any_form
     def _get_message_channels(
         self,
-        request: Any = None,
+        request: 'HttpRequest | None' = None,
         facility: str | None = None,
         broadcast: bool = False,
-        groups: Any = (),
-        users: Any = (),
-        sessions: Any = (),
+        groups: Audience = (),
+        users: Audience = (),
+        sessions: Audience = (),
     ) -> list[str]:
         """The names of the channels of one facility; a site may override it to add audiences of its
         own.
@@ -156,7 +172,7 @@ class RedisStore:
         }
         return channel_names(self.get_prefix(), facility, broadcast=bool(broadcast), **names)
 
-    def publish_message(self, message: Any, expire: float | None = None) -> None:
+    def publish_message(self, message: Message, expire: float | None = None) -> None:
         """Publish a message to every channel of this object, in one round trip.
 
         Args:
@@ -174,19 +190,19 @@ class RedisStore:
         publish(self, message, expire, atomic=True)
 
     def pipeline_publish_message(
-        self, message: Any, expire: float | None = None, transaction: bool = True
+        self, message: Message, expire: float | None = None, transaction: bool = True
     ) -> None:
         """As publish_message(); transaction=False stores and publishes without making each
         channel's pair atomic.
         """
         publish(self, message, expire, atomic=transaction)
 
-    async def apublish_message(self, message: Any, expire: float | None = None) -> None:
+    async def apublish_message(self, message: Message, expire: float | None = None) -> None:
         """As publish_message(), for asynchronous views."""
         await in_thread(self.publish_message)(message, expire)
 
 
-def publish(store: Any, message: Any, expire: float | None, *, atomic: bool) -> None:
+def publish(store: object, message: Message, expire: float | None, *, atomic: bool) -> None:
     """What publish_message() does, for any object that has the attributes of a RedisStore or
     some of them.
     """
@@ -220,7 +236,9 @@ def publish(store: Any, message: Any, expire: float | None, *, atomic: bool) -> 
         raise
 
 
-def in_thread(function: Callable[..., Any]) -> Callable[..., Any]:
+def in_thread(
+    function: Callable[Arguments, Found],
+) -> Callable[Arguments, Coroutine[Any, Any, Found]]:
     """The function as a coroutine function, run in a thread."""
     # Under a test's broker thread-sensitive: below async_to_sync, as in Django's test client, that
     # is the test's own thread and database connection; below a bare asyncio.run() it is another.
@@ -231,7 +249,7 @@ def _as_bytes(name: str | bytes) -> bytes:
     return name.encode('utf-8') if isinstance(name, str) else bytes(name)
 
 
-def _payload(message: Any) -> bytes:
+def _payload(message: object) -> bytes:
     if isinstance(message, str):
         return message.encode('utf-8')
     if isinstance(message, (bytes, bytearray)):
@@ -242,7 +260,7 @@ def _payload(message: Any) -> bytes:
     )
 
 
-def _seconds(expire: Any) -> float:
+def _seconds(expire: object) -> float:
     if expire is None:
         return 0
     if isinstance(expire, bool) or not isinstance(expire, (int, float)):
@@ -286,7 +304,7 @@ def _execute(
                 raise part
 
 
-def _entry_names(kind: str, audience: Any, request: Any) -> list[str]:
+def _entry_names(kind: str, audience: Audience, request: 'HttpRequest | None') -> list[str]:
     names = []
     for entry in audience_names(kind, audience):
         if isinstance(entry, SelfType):
@@ -306,7 +324,7 @@ def _usable(kind: str, names: list[str]) -> list[str]:
     return usable
 
 
-def own_names(kind: str, request: Any) -> list[str]:
+def own_names(kind: str, request: 'HttpRequest | None') -> list[str]:
     """What SELF means in this request: its user, the groups in its session, its session key; empty
     if it has none.
 
@@ -332,7 +350,7 @@ def own_names(kind: str, request: Any) -> list[str]:
     )
 
 
-def _is_cookie_session(session: Any) -> bool:
+def _is_cookie_session(session: object) -> bool:
     # With signed_cookies the key is the cookie's content, and any text passes for one.
     return any(
         base.__module__ == 'django.contrib.sessions.backends.signed_cookies'
@@ -340,7 +358,7 @@ def _is_cookie_session(session: Any) -> bool:
     )
 
 
-def is_authenticated(user: Any) -> bool:
+def is_authenticated(user: object) -> bool:
     """Whether this is somebody; is_authenticated may be a bool or, on a site's own user class,
     callable.
     """

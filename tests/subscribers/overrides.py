@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import os
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import fakeredis
 import gevent
@@ -137,6 +137,10 @@ class LabStore(RedisStore):
 
 class LabPublisher(RedisPublisher, LabStore):
     """RedisPublisher(facility='x', server=True)."""
+
+    if TYPE_CHECKING:
+
+        def __init__(self, facility: str, server: bool = False, **audiences: Any) -> None: ...
 
 
 class LabSubscriber(RedisSubscriber, LabStore):
@@ -306,7 +310,10 @@ class TellsListeners(Noting):
     """The number of listeners, as PUBSUB NUMSUB has it."""
 
     def release(self) -> None:
-        for name, number in self._connection.pubsub_numsub(*self._subscription.channels):
+        numbers: list[tuple[Any, int]] = self._connection.pubsub_numsub(
+            *self._subscription.channels
+        )
+        for name, number in numbers:
             self.note(f'{name.decode()}: {number}')
         super().release()
 

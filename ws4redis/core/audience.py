@@ -14,12 +14,17 @@ ambiguous).
 import re
 import warnings
 from collections.abc import Iterable
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias
 
 from ws4redis.exceptions import ChannelNameError
 
+if TYPE_CHECKING:
+    from uuid import UUID
+
 __all__ = [
     'SELF',
+    'Audience',
+    'Entry',
     'SelfType',
     'audience_names',
     'channel_names',
@@ -41,6 +46,33 @@ class SelfType:
 
 
 SELF: Final = SelfType()
+
+
+class _HasUsername(Protocol):
+    """A user, also one of the site's own class, and request.user."""
+
+    def get_username(self) -> str: ...
+
+
+class _Group(Protocol):
+    """A Group of django.contrib.auth: what tells it from other models."""
+
+    @property
+    def permissions(self) -> Any: ...
+    def natural_key(self) -> tuple[str]: ...
+
+
+class _LazyText(Protocol):
+    """What gettext_lazy() gives."""
+
+    def __radd__(self, other: str) -> str: ...
+
+
+Entry: TypeAlias = 'str | int | UUID | SelfType | _HasUsername | _Group | _LazyText'
+"""One user, group or session, by its name or as an object."""
+
+Audience: TypeAlias = 'Iterable[Entry] | SelfType | bool | None'
+"""What users=, groups= and sessions= take. True and a lone string are deprecated."""
 
 
 def check_name(kind: str, name: str) -> str:

@@ -12,7 +12,7 @@ from django.test.utils import override_settings
 from ws4redis import settings
 from ws4redis.publisher import RedisPublisher
 from ws4redis.redis_client import active_server
-from ws4redis.testing.asynchronous import AsyncBroker, OwnThread, names_twin
+from ws4redis.testing.asynchronous import AsyncBroker, OwnThread, names_twin, twin
 from ws4redis.testing.client import HandshakeRejected, WebSocketClient, check_response
 from ws4redis.testing.clock import Clock
 from ws4redis.testing.driver import MemoryDriver
@@ -460,6 +460,8 @@ class Broker(AsyncBroker):
             self._handshake(websocket, environ)
         self.settle()
         return websocket
+
+    aconnect = twin(connect)
 
     def _handshake(self, websocket: WebSocketClient, environ: dict[str, Any]) -> None:
         answer: list[Any] = []
