@@ -2,14 +2,15 @@
 
 import importlib
 import inspect
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from ws4redis.publisher import RedisPublisher
-from ws4redis.redis_client import RedisServer, use_server
+from ws4redis.redis_client import RedisServer
 from ws4redis.redis_store import SELF, RedisMessage, RedisStore
+from ws4redis.seam import seam
 from ws4redis.subscriber import RedisSubscriber
 from ws4redis.testing import Broker
 from ws4redis.wsgi_server import WebsocketWSGIServer
@@ -25,12 +26,11 @@ def _modules() -> list[str]:
 
 
 @pytest.fixture
-def memory_server() -> Any:
+def memory_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[RedisServer]:
     """A server of this test's own, so that looking at a lazy attribute reaches for nothing else."""
     server = RedisServer('memory://')
-    before = use_server(server)
+    monkeypatch.setattr(seam, 'server', server)
     yield server
-    use_server(before)
     server.close()
 
 

@@ -29,7 +29,7 @@ from tests.loop.process import (
     request_head,
     steady,
 )
-from ws4redis.redis_client import outage
+from ws4redis.redis_client import bring_back, take_away
 from ws4redis.testing.redis_process import RedisProcess
 
 FEED = 'ws4redis.core.feed'
@@ -789,9 +789,9 @@ def test_outage_of_memory_is_survived_like_that_of_a_server(make: Make, form: st
     site.publish('before')
     # Unread by then it would be lost with the connection, and 'after' takes its key.
     assert browser.receive() == 'before'
-    site.run(outage, True)
+    site.run(take_away)
     site.wait_for(redis=False, websockets=1)
-    site.run(outage, False)
+    site.run(bring_back)
     site.wait_for(redis=True, redis_gaps=1)
     site.publish('after')
     assert browser.receive() == 'after'

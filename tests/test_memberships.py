@@ -11,8 +11,9 @@ from django.contrib.auth.models import AnonymousUser, Group, User
 from django.contrib.auth.signals import user_logged_in, user_logged_out
 from django.test import Client, RequestFactory
 
-from ws4redis.access import AT_LOGIN, MEMBEROF
+from ws4redis.access import AT_LOGIN
 from ws4redis.memberships import connect_receivers
+from ws4redis.redis_store import MEMBEROF
 from ws4redis.signals import WebSockets, rights_withdrawn
 
 if TYPE_CHECKING:

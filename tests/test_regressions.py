@@ -1,8 +1,8 @@
 """What release 0.6.0 did wrong, one test or more for each fault; `make mutants` re-creates the
 faults to see them found.
 
-How fast F5's 1,000 websockets are served is measured by benchmarks/; that the example site starts
-(F24) is tested by test_sandbox.py.
+How fast a thousand websockets are served is measured by benchmarks/; that the example site starts
+is tested by test_sandbox.py.
 """
 
 import gc
@@ -117,7 +117,7 @@ def raw_publish(broker: Broker, facility: str, *messages: str) -> None:
         RedisPublisher(facility=facility, broadcast=True).publish_message(message)
 
 
-# F1
+# Bursts
 
 
 @pytest.mark.row('F1')
@@ -140,7 +140,7 @@ def test_a_message_is_not_stuck_behind_the_acknowledgement_of_subscribe(broker: 
     assert listener.received == ['hello']
 
 
-# F2
+# Nothing but frames
 
 
 @pytest.mark.row('F2')
@@ -178,7 +178,7 @@ def test_a_normal_close_is_a_debug_line(broker: Broker, caplog: pytest.LogCaptur
     ] == []
 
 
-# F3
+# Joining
 
 
 class Racing(RedisSubscriber):
@@ -250,7 +250,7 @@ def test_joining_never_shows_an_old_message_after_a_new_one(
     assert client.received == ['old', 'new']
 
 
-# F4
+# Redis goes and comes back
 
 
 @pytest.mark.row('F4')
@@ -266,7 +266,7 @@ def test_websockets_outlive_a_restart_of_redis_and_catch_up(broker: Broker) -> N
     assert listener.received == ['meanwhile', 'afterwards']
 
 
-# F5
+# A thousand websockets
 
 
 @pytest.mark.row('F5')
@@ -283,7 +283,7 @@ def test_none_of_a_thousand_websockets_is_dropped_and_nothing_is_lost(broker: Br
     assert sum(list(listener.received) == messages for listener in listeners) == 1000
 
 
-# F6
+# The heartbeat
 
 
 @pytest.mark.row('F6')
@@ -300,7 +300,7 @@ def test_heartbeats_come_on_their_timer(broker: Broker) -> None:
     assert listener.heartbeats == 3
 
 
-# F7
+# Callbacks fail closed
 
 
 def members_only(request: Any, channels: list[str]) -> list[str]:
@@ -338,7 +338,7 @@ def test_a_misspelt_callback_is_found_at_start() -> None:
     assert 'ws4redis.E012' in [message.id for message in check_all(None)]
 
 
-# F8
+# Origin
 
 
 @pytest.mark.row('F8')
@@ -362,7 +362,7 @@ def test_a_host_that_is_not_ours_is_refused(broker: Broker) -> None:
     assert rejected.value.status_code == 400
 
 
-# F9
+# No identity, no channel
 
 
 @pytest.mark.row('F9')
@@ -403,7 +403,7 @@ def test_publishing_to_nobody_is_an_error(audience: str) -> None:
         RedisPublisher(facility='news', request=request, **keywords)
 
 
-# F10
+# Binary messages
 
 
 @pytest.mark.row('F10')
@@ -419,7 +419,7 @@ def test_binary_goes_out_as_binary(broker: Broker) -> None:
     assert newcomer.received == [b'\xff\xfe']
 
 
-# F11
+# Limits
 
 
 @pytest.mark.row('F11')
@@ -459,7 +459,7 @@ def test_a_flood_is_refused(broker: Broker) -> None:
     assert client.close_code == CloseCode.POLICY_VIOLATION
 
 
-# F12
+# What a client is told
 
 SECRET = 'redis://admin:hunter2@internal.example'
 
@@ -499,7 +499,7 @@ def test_the_close_frame_of_a_failure_tells_nothing(
     assert SECRET in caplog.text
 
 
-# F13
+# Ambiguous names
 
 
 @pytest.mark.row('F13')
@@ -524,7 +524,7 @@ def test_an_ambiguous_group_listens_nowhere_and_is_logged(
     assert 'staff:chat' in caplog.text
 
 
-# F14; more of it below, on a site in a process of its own
+# Rights end; more of it below, on a site in a process of its own
 
 
 @pytest.mark.row('F14')
@@ -540,7 +540,7 @@ def test_rights_are_looked_up_again(db: None) -> None:
         assert access.no_longer_allowed([who]) == {who}
 
 
-# F15
+# Lone pings and halves of frames
 
 
 @pytest.mark.row('F15')
@@ -560,7 +560,7 @@ def test_half_a_frame_does_not_stop_delivery(broker: Broker, data: bytes) -> Non
     assert client.received == ['hello']
 
 
-# F16
+# RFC 6455 in full
 
 LARGE = 'x' * 200_000
 GREETING = 'grüße, 世界 🌍'.encode()
@@ -611,7 +611,7 @@ def test_an_empty_ping_is_answered(broker: Broker, written: list[bytes]) -> None
     assert [(frame.opcode, frame.data) for frame in frames_of(written)] == [(Opcode.PONG, b'')]
 
 
-# F17; more of it below, on a site in a process of its own
+# Nothing is left; more of it below, on a site in a process of its own
 
 
 @pytest.mark.row('F17')
@@ -629,7 +629,7 @@ def test_nothing_is_left_of_broken_connections(broker: Broker) -> None:
     assert broker.driver.exchange.feed.wanted(Kind.CHANNEL) == []
 
 
-# F19
+# decode_responses
 
 DECODING = {'decode_responses': True, 'driver_info': None}
 
@@ -662,7 +662,7 @@ def test_a_check_says_that_decode_responses_is_ignored() -> None:
     assert 'ws4redis.W001' in [message.id for message in check_all(None)]
 
 
-# F20
+# Settings and audiences of all kinds
 
 
 @pytest.mark.row('F20')
@@ -736,7 +736,7 @@ def test_a_missing_facility_is_an_error() -> None:
         RedisPublisher(broadcast=True)
 
 
-# F21
+# Echo by origin
 
 
 @pytest.mark.row('F21')
@@ -758,7 +758,7 @@ def test_an_equal_text_of_somebody_else_arrives(broker: Broker) -> None:
     assert (john.received, mary.received) == (['yes'], ['yes'])
 
 
-# F22
+# Settings are read when they are needed
 
 
 @pytest.mark.row('F22')
@@ -793,7 +793,7 @@ def test_importing_sets_nothing_up_and_opens_nothing() -> None:
     assert (importing.stdout, importing.stderr) == ('False 0\n', '')
 
 
-# F23
+# The browser
 
 BROWSER = """
 const assert = require('assert'), fs = require('fs'), vm = require('vm');
@@ -890,7 +890,7 @@ def test_the_script_leaves_no_timer_behind(scenario: str) -> None:
     assert played.returncode == 0, played.stderr
 
 
-# F24
+# The example site
 
 
 @pytest.mark.row('F24')
@@ -926,7 +926,7 @@ def test_workers_without_gevent_are_named(
     assert 'ws4redis.W007' in caplog.text
 
 
-# F14, F17 and F18 on a real site, in a process of its own
+# Rights, what is left, and high descriptors, on a real site in a process of its own
 
 FIRST_UNFIT = 1024
 """The first descriptor that select() does not take."""

@@ -49,7 +49,7 @@ PATIENCE = 20.0
 
 def do(subscriber: Any, kind: JobKind, message: Any = None) -> Result:
     """Perform one job and give its result."""
-    return perform(subscriber, Job(kind, message), handle_of([]), keep_connections=True)
+    return perform(subscriber, Job(kind, message), handle_of([]))
 
 
 def handle_of(entries: list[Entry]) -> Handle:
@@ -109,7 +109,6 @@ class Inherits(OldOverNew):
 def test_spelling_of_the_first_class_that_has_either_is_called_once(
     cls: type[Base], called: str
 ) -> None:
-    """C7."""
     subscriber = cls()
     assert do(subscriber, JobKind.PERSISTED).outcome is Outcome.DONE
     assert subscriber.called == [called]
@@ -128,7 +127,7 @@ def test_persisted_job_gets_the_websocket() -> None:
             websocket.send('hello')
 
     entries: list[Entry] = []
-    perform(Greeting(), Job(JobKind.PERSISTED), handle_of(entries), keep_connections=True)
+    perform(Greeting(), Job(JobKind.PERSISTED), handle_of(entries))
     assert entries == [Sent(b'hello', None)]
 
 
@@ -158,7 +157,7 @@ def test_message_of_a_client_says_whether_it_was_binary(binary: bool) -> None:
         def publish_message(self, message: Any, expire: float | None = None) -> None:
             got.append(message)
 
-    perform(Keeping(), Job(JobKind.PUBLISH, b'', binary), handle_of([]), keep_connections=True)
+    perform(Keeping(), Job(JobKind.PUBLISH, b'', binary), handle_of([]))
     assert [(message, message.binary) for message in got] == [(b'', binary)]
 
 
@@ -200,7 +199,6 @@ def parsing(answer: Any) -> Listening:
     ],
 )
 def test_what_parse_response_gives_is_sent(answer: Any, replies: list[bytes]) -> None:
-    """C5."""
     result = do(parsing(answer), JobKind.PARSE, Published(b'news', b'hello'))
     assert [payload for payload, _ in result.replies] == replies
     assert result.outcome is Outcome.DONE
@@ -279,7 +277,7 @@ class Serving(RedisSubscriber):
 
 
 def test_subscriber_that_serves_itself_is_asked_until_there_is_no_more() -> None:
-    """C6: an acknowledgement among them does not end it."""
+    """An acknowledgement among them does not end it."""
     subscriber = Serving(4)
     result = do(subscriber, JobKind.SERVE)
     assert subscriber._subscription.events == 0
@@ -336,7 +334,6 @@ def test_redis_away_is_no_failure_of_the_site(
 def test_exception_of_release_is_logged_and_nothing_else(
     exception: Exception, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """O6."""
     result = do(Raising(exception), JobKind.RELEASE)
     assert (result.outcome, result.exception) == (Outcome.DONE, exception)
     assert 'release() failed' in caplog.text
@@ -364,7 +361,7 @@ def database(django_db_blocker: DjangoDbBlocker, tmp_path: Path) -> Iterator[Bas
 def test_database_connections_are_closed_as_at_the_end_of_a_request(
     database: BaseDatabaseWrapper,
 ) -> None:
-    """F17: every websocket of a user kept one open."""
+    """Every websocket of a user kept one open."""
     close_database_connections()
     assert database.connection is None
 
@@ -381,21 +378,6 @@ def test_database_connection_that_may_be_kept_stays(database: BaseDatabaseWrappe
     database.ensure_connection()
     close_database_connections()
     assert database.connection is not None
-
-
-@pytest.mark.parametrize('keep', [False, True])
-@pytest.mark.parametrize('exception', [None, RuntimeError('bug')])
-def test_job_closes_database_connections_unless_they_are_a_tests(
-    database: BaseDatabaseWrapper, keep: bool, exception: Exception | None
-) -> None:
-    class Querying(RedisSubscriber):
-        def publish_message(self, message: Any, expire: float | None = None) -> None:
-            database.ensure_connection()
-            if exception is not None:
-                raise exception
-
-    perform(Querying(), Job(JobKind.PUBLISH, b'hello'), handle_of([]), keep_connections=keep)
-    assert (database.connection is not None) is keep
 
 
 # Threads
@@ -542,7 +524,7 @@ def test_threads_do_not_keep_the_process_alive(four_threads: ThreadWorkers) -> N
 
 
 def test_greenlets_that_a_call_spawned_run_in_its_thread(four_threads: ThreadWorkers) -> None:
-    """O4: the rest of the work is often spawned, in a process that is not patched too."""
+    """The rest of the work is often spawned, in a process that is not patched too."""
     ran: list[int] = []
     done = threading.Event()
 

@@ -178,7 +178,7 @@ def test_websockets_are_those_that_are_open(broker: Broker) -> None:
 def test_database_connections_are_closed_after_the_handshake(
     broker: Broker, tmp_path: Path
 ) -> None:
-    """F17: every `subscribe-user` socket kept one open."""
+    """Every `subscribe-user` socket kept one open."""
     connections.settings['file'] = {
         **connections.settings['default'],
         'NAME': str(tmp_path / 'database.sqlite3'),
@@ -216,7 +216,6 @@ def test_database_connections_are_closed_after_the_handshake(
 def test_request_that_is_no_upgrade_is_refused(
     broker: Broker, method: str, changes: dict[str, str | None], status: int, text: bytes | None
 ) -> None:
-    """U13."""
     headers = {name: value for name, value in {**UPGRADE, **changes}.items() if value is not None}
     answer = call(server_of(broker), broker, method=method, headers=headers)
     assert answer.raised is None
@@ -253,7 +252,7 @@ def test_path_that_is_not_below_websocket_url_is_not_found(broker: Broker) -> No
     ],
 )
 def test_facility_has_a_limit_in_bytes(broker: Broker, facility: str, allowed: bool) -> None:
-    """F11: any client filled Redis with keys of its own naming."""
+    """Any client filled Redis with keys of its own naming."""
     answer = call(server_of(broker), broker, f'/ws/{facility}')
     assert answer.status == ('101 Switching Protocols' if allowed else '400 Bad Request')
 
@@ -300,7 +299,7 @@ def test_parameters_of_the_sites_own_are_no_unknown_names(
 
 
 def test_names_alone_make_a_request_that_listens_on_nothing(broker: Broker) -> None:
-    """U6: none at all leaves the socket open."""
+    """No names at all leave the socket open."""
     client = broker.connect('/ws/news')
     assert client.open
     assert client.channels == []
@@ -389,7 +388,7 @@ FAILURES = [
 def test_subscriber_that_fails_refuses_the_handshake_and_is_released_once(
     browser: Broker, name: str, exception: Exception, status: int
 ) -> None:
-    """C9, also if set_pubsub_channels() raised half-way; F12: no detail reaches the client."""
+    """Also if set_pubsub_channels() raised half-way; no detail reaches the client."""
 
     class Failing(Counting):
         def set_pubsub_channels(self, request: Any, channels: list[str]) -> None:
@@ -508,7 +507,6 @@ def test_subscribers_get_the_connection_that_the_server_was_made_with(broker: Br
 def test_request_stays_usable_as_long_as_the_websocket_is_open(
     broker: Broker, django_user_model: Any, db: None
 ) -> None:
-    """O10."""
 
     class Keeping(RedisSubscriber):
         def set_pubsub_channels(self, request: Any, channels: list[str]) -> None:
@@ -549,7 +547,6 @@ def test_request_stays_usable_as_long_as_the_websocket_is_open(
 
 
 def test_steps_of_the_server_can_be_overridden(broker: Broker) -> None:
-    """U11."""
     called: list[str] = []
 
     class Site(WebsocketWSGIServer):

@@ -39,8 +39,10 @@ from ws4redis.core.recipient import Phase, Recipient
 from ws4redis.core.serving import ServerTransport, ServingDriver
 from ws4redis.core.wording import counted
 from ws4redis.exceptions import UnavailableError
-from ws4redis.pump import MemoryPump, SocketPump
-from ws4redis.redis_client import RedisServer, active_server, persisted_values, runs_in_test
+from ws4redis.memory import MemoryPump
+from ws4redis.pump import SocketPump
+from ws4redis.redis_client import RedisServer, active_server, persisted_values
+from ws4redis.seam import seam
 from ws4redis.signals import rights_withdrawn, tell_gap
 from ws4redis.status import status
 from ws4redis.subscription import ExchangeRedis, control_channel
@@ -119,11 +121,7 @@ class WebSocketLoop(ServingDriver):
 
     Attributes:
         patched: whether it lives in the main hub.
-        keep_connections: whether the database connections of its threads are a test's own, which
-            closes them by itself.
     """
-
-    keep_connections = False
 
     def __init__(self, server: RedisServer) -> None:
         super().__init__(
@@ -177,7 +175,7 @@ class WebSocketLoop(ServingDriver):
             self._started = True
         place = 'main hub' if self.patched else 'thread ws4redis-loop'
         logger.info('websocket loop: in the %s of process %s', place, os.getpid())
-        if not runs_in_test():
+        if not seam.in_force:
             log_findings()
 
     def _run_thread(self, ready: threading.Event) -> None:
@@ -434,12 +432,8 @@ class WebSocketLoop(ServingDriver):
     def _perform(self, recipient: Recipient, job: Job) -> None:
         if self.patched:
             self._classes[type(recipient.subscriber).__name__] = None
-        result = perform(
-            recipient.subscriber,
-            job,
-            Handle(recipient, self._post),
-            keep_connections=self.keep_connections,
-        )
+        result = perform(recipient.subscriber, job, Handle(recipient, self._post))
+        self.close_connections()
         self.call(partial(self._job_ended, recipient, job, result))
 
     def _job_ended(self, recipient: Recipient, job: Job, result: Any) -> None:
@@ -456,13 +450,16 @@ class WebSocketLoop(ServingDriver):
             try:
                 function()
             finally:
-                if not self.keep_connections:
-                    close_database_connections()
+                self.close_connections()
 
         if self._workers is not None:
             self._workers.submit(run)
         else:
             gevent.spawn(run)
+
+    def close_connections(self) -> None:
+        """The database connections of this thread or greenlet, behind each call in it."""
+        close_database_connections()
 
     def connect_feed(self) -> None:
         self._in_worker(self._connect)
@@ -599,7 +596,7 @@ class WebSocketLoop(ServingDriver):
     def find_transport(
         self, environ: dict[str, Any], start_response: Callable[..., Any]
     ) -> ServerTransport:
-        if self.server.in_memory and not runs_in_test():
+        if self.server.in_memory and not seam.in_force:
             log_messages(check_processes(bool(environ.get('wsgi.multiprocess'))))
         return find_transport(environ, start_response)
 

@@ -9,25 +9,22 @@ import redis
 from asgiref.sync import sync_to_async
 
 from ws4redis import settings
-from ws4redis.core.audience import (
-    SELF,
-    SelfType,
-    audience_names,
-    channel_names,
-    check_name,
-    entry_name,
-    printable,
-)
+from ws4redis.core.audience import SELF, SelfType, audience_names, entry_name
+from ws4redis.core.channel import channel_names, check_name, prefix_of
 from ws4redis.core.echo import OwnCopies
 from ws4redis.core.heartbeat import is_heartbeat
 from ws4redis.core.replies import published
 from ws4redis.core.text import as_bytes, message_bytes
 from ws4redis.exceptions import ChannelNameError
-from ws4redis.redis_client import active_server, namespace, runs_in_test
+from ws4redis.redis_client import active_server
+from ws4redis.seam import seam
 
 __all__ = ['SELF', 'RedisMessage', 'RedisStore']
 
 logger = logging.getLogger('ws4redis.redis_store')
+
+MEMBEROF = 'ws4redis:memberof'
+"""Where a session has the names of its user's groups."""
 
 LONGEST = 10**12
 """Seconds that a message may be kept: beyond its clock's range Redis refuses SET only in EXEC,
@@ -108,8 +105,7 @@ class RedisStore:
     @staticmethod
     def get_prefix() -> str:
         """What stands before each channel name: 'PREFIX:' or ''."""
-        prefix = settings.WS4REDIS_PREFIX
-        return namespace() + (f'{prefix}:' if prefix else '')
+        return seam.namespace + prefix_of(settings.WS4REDIS_PREFIX)
 
     def _get_message_channels(
         self,
@@ -208,9 +204,9 @@ def publish(store: Any, message: Any, expire: float | None, *, atomic: bool) -> 
 
 def in_thread(function: Callable[..., Any]) -> Callable[..., Any]:
     """The function as a coroutine function, run in a thread."""
-    # Under a test's broker thread-sensitive: below async_to_sync, as in Django's test client, that
-    # is the test's own thread and database connection; below a bare asyncio.run() it is another.
-    return sync_to_async(function, thread_sensitive=runs_in_test())
+    # Under a Broker thread-sensitive: below async_to_sync, as in Django's test client, that is the
+    # test's own thread and database connection; below a bare asyncio.run() it is another.
+    return sync_to_async(function, thread_sensitive=seam.in_force)
 
 
 def _seconds(expire: Any) -> float:
@@ -240,8 +236,7 @@ def _execute(
     # here.
     pipeline = connection.pipeline(transaction=False)
     for channel in channels:
-        if gate is not None and gate.on_publish is not None:
-            gate.on_publish(channel, payload, seconds, own_copies)
+        seam.publishing(gate, channel, payload, seconds, own_copies)
         if seconds <= 0:
             pipeline.execute_command('PUBLISH', channel, payload)
             continue
@@ -293,7 +288,7 @@ def own_names(kind: str, request: Any) -> list[str]:
     if session is None:
         return []
     # This look drops a key that the session's store does not know.
-    groups = session.get('ws4redis:memberof') or ()
+    groups = session.get(MEMBEROF) or ()
     if kind == 'group':
         return [str(name) for name in groups]
     return (
@@ -317,8 +312,3 @@ def is_authenticated(user: Any) -> bool:
     """
     value = getattr(user, 'is_authenticated', False)
     return bool(value() if callable(value) else value)
-
-
-def channel_for_log(name: str | bytes) -> str:
-    """A channel name as logs show it."""
-    return printable(name)

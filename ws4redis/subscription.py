@@ -7,21 +7,19 @@ from typing import Any
 
 import redis
 
-from ws4redis import settings
 from ws4redis.core.recipient import Phase, Recipient
 from ws4redis.core.replies import published
 from ws4redis.core.serving import ServingDriver
 from ws4redis.core.text import as_bytes
 from ws4redis.exceptions import NothingToRead
-from ws4redis.redis_client import namespace
+from ws4redis.redis_store import RedisStore
 
 __all__ = ['ExchangeRedis', 'Subscription', 'control_channel']
 
 
 def control_channel() -> bytes:
     """The channel by which processes talk to each other; no subscriber may have it."""
-    prefix = settings.WS4REDIS_PREFIX
-    return (namespace() + (f'{prefix}:' if prefix else '')).encode() + b'ws4redis:control'
+    return RedisStore.get_prefix().encode() + b'ws4redis:control'
 
 
 class ExchangeRedis(redis.Redis):

@@ -50,13 +50,8 @@ waits for time uses them up.
 """
 
 
-def perform(subscriber: Any, job: Job, handle: Handle, *, keep_connections: bool = False) -> Result:
-    """Run one job; whatever the site's code raises becomes a result, logged once.
-
-    Args:
-        keep_connections: whether the database connections are a test's own, which closes them by
-            itself.
-    """
+def perform(subscriber: Any, job: Job, handle: Handle) -> Result:
+    """Run one job; whatever the site's code raises becomes a result, logged once."""
     result = Result()
     try:
         with contextlib.suppress(NothingToRead):
@@ -66,9 +61,6 @@ def perform(subscriber: Any, job: Job, handle: Handle, *, keep_connections: bool
         result.outcome = _outcome(job, exc)
         if result.outcome is not Outcome.UNAVAILABLE:
             logger.error('%s.%s() failed', type(subscriber).__name__, job.kind.value, exc_info=exc)
-    finally:
-        if not keep_connections:
-            close_database_connections()
     return result
 
 

@@ -10,13 +10,14 @@ import redis
 from django.core.exceptions import SuspiciousOperation
 from django.core.handlers.wsgi import WSGIRequest
 
-from ws4redis import access, settings
+from ws4redis import access, origin, settings
 from ws4redis.core import handshake as core_handshake
 from ws4redis.core.limits import Limits
+from ws4redis.core.query import requested_channels
 from ws4redis.core.serving import ServingDriver
 from ws4redis.exceptions import HandshakeError
 from ws4redis.handshake import HANDSHAKE, Handshake, under_way
-from ws4redis.redis_client import serve_websockets
+from ws4redis.memory import serve_websockets
 from ws4redis.redis_store import current_heartbeat
 from ws4redis.subscriber import facility_of, possible_channels, subscriber_class
 from ws4redis.subscriber_methods import method, needs_persisted, overrides_parse_response
@@ -100,7 +101,7 @@ class WebsocketWSGIServer:
         Unknown names are logged, but for those with a value, as in `room=9`: these are for the
         site's own code.
         """
-        channels, echo, unknown = access.requested_channels(request.GET, self.possible_channels)
+        channels, echo, unknown = requested_channels(request.GET, self.possible_channels)
         parameters = {name.lower() for name, value in request.GET.items() if value}
         unknown = [
             name
@@ -191,7 +192,7 @@ class WebsocketWSGIServer:
         """Find out who it is, and which channels they get."""
         handshake.request = request
         self._check_facility(request)
-        access.check_origin(request)
+        origin.check_origin(request)
         self.process_request(request)
         self._find_channels(handshake)
         handshake.access = access.describe(request, handshake.channels)

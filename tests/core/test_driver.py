@@ -405,7 +405,7 @@ def test_lost_while_sending_commands_connects_again() -> None:
 
 
 def test_everything_is_read_between_taking_and_handing_over_the_wire(world: World) -> None:
-    """F1: what the server had read behind the request's head is not lost, whatever its size."""
+    """What the server had read behind the request's head is not lost, whatever its size."""
     client = world.handshake([NEWS], publishes=[CHAT])
     world.settle()
     world.begin(client, rest=masked(Opcode.TEXT, b'first') + masked(Opcode.TEXT, b'second')[:4])
@@ -429,7 +429,7 @@ def test_shutdown_closes_all_with_1001_and_runs_what_waits(world: World) -> None
 
 
 def test_many_clients_that_break_off_leave_nothing(world: World) -> None:
-    """F17: ten broken connections left ten entries."""
+    """Ten broken connections left ten entries."""
     ends = [_by_eof, _by_reset, _by_close, _by_failure, _by_nothing]
     for number in range(10):
         client = world.open(

@@ -240,9 +240,9 @@ def callback_fails_open() -> None:
 @switch('F8')
 def any_page_and_any_host() -> None:
     """Neither Origin nor Host is looked at."""
-    from ws4redis import access
+    from ws4redis import origin
 
-    replace(access, check_origin=lambda request: None)
+    replace(origin, check_origin=lambda request: None)
 
 
 @switch('F9')
@@ -341,8 +341,7 @@ def every_name_makes_a_channel() -> None:
     """Nothing looks for a colon or the end of a line in a name."""
     from ws4redis import redis_store
     from ws4redis.core import audience
-
-    check_name = audience.check_name
+    from ws4redis.core.channel import check_name
 
     def take_name(kind: str, name: str) -> str:
         return name if ':' in name or '\n' in name else check_name(kind, name)
@@ -748,9 +747,7 @@ def publishing_never_fails() -> None:
 def change_names(change: Callable[[str, str], str]) -> None:
     """Let a name in a channel be another."""
     from ws4redis import redis_store
-    from ws4redis.core import audience
-
-    channel_names = audience.channel_names
+    from ws4redis.core.channel import channel_names
 
     def other_channel_names(
         prefix: str, facility: str, *, broadcast: bool, **names: Iterable[str]

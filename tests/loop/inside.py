@@ -473,7 +473,7 @@ class Late(RedisSubscriber):
 
 
 class OwnRedis(RedisSubscriber):
-    """Has a pub/sub connection of its own, as projects have it (O8)."""
+    """Has a pub/sub connection of its own, as projects have it."""
 
     def set_pubsub_channels(self, request: Any, channels: list[str]) -> None:
         self._connection = redis.Redis.from_url(django_settings.OWN_REDIS, protocol=2)

@@ -24,10 +24,10 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from ws4redis.core.agenda import Agenda, Job, JobKind, Outcome, Result
-from ws4redis.core.audience import glob_pattern
 from ws4redis.core.entries import Persisted
 from ws4redis.core.feed import Feed, FeedState, Kind
 from ws4redis.core.frames import Run, message_frame
+from ws4redis.core.glob import glob_pattern
 from ws4redis.core.heartbeat import is_heartbeat, without_heartbeats
 from ws4redis.core.recipient import Phase, Recipient
 from ws4redis.core.replies import Published, Reply

@@ -12,6 +12,7 @@ from django.test.utils import override_settings
 from ws4redis.publisher import RedisPublisher
 from ws4redis.redis_client import active_server
 from ws4redis.redis_store import current_heartbeat
+from ws4redis.schemes import MEMORY
 from ws4redis.testing.asynchronous import AsyncBroker, OwnThread, names_twin
 from ws4redis.testing.client import HandshakeRejected, WebSocketClient, check_response
 from ws4redis.testing.clock import Clock
@@ -32,7 +33,7 @@ from ws4redis.testing.handshake import (
     uri_of,
 )
 from ws4redis.testing.publications import Publications, Record, check_expire, place, source
-from ws4redis.testing.servers import MEMORY, BrokerServer, enter, leave
+from ws4redis.testing.servers import BrokerServer, enter, leave
 from ws4redis.testing.timing import Advance, age, check_sessions, seconds_of
 
 __all__ = ['ANY', 'SAME', 'Broker']

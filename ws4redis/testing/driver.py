@@ -116,9 +116,7 @@ class MemoryDriver(Faults, ServingDriver):
         self._own.pop(recipient, None)
 
     def run_job(self, recipient: Recipient, job: Job) -> None:
-        result = perform(
-            recipient.subscriber, job, Handle(recipient, self.receive_entry), keep_connections=True
-        )
+        result = perform(recipient.subscriber, job, Handle(recipient, self.receive_entry))
         if result.exception is not None and not (
             self.server.gate.closed and isinstance(result.exception, REDIS_AWAY)
         ):

@@ -9,8 +9,9 @@ from typing import Any
 from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 from ws4redis import settings
-from ws4redis.access import MEMBEROF, query_names
+from ws4redis.core.query import query_names
 from ws4redis.handshake import HANDSHAKE, Handshake
+from ws4redis.redis_store import MEMBEROF
 from ws4redis.testing.client import Joined, WebSocketClient
 from ws4redis.testing.driver import MemoryHandshake
 from ws4redis.wsgi_server import WebsocketWSGIServer

@@ -17,8 +17,10 @@ import django
 from django.db import connections
 
 from ws4redis import settings
+from ws4redis.core.channel import prefix_of, split_channel
 from ws4redis.core.replies import ping, ping_number, published
 from ws4redis.redis_client import RedisServer
+from ws4redis.seam import seam
 from ws4redis.testing.explain.matching import ANY, Wanted
 
 __all__ = [
@@ -171,7 +173,7 @@ class Record:
         self._connection: Any = server.pubsub_connection()
         self._connection.register_connect_callback(self._subscribe)
         self._connection.connect()
-        server.gate.on_publish = self._note
+        seam.on_publish[server.gate] = self._note
 
     def _subscribe(self, connection: Any) -> None:
         """With each new connection, since a server may cut one."""
@@ -246,7 +248,7 @@ class Record:
 
     def close(self) -> None:
         """Hear nothing more."""
-        self._server.gate.on_publish = None
+        seam.on_publish.pop(self._server.gate, None)
         self._connection.disconnect()
         del self._said
 
@@ -265,13 +267,8 @@ def check_expire(expire: Any) -> None:
 
 def facility_of(channel: str) -> str | None:
     """The facility of a channel's name; None if it is none of ours."""
-    prefix = f'{settings.WS4REDIS_PREFIX}:' if settings.WS4REDIS_PREFIX else ''
-    if not channel.startswith(prefix):
-        return None
-    kind, _, rest = channel.removeprefix(prefix).partition(':')
-    if kind == 'broadcast':
-        return rest
-    return rest.partition(':')[2] if kind in ('user', 'group', 'session') else None
+    parts = split_channel(channel, prefix_of(settings.WS4REDIS_PREFIX))
+    return parts.facility if parts is not None else None
 
 
 def source() -> str:

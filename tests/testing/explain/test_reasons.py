@@ -1,5 +1,5 @@
-"""Why not? Each cause is built exactly; first line, evidence and remedy are what a user reads
-(T9).
+"""Why not? Each cause is built exactly; first line, evidence and remedy are what a user
+reads.
 """
 
 from __future__ import annotations

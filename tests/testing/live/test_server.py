@@ -868,7 +868,7 @@ def test_client_that_does_not_read_is_closed_and_nobody_waits_for_it(
 
 
 def test_counters_agree_with_those_in_memory(live: LiveServer) -> None:
-    """T17: the same steps, the same figures."""
+    """The same steps, the same figures."""
     for facility, connect in (('one', live.connect), ('two', live.broker.connect)):
         client: Any = connect(facility, subscribe='broadcast', publish='broadcast')
         tell(live.broker, 'one', b'\xff', facility=facility)

@@ -24,9 +24,9 @@ from django.http import Http404
 from django.test.utils import override_settings
 from websockets.frames import Close, Frame, Opcode
 
+from ws4redis.gate import Gate
 from ws4redis.policies import allow_all
 from ws4redis.publisher import RedisPublisher
-from ws4redis.redis_client import Gate
 from ws4redis.redis_store import SELF, RedisMessage, RedisStore
 from ws4redis.signals import redis_gap
 from ws4redis.subscriber import RedisSubscriber, facility_of
@@ -1533,7 +1533,7 @@ def check_messages_that_get_lost_are_lost_alone(site: Site) -> None:
 
 
 def check_one_more_channel(site: Site) -> None:
-    """O1: a subscriber may listen on channels of its own, from the beginning or later."""
+    """A subscriber may listen on channels of its own, from the beginning or later."""
     extra, more = unlikely(), unlikely()
 
     class Extra(RedisSubscriber):
@@ -1554,7 +1554,7 @@ def check_one_more_channel(site: Site) -> None:
 
 
 def check_channels_of_its_own(site: Site) -> None:
-    """O2: a subscriber may decide on all of its channels, with a look into the database."""
+    """A subscriber may decide on all of its channels, with a look into the database."""
     lab = unlikely()
 
     class Whole(RedisSubscriber):
@@ -1583,7 +1583,7 @@ def check_channels_of_its_own(site: Site) -> None:
 
 
 def check_one_more_audience(site: Site) -> None:
-    """O3: a store of the site's own adds an audience to publisher and subscriber."""
+    """A store of the site's own adds an audience to publisher and subscriber."""
 
     class LabStore(RedisStore):
         def _get_message_channels(
@@ -1616,7 +1616,7 @@ def check_one_more_audience(site: Site) -> None:
 
 
 def check_messages_arrive_at_the_site(site: Site) -> None:
-    """O4: publish_message() gets each message once and in order, and may answer, swallow or pass
+    """publish_message() gets each message once and in order, and may answer, swallow or pass
     on.
     """
     seen: list[Any] = []
@@ -1650,7 +1650,7 @@ def check_messages_arrive_at_the_site(site: Site) -> None:
 
 
 def check_message_is_answered_as_it_came(site: Site) -> None:
-    """O4: publish_message() knows of each message whether it was text or binary, and may answer
+    """publish_message() knows of each message whether it was text or binary, and may answer
     through the kept websocket.
     """
 
@@ -1669,7 +1669,7 @@ def check_message_is_answered_as_it_came(site: Site) -> None:
 
 
 def check_error_closes_that_websocket_alone(site: Site) -> None:
-    """O4: an error in publish_message() closes with 1011 and tells nothing; nothing sent after
+    """An error in publish_message() closes with 1011 and tells nothing; nothing sent after
     it is published.
     """
 
@@ -1687,7 +1687,7 @@ def check_error_closes_that_websocket_alone(site: Site) -> None:
 
 
 def check_what_it_spawns_runs(site: Site) -> None:
-    """O4: a greenlet that publish_message() spawns runs to its end."""
+    """A greenlet that publish_message() spawns runs to its end."""
 
     class Spawning(RedisSubscriber):
         def publish_message(self, message: Any, expire: float | None = None) -> None:
@@ -1704,7 +1704,7 @@ def check_what_it_spawns_runs(site: Site) -> None:
 
 
 def check_persisted_messages_of_its_own(site: Site) -> None:
-    """O5: either spelling of send_persisted_messages() may send what it likes, before any live
+    """Either spelling of send_persisted_messages() may send what it likes, before any live
     message.
     """
     history = unlikely()
@@ -1755,7 +1755,7 @@ def check_joining_while_somebody_publishes(site: Site) -> None:
 
 
 def check_release_comes_once(site: Site) -> None:
-    """O6: release() comes once, however the websocket ends, and may tell the others; nothing
+    """release() comes once, however the websocket ends, and may tell the others; nothing
     depends on super().
     """
     released: list[str] = []
@@ -1785,7 +1785,7 @@ def check_release_comes_once(site: Site) -> None:
 
 
 def check_messages_may_be_filtered_and_rewritten(site: Site) -> None:
-    """O7: parse_response() is asked once for each message, in order; it may drop it, change it
+    """parse_response() is asked once for each message, in order; it may drop it, change it
     or read on.
     """
 
@@ -1821,7 +1821,7 @@ def check_messages_may_be_filtered_and_rewritten(site: Site) -> None:
 
 
 def check_messages_by_pattern(site: Site) -> None:
-    """O7: who listens by patterns gets what matches, and once what matches twice or comes by
+    """Who listens by patterns gets what matches, and once what matches twice or comes by
     name too.
     """
     lab = unlikely()
@@ -1841,7 +1841,7 @@ def check_messages_by_pattern(site: Site) -> None:
 
 
 def check_error_closes_with_1011(site: Site) -> None:
-    """O7: an error in parse_response() closes that websocket with 1011, and the others get the
+    """An error in parse_response() closes that websocket with 1011, and the others get the
     message.
     """
 
@@ -1858,7 +1858,7 @@ def check_error_closes_with_1011(site: Site) -> None:
 
 
 def check_another_client_in_place(site: Site) -> None:
-    """O8: with a client of its own that nobody watches it publishes and joins, and live messages
+    """With a client of its own that nobody watches it publishes and joins, and live messages
     do not come.
     """
     clients: list[Any] = []
@@ -1886,7 +1886,7 @@ def check_another_client_in_place(site: Site) -> None:
 
 
 def check_methods_count_not_classes(site: Site) -> None:
-    """O9: a class that derives from nothing of ours serves a websocket, with the methods that it
+    """A class that derives from nothing of ours serves a websocket, with the methods that it
     has.
     """
 
@@ -1917,7 +1917,7 @@ def check_methods_count_not_classes(site: Site) -> None:
 
 
 def check_request_may_be_kept(site: Site) -> None:
-    """O10: a subscriber that keeps its request finds user, session and headers on it as long as
+    """A subscriber that keeps its request finds user, session and headers on it as long as
     the websocket is open.
     """
     seen: list[Any] = []

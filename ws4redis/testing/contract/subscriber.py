@@ -16,7 +16,7 @@ from django.core.exceptions import PermissionDenied
 
 from ws4redis.policies import allow_all
 from ws4redis.publisher import RedisPublisher
-from ws4redis.redis_client import namespace
+from ws4redis.seam import seam
 from ws4redis.subscriber import RedisSubscriber
 from ws4redis.subscriber_methods import persisted_name
 from ws4redis.testing.broker import Broker
@@ -371,7 +371,7 @@ def nothing_is_published_without_permission(trial: _Trial) -> None:
     client.send(trial.options.sends)
     facility = trial.options.facilities[0]
     publisher = RedisPublisher(facility=facility, broadcast=True, users=[ONE], groups=[ONE])
-    standard = [name.removeprefix(namespace()) for name in publisher._publishers]
+    standard = [name.removeprefix(seam.namespace) for name in publisher._publishers]
     found = [
         str(publication)
         for publication in trial.broker.published[before:]

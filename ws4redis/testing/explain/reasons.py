@@ -12,10 +12,11 @@ from urllib.parse import unquote_plus
 from django.db import connections
 
 from ws4redis import settings
-from ws4redis.core.audience import glob_pattern
+from ws4redis.core.channel import prefix_of, split_channel
+from ws4redis.core.glob import glob_pattern
 from ws4redis.testing.explain.matching import Wanted
 from ws4redis.testing.explain.threads import threads_since
-from ws4redis.testing.publications import Pattern, Publication, facility_of, place, short
+from ws4redis.testing.publications import Pattern, Publication, place, short
 
 if TYPE_CHECKING:
     from ws4redis.testing.broker import Broker
@@ -620,12 +621,7 @@ def _differ_by_prefix(one: str, other: str) -> bool:
 
 def _parts(channel: str) -> tuple[str, str, str]:
     """Kind, name and facility of a channel; kind is empty if it is none of ours."""
-    prefix = f'{settings.WS4REDIS_PREFIX}:' if settings.WS4REDIS_PREFIX else ''
-    facility = facility_of(channel)
-    if facility is None:
-        return '', channel, ''
-    kind, _, rest = channel.removeprefix(prefix).partition(':')
-    return kind, '' if kind == 'broadcast' else rest.partition(':')[0], facility
+    return split_channel(channel, prefix_of(settings.WS4REDIS_PREFIX)) or ('', channel, '')
 
 
 # Something was not published as an assertion has it

@@ -11,8 +11,10 @@ from redis.client import Pipeline
 
 from ws4redis.core.text import as_bytes
 from ws4redis.publisher import RedisPublisher
-from ws4redis.redis_client import RedisServer, active_server, namespace, runs_in_test
+from ws4redis.redis_client import RedisServer, active_server
 from ws4redis.redis_store import RedisStore
+from ws4redis.schemes import MEMORY
+from ws4redis.seam import seam
 from ws4redis.subscriber import RedisSubscriber
 from ws4redis.subscription import ExchangeRedis
 from ws4redis.testing.clock import Clock
@@ -38,7 +40,7 @@ class _Recording:
                 stored[as_bytes(command[1])] = command[4] / 1000
             elif word == 'PUBLISH':
                 channel = as_bytes(command[1])
-                name = channel.decode('utf-8', 'replace').removeprefix(namespace())
+                name = channel.decode('utf-8', 'replace').removeprefix(seam.namespace)
                 message, expire, number = (
                     as_bytes(command[2]),
                     stored.pop(channel, 0),
@@ -92,7 +94,7 @@ class _OnServer(RedisStore):
     def _find_server(self, server: RedisServer | None) -> RedisServer:
         self._recording = _Recording()
         if server is None:
-            server = active_server() if runs_in_test() else RedisServer('memory://')
+            server = active_server() if seam.in_force else RedisServer(MEMORY)
         self._server = server
         return server
 

@@ -81,8 +81,6 @@ class LiveLoop(Faults, WebSocketLoop):
         errors: what the site's code has raised.
     """
 
-    keep_connections = True
-
     def __init__(self, server: RedisServer, shared: Mapping[str, Any]) -> None:
         super().__init__(server)
         self.errors: list[BaseException] = []
@@ -293,6 +291,9 @@ class LiveLoop(Faults, WebSocketLoop):
 
     def _came_back(self, number: int) -> None:
         del self._under_way[number]
+
+    def close_connections(self) -> None:
+        """They are the test's own, which closes them by itself."""
 
     # Requests, in their threads
 
