@@ -322,7 +322,11 @@ def codes_of_reasons() -> set[str]:
         if isinstance(node, ast.Call) and getattr(node.func, 'id', '') in places
     ]
     codes = [call.args[places[getattr(call.func, 'id', '')]] for call in calls]
-    return {code.value for code in codes if isinstance(code, ast.Constant)}
+    return {
+        code.value
+        for code in codes
+        if isinstance(code, ast.Constant) and isinstance(code.value, str)
+    }
 
 
 def test_page_about_testing_lists_every_code_of_a_reason() -> None:

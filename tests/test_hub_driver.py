@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from ws4redis import hub_driver
+from ws4redis.access import Access
 from ws4redis.hub_driver import HubDriver
 from ws4redis.redis_client import RedisServer
 from ws4redis.testing.live.loop import LiveLoop
@@ -66,10 +67,10 @@ def test_redis_that_is_away_gives_none(driver: HubDriver) -> None:
 
 
 def test_rights_are_looked_up_off_the_hub_and_told_in_it(driver: HubDriver) -> None:
-    told: list[tuple[set[object], bool]] = []
+    told: list[tuple[set[Access], bool]] = []
     done = threading.Event()
 
-    def take(lost: set[object]) -> None:
+    def take(lost: set[Access]) -> None:
         told.append((lost, threading.current_thread() is driver.hub.thread))
         done.set()
 

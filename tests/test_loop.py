@@ -20,10 +20,10 @@ from websockets.frames import Opcode
 from tests.loop import inside
 from tests.loop.process import (
     GUARD,
-    Browser,
     Closed,
     LoopProcess,
     Refused,
+    SocketClient,
     eventually,
     frame,
     request_head,
@@ -62,7 +62,7 @@ def process(
         yield process
         process.forget_browsers()
         process.wait_for(websockets=0, channels=0, pending_bytes=0, running_jobs=0)
-    assert 'Traceback' not in process.stderr(), process.stderr()
+    assert 'Traceback' not in process.said(), process.said()
 
 
 @pytest.fixture
@@ -96,7 +96,7 @@ def make(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Make]:
     with ExitStack() as stack:
         yield make
     for process in processes:
-        assert 'Traceback' not in process.stderr(), process.stderr()
+        assert 'Traceback' not in process.said(), process.said()
 
 
 on_each_redis = pytest.mark.parametrize('where', ['redis', 'memory'])
@@ -735,7 +735,7 @@ def test_stop_says_goodbye_to_everybody_and_releases_every_subscriber(
     site.publish('last words')
     codes: list[tuple[str | bytes, int]] = []
 
-    def read(browser: Browser) -> None:
+    def read(browser: SocketClient) -> None:
         codes.append((browser.receive(), browser.wait_until_closed()))
 
     readers = [threading.Thread(target=read, args=(browser,)) for browser in browsers]
@@ -776,7 +776,7 @@ def test_process_that_ends_says_goodbye_to_everybody(
     browsers = [site.browser(NEWS) for _ in range(5)]
     site.publish('last words')
     assert [browser.receive() for browser in browsers] == ['last words'] * 5
-    site.ask_to_end()
+    site.begin_to_end()
     assert [browser.wait_until_closed() for browser in browsers] == [1001] * 5
     assert site.end() == 0
     assert released.read_bytes() == b'x' * 5

@@ -17,7 +17,7 @@ import fakeredis
 import pytest
 import redis
 
-from tests.processes.journey import eventually
+from tests.processes.serving import eventually
 from tests.sites.forms import forms
 from tests.sites.production import inside
 from tests.sites.site import InBroker, Site

@@ -14,10 +14,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from threading import Timer
 from typing import Any
 
 import gevent
@@ -31,6 +29,7 @@ from websockets.frames import Frame, Opcode
 from websockets.sync.client import ClientConnection, connect
 
 from tests.processes import node as javascript
+from tests.processes.serving import ROOT, ServingProcess
 from ws4redis import access
 from ws4redis.checks import check_all, log
 from ws4redis.checks.environment import check_deployment
@@ -45,7 +44,6 @@ from ws4redis.subscriber import RedisSubscriber
 from ws4redis.testing import Broker, HandshakeRejected
 from ws4redis.testing.client import WebSocketClient
 
-REPOSITORY = Path(__file__).resolve().parent.parent
 CACHED_SESSIONS = override_settings(SESSION_ENGINE='django.contrib.sessions.backends.cache')
 GUARD = 10.0
 """Seconds after which a test that waits for another process fails."""
@@ -788,7 +786,7 @@ def test_importing_sets_nothing_up_and_opens_nothing() -> None:
     """Importing the package called django.setup() and opened a pool."""
     command = [sys.executable, '-c', IMPORTING]
     importing = subprocess.run(
-        command, env=environment(), cwd=REPOSITORY, capture_output=True, text=True, check=False
+        command, env=environment(), cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert (importing.stdout, importing.stderr) == ('False 0\n', '')
 
@@ -934,29 +932,41 @@ FIRST_UNFIT = 1024
 
 def environment() -> dict[str, str]:
     """The environment of a process that has this checkout and its settings."""
-    return {**os.environ, 'PYTHONPATH': str(REPOSITORY), 'DJANGO_SETTINGS_MODULE': 'tests.settings'}
+    return {**os.environ, 'PYTHONPATH': str(ROOT), 'DJANGO_SETTINGS_MODULE': 'tests.settings'}
 
 
-class Site:
+class PywsgiSite(ServingProcess):
     """A site on gevent.pywsgi, not patched, as its test sees it: the loop has a thread of its
     own there.
+
+    Args:
+        database: its file.
+        first_descriptor: the lowest that its websockets have.
+        recheck: WS4REDIS_RECHECK.
     """
 
-    def __init__(self, process: 'subprocess.Popen[str]') -> None:
-        self._process = process
-        self.port = int(self._answer())
+    def __init__(self, database: Path, *, first_descriptor: int = 0, recheck: float = 3600) -> None:
+        super().__init__(database.with_suffix('.log'), talks=True)
+        self._arguments = [str(database), str(first_descriptor), str(recheck)]
+        self.port = 0
 
-    def _answer(self) -> str:
-        assert self._process.stdout is not None
-        line = self._process.stdout.readline()
-        assert line, 'the site has ended'
-        return line.strip()
+    def __enter__(self) -> 'PywsgiSite':
+        self.launch([sys.executable, '-c', SERVING, *self._arguments], environment())
+        try:
+            self.port = int(self.read_line())
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.kill()
+        self.show('the site')
 
     def run(self, *command: str) -> str:
         """Let the site carry out one of the functions of COMMANDS."""
-        assert self._process.stdin is not None
-        print(*command, file=self._process.stdin, flush=True)
-        return self._answer()
+        self.write_line(' '.join(command))
+        return self.read_line()
 
     def connect(self, path: str, session_key: str | None = None) -> ClientConnection:
         """A websocket of somebody who has this session."""
@@ -969,48 +979,17 @@ class Site:
         )
 
 
-@contextmanager
-def running_site(
-    database: Path, *, first_descriptor: int = 0, recheck: float = 3600
-) -> Iterator[Site]:
-    """A site in a process of its own.
-
-    Args:
-        database: its file.
-        first_descriptor: the lowest that its websockets have.
-        recheck: WS4REDIS_RECHECK.
-    """
-    command = [sys.executable, '-c', SERVING, str(database), str(first_descriptor), str(recheck)]
-    with subprocess.Popen(
-        command,
-        env=environment(),
-        cwd=REPOSITORY,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as process:
-        # A site that hangs must not hold up the suite.
-        watchdog = Timer(60, process.kill)
-        watchdog.start()
-        try:
-            yield Site(process)
-        finally:
-            process.kill()
-            process.wait()
-            watchdog.cancel()
-
-
 @pytest.fixture
-def site(tmp_path: Path) -> Iterator[Site]:
+def site(tmp_path: Path) -> Iterator[PywsgiSite]:
     """A site that looks nothing up again while a test runs."""
-    with running_site(tmp_path / 'db.sqlite3') as site:
+    with PywsgiSite(tmp_path / 'db.sqlite3') as site:
         yield site
 
 
 @pytest.fixture
-def watchful_site(tmp_path: Path) -> Iterator[Site]:
+def watchful_site(tmp_path: Path) -> Iterator[PywsgiSite]:
     """A site that looks rights up again all the time."""
-    with running_site(tmp_path / 'db.sqlite3', recheck=0.05) as site:
+    with PywsgiSite(tmp_path / 'db.sqlite3', recheck=0.05) as site:
         yield site
 
 
@@ -1025,7 +1004,7 @@ def next_of(websocket: ClientConnection) -> str | bytes:
 
 
 @pytest.mark.row('F14')
-def test_logout_ends_the_websockets_of_its_session(site: Site) -> None:
+def test_logout_ends_the_websockets_of_its_session(site: PywsgiSite) -> None:
     """Sockets outlived logout."""
     leaver, stayer = site.run('login', 'leaver'), site.run('login', 'stayer')
     with (
@@ -1040,7 +1019,7 @@ def test_logout_ends_the_websockets_of_its_session(site: Site) -> None:
 
 @pytest.mark.row('F14')
 @pytest.mark.parametrize('withdrawal', ['deactivate', 'leave_group', 'delete_session'])
-def test_a_websocket_ends_with_the_rights_to_it(watchful_site: Site, withdrawal: str) -> None:
+def test_a_websocket_ends_with_the_rights_to_it(watchful_site: PywsgiSite, withdrawal: str) -> None:
     """Sockets outlived deactivation, removal from a group and a session that was deleted
     elsewhere.
     """
@@ -1056,7 +1035,7 @@ def test_a_websocket_ends_with_the_rights_to_it(watchful_site: Site, withdrawal:
 
 
 @pytest.mark.row('F17')
-def test_no_websocket_keeps_a_database_connection(site: Site) -> None:
+def test_no_websocket_keeps_a_database_connection(site: PywsgiSite) -> None:
     """Every `subscribe-user` socket kept one open."""
     key = site.run('login', 'mary')
     with site.connect('news?subscribe-user', key), site.connect('other?subscribe-user', key):
@@ -1064,7 +1043,7 @@ def test_no_websocket_keeps_a_database_connection(site: Site) -> None:
 
 
 @pytest.mark.row('F17')
-def test_looking_rights_up_again_keeps_no_database_connection(watchful_site: Site) -> None:
+def test_looking_rights_up_again_keeps_no_database_connection(watchful_site: PywsgiSite) -> None:
     """Whoever asks the database off the loop closes its connection, too."""
     key = watchful_site.run('login', 'mary')
     with watchful_site.connect('news?subscribe-user', key):
@@ -1081,7 +1060,7 @@ def test_descriptors_above_1023_serve_as_well(tmp_path: Path) -> None:
     resource = pytest.importorskip('resource')
     if resource.getrlimit(resource.RLIMIT_NOFILE)[1] < 2 * FIRST_UNFIT:
         pytest.skip(f'this system allows no process {2 * FIRST_UNFIT} descriptors')
-    with running_site(tmp_path / 'db.sqlite3', first_descriptor=FIRST_UNFIT) as site:
+    with PywsgiSite(tmp_path / 'db.sqlite3', first_descriptor=FIRST_UNFIT) as site:
         assert int(site.run('next_descriptor')) >= FIRST_UNFIT
         with site.connect('news?subscribe-broadcast') as listener:
             site.run('publish', 'hello')

@@ -136,7 +136,7 @@ class OwnConnection:
 
 @pytest.mark.parametrize('came', [True, False])
 def test_own_connection_says_whether_something_has_come(came: bool) -> None:
-    subscriber = RedisSubscriber()
+    subscriber: Any = RedisSubscriber()
     subscriber._subscription = OwnConnection(came)
     assert can_read(subscriber) is came
 

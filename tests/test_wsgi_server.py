@@ -45,7 +45,7 @@ def broker(django_db_blocker: DjangoDbBlocker) -> Iterator[Broker]:
 
 
 @pytest.fixture
-def browser(django_db_blocker: DjangoDbBlocker) -> Iterator[Broker]:
+def site_as_seen(django_db_blocker: DjangoDbBlocker) -> Iterator[Broker]:
     """A broker that shows what a browser would see."""
     with django_db_blocker.unblock(), Broker(raise_server_exceptions=False) as broker:
         yield broker
@@ -332,22 +332,24 @@ def test_redis_away_at_the_handshake_is_unavailable(broker: Broker) -> None:
     assert broker.connect('news', subscribe='broadcast').channels == ['broadcast:news']
 
 
-def test_client_that_goes_before_its_connection_is_taken_leaves_nothing(browser: Broker) -> None:
+def test_client_that_goes_before_it_is_taken_over_leaves_nothing(
+    site_as_seen: Broker,
+) -> None:
     class Cut(MemoryTransport):
         def detach(self) -> tuple[WebSocketClient, bytes]:
             raise ConnectionResetError('gone')
 
-    class CutDriver(type(browser.driver)):  # type: ignore[misc]
+    class CutDriver(type(site_as_seen.driver)):  # type: ignore[misc]
         def find_transport(self, environ: dict[str, Any], start_response: Any) -> MemoryTransport:
             return Cut(super().find_transport(environ, start_response).client)
 
-    browser.driver.__class__ = CutDriver
+    site_as_seen.driver.__class__ = CutDriver
     Counting.reset()
-    server = server_of(browser)
+    server = server_of(site_as_seen)
     server.Subscriber = Counting
-    assert call(server, browser, '/ws/news?subscribe-broadcast').status.startswith('503')
+    assert call(server, site_as_seen, '/ws/news?subscribe-broadcast').status.startswith('503')
     assert Counting.released == Counting.made == 1
-    assert nothing_left(browser)
+    assert nothing_left(site_as_seen)
 
 
 # The subscriber: release() once for each that was made
@@ -386,7 +388,7 @@ FAILURES = [
 )
 @pytest.mark.parametrize('name', ['set_pubsub_channels', 'get_file_descriptor'])
 def test_subscriber_that_fails_refuses_the_handshake_and_is_released_once(
-    browser: Broker, name: str, exception: Exception, status: int
+    site_as_seen: Broker, name: str, exception: Exception, status: int
 ) -> None:
     """Also if set_pubsub_channels() raised half-way; no detail reaches the client."""
 
@@ -402,11 +404,11 @@ def test_subscriber_that_fails_refuses_the_handshake_and_is_released_once(
 
     Failing.reset()
     with pytest.raises(HandshakeRejected) as refused:
-        browser.connect('/ws/news?subscribe-broadcast', subscriber=Failing)
+        site_as_seen.connect('/ws/news?subscribe-broadcast', subscriber=Failing)
     assert refused.value.status_code == status
     assert b's3cret' not in refused.value.body
     assert Failing.released == Failing.made == 1
-    assert nothing_left(browser)
+    assert nothing_left(site_as_seen)
 
 
 def test_subscriber_is_released_once_when_its_websocket_has_ended(broker: Broker) -> None:
@@ -419,17 +421,17 @@ def test_subscriber_is_released_once_when_its_websocket_has_ended(broker: Broker
         assert nothing_left(broker)
 
 
-def test_subscriber_that_cannot_be_made_leaves_nothing(browser: Broker) -> None:
+def test_subscriber_that_cannot_be_made_leaves_nothing(site_as_seen: Broker) -> None:
     class Unmakeable(Counting):
         def __init__(self, connection: Any) -> None:
             raise RuntimeError('bug')
 
     Unmakeable.reset()
     with pytest.raises(HandshakeRejected) as refused:
-        browser.connect('news', subscribe='broadcast', subscriber=Unmakeable)
+        site_as_seen.connect('news', subscribe='broadcast', subscriber=Unmakeable)
     assert refused.value.status_code == 500
     assert (Unmakeable.made, Unmakeable.released) == (0, 0)
-    assert nothing_left(browser)
+    assert nothing_left(site_as_seen)
 
 
 def test_no_subscriber_is_made_for_a_request_that_is_refused_before(broker: Broker) -> None:
@@ -440,7 +442,7 @@ def test_no_subscriber_is_made_for_a_request_that_is_refused_before(broker: Brok
 
 
 def test_release_that_fails_changes_nothing_about_the_refusal(
-    browser: Broker, caplog: pytest.LogCaptureFixture
+    site_as_seen: Broker, caplog: pytest.LogCaptureFixture
 ) -> None:
     class Unreleasable(RedisSubscriber):
         def set_pubsub_channels(self, request: Any, channels: list[str]) -> None:
@@ -450,18 +452,18 @@ def test_release_that_fails_changes_nothing_about_the_refusal(
             raise RuntimeError('bug')
 
     with pytest.raises(HandshakeRejected) as refused:
-        browser.connect('news', subscriber=Unreleasable)
+        site_as_seen.connect('news', subscriber=Unreleasable)
     assert refused.value.status_code == 403
     assert 'Unreleasable.release() failed' in caplog.text
 
 
 @pytest.mark.parametrize('path', ['no.such.module.Subscriber', 'ws4redis.subscriber.Misspelt'])
 def test_subscriber_class_that_cannot_be_imported_refuses_the_handshake(
-    browser: Broker, settings: Settings, path: str
+    site_as_seen: Broker, settings: Settings, path: str
 ) -> None:
     settings.WS4REDIS_SUBSCRIBER = path
     with pytest.raises(HandshakeRejected) as refused:
-        browser.connect('/ws/news?subscribe-broadcast')
+        site_as_seen.connect('/ws/news?subscribe-broadcast')
     assert refused.value.status_code == 500
 
 
@@ -549,7 +551,7 @@ def test_request_stays_usable_as_long_as_the_websocket_is_open(
 def test_steps_of_the_server_can_be_overridden(broker: Broker) -> None:
     called: list[str] = []
 
-    class Site(WebsocketWSGIServer):
+    class OwnServer(WebsocketWSGIServer):
         def assure_protocol_requirements(self, environ: dict[str, Any]) -> None:
             called.append('assure_protocol_requirements')
             super().assure_protocol_requirements(environ)
@@ -569,9 +571,8 @@ def test_steps_of_the_server_can_be_overridden(broker: Broker) -> None:
             called.append('upgrade_websocket')
             return super().upgrade_websocket(environ, start_response)
 
-    assert call(server_of(broker, Site), broker, '/ws/news?subscribe-user&echo').status.startswith(
-        '101'
-    )
+    server = server_of(broker, OwnServer)
+    assert call(server, broker, '/ws/news?subscribe-user&echo').status.startswith('101')
     assert called == [
         'assure_protocol_requirements',
         'process_request',
@@ -591,7 +592,7 @@ def test_request_is_read_once_and_again_after_a_site_has_changed_it(
         read.append(environ.get('HTTP_SEC_WEBSOCKET_PROTOCOL', ''))
         return accept(environ)
 
-    class Site(WebsocketWSGIServer):
+    class OwnServer(WebsocketWSGIServer):
         def process_request(self, request: Any) -> None:
             super().process_request(request)
             request.environ['HTTP_SEC_WEBSOCKET_PROTOCOL'] = 'chat'
@@ -604,7 +605,7 @@ def test_request_is_read_once_and_again_after_a_site_has_changed_it(
     monkeypatch.setattr(handshake, 'accept', counted)
     call(server_of(broker), broker, '/ws/news')
     assert read == ['']
-    call(server_of(broker, Site), broker, '/ws/news')
+    call(server_of(broker, OwnServer), broker, '/ws/news')
     assert read == ['', '', 'chat']
     assert taken == ['chat']
 
@@ -622,25 +623,25 @@ STEPS = [
 )
 @pytest.mark.parametrize('step', STEPS)
 def test_overridden_step_that_raises_refuses_the_handshake(
-    browser: Broker, step: str, exception: Exception, status: int
+    site_as_seen: Broker, step: str, exception: Exception, status: int
 ) -> None:
-    class Site(WebsocketWSGIServer):
+    class OwnServer(WebsocketWSGIServer):
         pass
 
     def fail(*arguments: Any) -> Any:
         raise exception
 
-    setattr(Site, step, fail)
-    answer = call(server_of(browser, Site), browser, '/ws/news?subscribe-broadcast')
+    setattr(OwnServer, step, fail)
+    answer = call(server_of(site_as_seen, OwnServer), site_as_seen, '/ws/news?subscribe-broadcast')
     assert answer.raised is None
     assert answer.status.startswith(f'{status} ')
     assert answer.headers['Connection'] == 'close'
     assert b's3cret' not in answer.body
-    assert nothing_left(browser)
+    assert nothing_left(site_as_seen)
 
 
 def test_session_that_fails_when_it_is_asked_for_groups_refuses_the_handshake(
-    browser: Broker, settings: Settings
+    site_as_seen: Broker, settings: Settings
 ) -> None:
     class Session:
         session_key = 'key'
@@ -653,9 +654,9 @@ def test_session_that_fails_when_it_is_asked_for_groups_refuses_the_handshake(
 
     settings.WS4REDIS_PROCESS_REQUEST = callback
     with pytest.raises(HandshakeRejected) as refused:
-        browser.connect('news', subscribe='group')
+        site_as_seen.connect('news', subscribe='group')
     assert refused.value.status_code == 503
-    assert nothing_left(browser)
+    assert nothing_left(site_as_seen)
 
 
 # Messages that go nowhere

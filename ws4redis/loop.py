@@ -32,7 +32,7 @@ from ws4redis.hub_driver import HubDriver
 from ws4redis.redis_client import RedisServer, active_server
 from ws4redis.seam import seam
 from ws4redis.signals import rights_withdrawn
-from ws4redis.status import status
+from ws4redis.status import Status, status
 from ws4redis.subscription import ExchangeRedis
 from ws4redis.takeover import find_transport
 from ws4redis.transport import DescriptorTransport
@@ -263,7 +263,7 @@ class WebSocketLoop(HubDriver):
             if recipient.transport is not None
         ]
 
-    def status(self) -> dict[str, Any]:
+    def status(self) -> Status:
         """Figures of this moment and counters since the start; see ws4redis.status."""
         return status(
             self.exchange, workers_waiting=self.workers.waiting, running_jobs=self.running_jobs

@@ -20,23 +20,21 @@ where the site's code still has something to do that uses the database.
 import functools
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar
+from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
 from asgiref.sync import sync_to_async
 from django.core.exceptions import SynchronousOnlyOperation
 from django.db import connections
 
-if TYPE_CHECKING:
-    from ws4redis.testing.client import WebSocketClient
-
-__all__ = ['AsyncBroker', 'AsyncClient', 'OwnThread', 'names_twin']
+__all__ = ['AsyncBroker', 'AsyncClient', 'OwnThread', 'names_twin', 'twin']
 
 __unittest = True
 
 Arguments = ParamSpec('Arguments')
 Found = TypeVar('Found')
+Owner = TypeVar('Owner', bound='AsyncBroker')
 
 
 def names_twin(twin: str) -> Callable[[Callable[Arguments, Found]], Callable[Arguments, Found]]:
@@ -69,7 +67,12 @@ class OwnThread:
         self._name = threading.current_thread().name
         self._connections = connections.all()
 
-    async def call(self, function: Callable[..., Found], *args: Any, **kwargs: Any) -> Found:
+    async def call(
+        self,
+        function: Callable[Arguments, Found],
+        *args: Arguments.args,
+        **kwargs: Arguments.kwargs,
+    ) -> Found:
         """What the function gives, run by sync_to_async.
 
         Raises:
@@ -108,13 +111,8 @@ class AsyncBroker(ABC):
     async def __aenter__(self) -> Self:
         return await sync_to_async(self.__enter__)()
 
-    async def __aexit__(self, *exc_info: Any) -> None:
-        await self.thread.call(self.__exit__, *exc_info)
-
-    async def aconnect(self, *args: Any, **kwargs: Any) -> 'WebSocketClient':
-        """As connect()."""
-        __tracebackhide__ = True
-        return await self.thread.call(self.connect, *args, **kwargs)
+    async def __aexit__(self, exc_type: object, *exc_info: object) -> None:
+        await self.thread.call(self.__exit__, exc_type, *exc_info)
 
     async def aadvance(self, seconds: float | timedelta) -> None:
         """As advance()."""
@@ -133,13 +131,27 @@ class AsyncBroker(ABC):
     def __exit__(self, exc_type: object, *exc_info: object) -> None: ...
 
     @abstractmethod
-    def connect(self, *args: Any, **kwargs: Any) -> 'WebSocketClient': ...
-
-    @abstractmethod
     def advance(self, seconds: float | timedelta) -> None: ...
 
     @abstractmethod
     def settle(self) -> None: ...
+
+
+def twin(
+    method: Callable[Concatenate[Owner, Arguments], Found],
+) -> Callable[Concatenate[Owner, Arguments], Coroutine[Any, Any, Found]]:
+    """The twin of a broker's method, which takes and gives the same."""
+
+    async def call(self: Owner, /, *args: Arguments.args, **kwargs: Arguments.kwargs) -> Found:
+        __tracebackhide__ = True
+        # A subclass may have a method of its own.
+        own: Callable[Arguments, Found] = getattr(self, method.__name__)
+        return await self.thread.call(own, *args, **kwargs)
+
+    functools.update_wrapper(call, method)
+    call.__name__ = f'a{method.__name__}'
+    call.__doc__ = f'As {method.__name__}().'
+    return call
 
 
 class AsyncClient(ABC):

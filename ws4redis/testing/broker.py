@@ -13,7 +13,7 @@ from ws4redis.publisher import RedisPublisher
 from ws4redis.redis_client import active_server
 from ws4redis.redis_store import current_heartbeat
 from ws4redis.schemes import MEMORY
-from ws4redis.testing.asynchronous import AsyncBroker, OwnThread, names_twin
+from ws4redis.testing.asynchronous import AsyncBroker, OwnThread, names_twin, twin
 from ws4redis.testing.client import HandshakeRejected, WebSocketClient, check_response
 from ws4redis.testing.clock import Clock
 from ws4redis.testing.driver import MemoryDriver
@@ -456,6 +456,8 @@ class Broker(AsyncBroker):
             self._handshake(websocket, environ)
         self.settle()
         return websocket
+
+    aconnect = twin(connect)
 
     def _handshake(self, websocket: WebSocketClient, environ: dict[str, Any]) -> None:
         answer: list[Any] = []

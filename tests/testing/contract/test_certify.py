@@ -9,6 +9,7 @@ import pytest
 from ws4redis import settings as package_settings
 from ws4redis.testing import Broker
 from ws4redis.testing.contract import certify
+from ws4redis.testing.contract.cases import Case
 from ws4redis.testing.contract.certify import Outcome, Way, prove, run, table
 
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ def test_each_case_has_a_site_of_its_own() -> None:
 
 def test_failures_are_outcomes_and_the_database_is_emptied_after_each_run() -> None:
     calls: list[Any] = []
-    cases = {'holds': holds, 'fails': fails, 'crashes': crashes}
+    cases: dict[str, Case] = {'holds': holds, 'fails': fails, 'crashes': crashes}
     outcomes = certify.certify(cases, [FAKE], lambda: calls.append('emptied'), calls.append)
     assert [(outcome.case, outcome.way, outcome.passed) for outcome in outcomes] == [
         ('holds', 'fakeredis', True),
@@ -98,9 +99,10 @@ def test_failures_are_outcomes_and_the_database_is_emptied_after_each_run() -> N
 def test_failure_names_the_line_of_the_contract() -> None:
     from ws4redis.testing.contract.cases import refusal
 
-    [outcome] = certify.certify(
-        {'accepted': lambda site: refusal(site, 'news') and None}, [FAKE], list
-    )
+    def accepted(site: Site) -> None:
+        refusal(site, 'news')
+
+    [outcome] = certify.certify({'accepted': accepted}, [FAKE], list)
     assert outcome.failure is not None
     place, _, said = outcome.failure.partition('\n')
     assert place.startswith('cases.py:') and place.endswith(

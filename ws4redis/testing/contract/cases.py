@@ -16,7 +16,7 @@ import json
 import uuid
 from collections.abc import Callable, Iterable
 from datetime import timedelta
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import redis
 from django.core.exceptions import PermissionDenied
@@ -807,7 +807,8 @@ def check_publisher_takes_every_kind_of_message(site: Site) -> None:
     publisher = RedisPublisher(facility='news', broadcast=True)
     for message in ('str', b'bytes', bytearray(b'array'), RedisMessage('message'), None):
         publisher.publish_message(message)
-    for wrong in (7, ['x'], {'a': 1}):
+    refused: list[Any] = [7, ['x'], {'a': 1}]
+    for wrong in refused:
         with contextlib.suppress(TypeError):
             publisher.publish_message(wrong)
             raise AssertionError(f'{wrong!r} was published')
@@ -1593,7 +1594,9 @@ def check_one_more_audience(site: Site) -> None:
             return [*channels, f'{self.get_prefix()}server:{arguments[1]}'] if server else channels
 
     class LabPublisher(RedisPublisher, LabStore):
-        pass
+        if TYPE_CHECKING:
+
+            def __init__(self, facility: str, server: bool, broadcast: bool = False) -> None: ...
 
     class LabSubscriber(RedisSubscriber, LabStore):
         subscription_channels = [*RedisSubscriber.subscription_channels, 'subscribe-server']
