@@ -51,8 +51,15 @@ def test_contract_holds_beside_other_plugins(arguments: tuple[str, ...]) -> None
 
 def test_rest_of_the_kit_waits_for_nothing_in_memory() -> None:
     files = [
-        f'tests/testing/test_{name}.py'
-        for name in ('broker', 'client', 'driver', 'faults', 'publications', 'reasons')
+        f'tests/testing/{name}.py'
+        for name in (
+            'test_broker',
+            'test_client',
+            'test_driver',
+            'test_faults',
+            'test_publications',
+            'explain/test_reasons',
+        )
     ]
     # A real server is waited for, and so are threads and greenlets that a test itself has started
     # to be named, and coroutines.

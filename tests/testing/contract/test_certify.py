@@ -14,7 +14,7 @@ from ws4redis.testing.contract.certify import Outcome, Way, prove, run, table
 if TYPE_CHECKING:
     from pytest_django import Settings
 
-    from ws4redis.testing.contract.cases import Site
+    from ws4redis.testing.contract.site import Site
 
 FAKE = Way('fakeredis', 'memory://', False)
 
@@ -96,14 +96,14 @@ def test_failures_are_outcomes_and_the_database_is_emptied_after_each_run() -> N
 
 
 def test_failure_names_the_line_of_the_contract() -> None:
-    from ws4redis.testing.contract.cases import refusal
+    from ws4redis.testing.contract.steps import refusal
 
     [outcome] = certify.certify(
         {'accepted': lambda site: refusal(site, 'news') and None}, [FAKE], list
     )
     assert outcome.failure is not None
     place, _, said = outcome.failure.partition('\n')
-    assert place.startswith('contract.py:') and place.endswith(
+    assert place.startswith('steps.py:') and place.endswith(
         "raise AssertionError('the handshake was not refused')"
     )
     assert said.strip() == 'AssertionError: the handshake was not refused'

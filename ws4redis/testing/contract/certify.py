@@ -19,7 +19,7 @@ from django.test.utils import override_settings
 
 from ws4redis.settings import SETTINGS
 from ws4redis.testing.broker import Broker
-from ws4redis.testing.contract.cases import Case, Site
+from ws4redis.testing.contract.site import Case, Site
 from ws4redis.testing.live.server import LiveServer
 from ws4redis.testing.servers import MEMORY
 
@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     import redis
 
 __all__ = ['Outcome', 'Way', 'certify', 'look', 'prove', 'run', 'table', 'ways']
+
+CONTRACT = os.path.dirname(__file__) + os.sep
+"""Where the cases are, and what they are made of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,7 +221,12 @@ def describe(exc: BaseException) -> str:
     """Where the case failed, and the line."""
     frames = traceback.extract_tb(exc.__traceback__)
     place = next(
-        (frame for frame in reversed(frames) if frame.filename.endswith('contract.py')), frames[-1]
+        (
+            frame
+            for frame in reversed(frames)
+            if frame.filename.startswith(CONTRACT) and frame.filename != __file__
+        ),
+        frames[-1],
     )
     text = str(exc).strip().splitlines()
     said = f': {text[0]}' if text else ''
