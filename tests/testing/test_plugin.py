@@ -285,8 +285,8 @@ def test_what_is_published_without_the_fixture_is_kept_in_memory_and_named(
     result = run(project, '--ds=tests.settings')
     result.assert_outcomes(passed=3)
     line = (
-        'ws4redis: 2 tests published without the fixture, kept in memory: test_t11*.py:5, '
-        'test_t11*.py:5'
+        'ws4redis: 2 tests published without the fixture, kept in memory: test_what*.py:5, '
+        'test_what*.py:5'
     )
     result.stdout.fnmatch_lines([line])
 
@@ -344,7 +344,7 @@ def test_failing_test_shows_what_happened(project: pytest.Pytester) -> None:
             "E * mary got nothing: published to 'chat', joined 'news'",
             '*ws4redis: the last events*',
             '*+0.* s  mary joined broadcast:news',
-            "*+0.* s  published broadcast:chat 'hi', expire 3600 (test_t10*.py:5)",
+            "*+0.* s  published broadcast:chat 'hi', expire 3600 (test_failing*.py:5)",
             '*ws4redis: the last events*',
             '*john joined broadcast:news',
         ]

@@ -750,7 +750,7 @@ def test_fixture_serves_on_the_tests_broker_and_database(
 def test_fixture_ends_before_the_database_and_the_broker_go(
     pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv('PYTHONPATH', str(Path(__file__).resolve().parents[2]))
+    monkeypatch.setenv('PYTHONPATH', str(Path(__file__).resolve().parents[3]))
     pytester.makepyfile(
         """
         from django.contrib.auth.models import User
