@@ -21,7 +21,7 @@ from ws4redis.exceptions import HandshakeError
 from ws4redis.redis_client import RedisServer, persisted_values
 from ws4redis.signals import redis_gap, rights_withdrawn
 from ws4redis.subscription import ExchangeRedis, control_channel
-from ws4redis.testing.client import WebSocketClient
+from ws4redis.testing.browser_end import MemoryEnd
 from ws4redis.testing.clock import Clock
 from ws4redis.testing.faults import Faults
 from ws4redis.testing.publications import ANSWER_GUARD
@@ -36,10 +36,10 @@ REDIS_AWAY = (redis.ConnectionError, redis.TimeoutError)
 class MemoryTransport:
     """The way to a client in the same thread."""
 
-    def __init__(self, client: WebSocketClient) -> None:
+    def __init__(self, client: MemoryEnd) -> None:
         self.client = client
 
-    def detach(self) -> tuple[WebSocketClient, bytes]:
+    def detach(self) -> tuple[MemoryEnd, bytes]:
         """The client is the transport; it has sent nothing yet."""
         return self.client, b''
 
@@ -65,7 +65,7 @@ class MemoryDriver(Faults):
         self.errors: list[BaseException] = []
         self.refusal: HandshakeError | None = None
         self._feed: Any = None
-        self._from_clients: deque[tuple[WebSocketClient, bytes]] = deque()
+        self._from_clients: deque[tuple[MemoryEnd, bytes]] = deque()
         self._own: dict[Recipient, int] = {}
         self.subscribed: Callable[[bytes], None] | None = None
         self._rechecked = self.now()
@@ -78,17 +78,17 @@ class MemoryDriver(Faults):
         return self.clock.now()
 
     def write(self, recipient: Recipient, data: bytes) -> int:
-        client: WebSocketClient = recipient.transport
-        return client.take_bytes(data)
+        client: MemoryEnd = recipient.transport
+        return client.receive_bytes(data)
 
     def watch(self, recipient: Recipient) -> None:
         pass
 
     def half_close(self, recipient: Recipient) -> None:
-        recipient.transport.take_eof()
+        recipient.transport.receive_eof()
 
     def drop(self, recipient: Recipient) -> None:
-        recipient.transport.take_eof()
+        recipient.transport.receive_eof()
         self._own.pop(recipient, None)
 
     def run_job(self, recipient: Recipient, job: Job) -> None:
@@ -211,7 +211,7 @@ class MemoryDriver(Faults):
             self.errors.append(error)
 
     @property
-    def websockets(self) -> list[WebSocketClient]:
+    def websockets(self) -> list[MemoryEnd]:
         return [
             recipient.transport
             for recipient in self.exchange.recipients
@@ -220,7 +220,7 @@ class MemoryDriver(Faults):
 
     # Settling
 
-    def take_from_client(self, client: WebSocketClient, data: bytes) -> None:
+    def take_from_client(self, client: MemoryEnd, data: bytes) -> None:
         """Bytes that a client has sent, b'' for its end; worked off by settle()."""
         self._from_clients.append((client, data))
 

@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 from ws4redis import settings
 from ws4redis.access import MEMBEROF, query_names
-from ws4redis.testing.client import Joined, WebSocketClient
+from ws4redis.testing.browser_end import Joined, MemoryEnd
 from ws4redis.testing.driver import MemoryTransport
 from ws4redis.wsgi_server import WebsocketWSGIServer
 
@@ -66,8 +66,8 @@ class Application(WebsocketWSGIServer):
         )
         return allowed, echo
 
-    def _client(self, request: Any) -> WebSocketClient:
-        client: WebSocketClient = request.environ['ws4redis.testing.transport'].client
+    def _client(self, request: Any) -> MemoryEnd:
+        client: MemoryEnd = request.environ['ws4redis.testing.transport'].client
         return client
 
     def _close_connections(self) -> None:
@@ -199,7 +199,7 @@ def _new_session(user: Any, groups: Sequence[str] | None) -> str:
 
 
 def environ_of(
-    websocket: WebSocketClient,
+    websocket: MemoryEnd,
     path: str,
     query: str,
     cookies: dict[str, str],

@@ -310,7 +310,7 @@ def test_fault(broker: Broker) -> None:
 
 def test_closed_by_the_server(broker: Broker) -> None:
     mary = broker.connect('news', subscribe='broadcast', name='mary')
-    broker.driver.withdraw(lambda who: True)
+    broker._engine.driver.withdraw(lambda who: True)
     broker.settle()
     tell(broker, 'hi')
     codes, lines = why(mary.receive)
@@ -331,8 +331,8 @@ def test_dropped_by_the_test(broker: Broker) -> None:
 
 def test_dropped_by_the_server(broker: Broker) -> None:
     mary = broker.connect('news', subscribe='broadcast', name='mary')
-    mary.recipient.abort()  # type: ignore[union-attr]
-    broker.driver.work_off()
+    mary._end.recipient.abort()  # type: ignore[union-attr]
+    broker._engine.driver.work_off()
     mary.drop()
     tell(broker, 'hi')
     codes, lines = why(mary.receive)

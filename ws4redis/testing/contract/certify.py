@@ -116,7 +116,7 @@ def prove(way: Way, site: Site) -> str:
 def _peer(site: OverTcp) -> str:
     """Where a client's socket ends, which is where the live server listens."""
     client = site.connect('proof')
-    host, port = client._sock.getpeername()
+    host, port = client._end.peer
     assert (host, port) == (site.live.host, site.live.port) and port
     client.close()
     return f'{host}:{port}'

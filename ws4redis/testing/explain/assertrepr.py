@@ -42,11 +42,13 @@ def explain_comparison(config: 'pytest.Config', op: str, left: Any, right: Any) 
 def _why_not(ours: Any, item: Any, more: list[Any]) -> list[reasons.Reason]:
     """Why an item is not there; more are those that nobody expected."""
     if isinstance(ours, Received):
-        other = reasons.other_type(ours.owner, item, more)
+        client = ours._owner
+        other = reasons.other_type(client._end, item, more)
         if other is not None:
             return [other]
-        return reasons.why_not_received(ours.owner.broker, ours.owner, Wanted(item, checked=False))
-    return reasons.nothing_published(ours.owner)
+        wanted = Wanted(item, checked=False)
+        return reasons.why_not_received(client._broker, client._end, wanted)
+    return reasons.nothing_published(ours._owner)
 
 
 def _plain(side: Any) -> Any:

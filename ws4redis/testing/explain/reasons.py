@@ -19,7 +19,7 @@ from ws4redis.testing.publications import Pattern, Publication, facility_of, pla
 
 if TYPE_CHECKING:
     from ws4redis.testing.broker import Broker
-    from ws4redis.testing.client import ProtocolClient
+    from ws4redis.testing.browser_end import BrowserEnd
 
 __all__ = [
     'Reason',
@@ -118,7 +118,7 @@ def _uncommitted(broker: 'Broker') -> list[Reason]:
 
 def running_threads(broker: 'Broker') -> list[Reason]:
     """The threads that this test has started and that still run."""
-    threads = threads_since(broker.threads_before)
+    threads = threads_since(broker._engine.threads_before)
     if not threads:
         return []
     verb = (
@@ -142,9 +142,9 @@ def _on_commit(connection: Any, publications: Iterable[Publication]) -> list[str
     leaves in the list what it runs.
     """
     captures = {
-        id(publication.ran): publication.ran
+        id(publication._circumstances.ran): publication._circumstances.ran
         for publication in publications
-        if publication.ran is not None
+        if publication._circumstances.ran is not None
     }
     ran = Counter(id(callback) for capture in captures.values() for callback in capture)
     names = []
@@ -163,7 +163,7 @@ def _on_commit(connection: Any, publications: Iterable[Publication]) -> list[str
     return names
 
 
-def _sent_nowhere(clients: Iterable['ProtocolClient'], wanted: Wanted) -> list[Reason]:
+def _sent_nowhere(clients: Iterable['BrowserEnd'], wanted: Wanted) -> list[Reason]:
     """Those who sent what is meant, and may publish on no channel."""
     return [
         _may_not_publish(client, message)
@@ -173,7 +173,7 @@ def _sent_nowhere(clients: Iterable['ProtocolClient'], wanted: Wanted) -> list[R
     ]
 
 
-def _may_not_publish(client: 'ProtocolClient', message: str | bytes) -> Reason:
+def _may_not_publish(client: 'BrowserEnd', message: str | bytes) -> Reason:
     asked, allowed = _asked(client, 'publish'), _kinds('publish', client.joined.allowed)
     if not asked:
         evidence = f'{client.name} connected without publish='
@@ -205,7 +205,7 @@ def _identity(kind: str, verb: str) -> str:
     )
 
 
-def _refusal(client: 'ProtocolClient') -> str:
+def _refusal(client: 'BrowserEnd') -> str:
     joined = client.joined
     if not joined.policy:
         return f'its address: {client.facility}?{client.query}'
@@ -215,7 +215,7 @@ def _refusal(client: 'ProtocolClient') -> str:
     )
 
 
-def _asked(client: 'ProtocolClient', verb: str) -> list[str]:
+def _asked(client: 'BrowserEnd', verb: str) -> list[str]:
     """For which kinds of channels it has asked; over TCP its address alone says so."""
     return _kinds(
         verb,
@@ -230,7 +230,7 @@ def _kinds(verb: str, names: Iterable[str]) -> list[str]:
 # A client did not get it
 
 
-def why_not_received(broker: 'Broker', client: 'ProtocolClient', wanted: Wanted) -> list[Reason]:
+def why_not_received(broker: 'Broker', client: 'BrowserEnd', wanted: Wanted) -> list[Reason]:
     """Why this client has nothing unread that is meant; the first reason is about the last
     message that it did not get.
     """
@@ -246,7 +246,7 @@ def why_not_received(broker: 'Broker', client: 'ProtocolClient', wanted: Wanted)
     return list(reversed(found.values()))[:ANSWERS]
 
 
-def _nothing_meant(broker: 'Broker', client: 'ProtocolClient', wanted: Wanted) -> list[Reason]:
+def _nothing_meant(broker: 'Broker', client: 'BrowserEnd', wanted: Wanted) -> list[Reason]:
     publications = broker.published
     written = _written(wanted)
     if written is not None and any(
@@ -257,7 +257,7 @@ def _nothing_meant(broker: 'Broker', client: 'ProtocolClient', wanted: Wanted) -
             return [_json_as_text(client.name, wanted._message, arrived[-1])]
         return why_not_received(broker, client, written)
     found = [*_sent_nowhere(client.peers, wanted), *nothing_published(broker)]
-    if client.closed:
+    if not client.open:
         found.append(_closed(client))
     if not found or (publications and found[0].code == 'uncommitted'):
         what = 'nothing was published' if wanted.anything else f'nothing published is {wanted!r}'
@@ -291,9 +291,7 @@ def _json_as_text(who: str, item: Any, message: str | bytes) -> Reason:
     )
 
 
-def other_type(
-    client: 'ProtocolClient', item: Any, messages: Iterable[str | bytes]
-) -> Reason | None:
+def other_type(client: 'BrowserEnd', item: Any, messages: Iterable[str | bytes]) -> Reason | None:
     """Why a plain comparison misses an item: one of these messages is the same in another type;
     None if none is.
     """
@@ -316,25 +314,25 @@ def other_type(
     return None
 
 
-def _why(broker: 'Broker', client: 'ProtocolClient', publication: Publication) -> Reason:
+def _why(broker: 'Broker', client: 'BrowserEnd', publication: Publication) -> Reason:
     at_first = _listens(client.joined.channels, publication.channel)
     now = _listens(_channels_now(client), publication.channel)
     if not at_first and not now:
         return _why_not_listening(client, publication)
-    if at_first and publication.number <= client.joined.number:
+    if at_first and publication._circumstances.number <= client.joined.number:
         return _why_not_at_the_join(broker, client, publication)
-    if publication.number in broker.lost:
+    if publication._circumstances.number in broker._engine.lost:
         return _reason(
             client,
             publication,
             'fault',
-            f'lose_publishes({broker.lost[publication.number]}) took it',
+            f'lose_publishes({broker._engine.lost[publication._circumstances.number]}) took it',
             'leave out the fault',
         )
     if (
         now
-        and publication.own_copies is not None
-        and publication.own_copies is client.own_copies
+        and publication._circumstances.own_copies is not None
+        and publication._circumstances.own_copies is client.own_copies
         and not client.joined.echo
     ):
         return _reason(
@@ -348,7 +346,7 @@ def _why(broker: 'Broker', client: 'ProtocolClient', publication: Publication) -
         return _already_read(client)
     if at_first is not now:
         return _why_not_since(client, publication, now)
-    if client.closed:
+    if not client.open:
         return _closed(client, publication)
     if not client.reads:
         return _reason(
@@ -364,7 +362,7 @@ def _why(broker: 'Broker', client: 'ProtocolClient', publication: Publication) -
     )
 
 
-def _why_not_since(client: 'ProtocolClient', publication: Publication, now: bool) -> Reason:
+def _why_not_since(client: 'BrowserEnd', publication: Publication, now: bool) -> Reason:
     """Its subscriber has changed its channels while it was open; when, nobody has written down."""
     subscriber = type(client.subscriber).__name__
     joined = f'{client.name} joined: {", ".join(client.joined.channels) or "no channel"}'
@@ -378,9 +376,9 @@ def _why_not_since(client: 'ProtocolClient', publication: Publication, now: bool
 
 
 def _why_not_at_the_join(
-    broker: 'Broker', client: 'ProtocolClient', publication: Publication
+    broker: 'Broker', client: 'BrowserEnd', publication: Publication
 ) -> Reason:
-    age = client.joined.at - publication.at
+    age = client.joined.at - publication._circumstances.at
     if not publication.expire:
         return _reason(
             client,
@@ -404,7 +402,7 @@ def _why_not_at_the_join(
         for other in broker.published
         if other.channel == publication.channel
         and other.expire
-        and publication.number < other.number <= client.joined.number
+        and publication._circumstances.number < other._circumstances.number <= client.joined.number
     ]
     if later:
         return _reason(
@@ -427,7 +425,7 @@ def _why_not_at_the_join(
     )
 
 
-def _why_not_listening(client: 'ProtocolClient', publication: Publication) -> Reason:
+def _why_not_listening(client: 'BrowserEnd', publication: Publication) -> Reason:
     kind, name, facility = _parts(publication.channel)
     mine, asked = _channels_now(client), _asked(client, 'subscribe')
     if (
@@ -505,7 +503,7 @@ def _why_not_listening(client: 'ProtocolClient', publication: Publication) -> Re
     )
 
 
-def _is_nobody(client: 'ProtocolClient', kind: str) -> bool:
+def _is_nobody(client: 'BrowserEnd', kind: str) -> bool:
     """Whether it has connected without what a channel of this kind is named after."""
     access = client.recipient.access if client.recipient is not None else None
     return not getattr(
@@ -515,7 +513,7 @@ def _is_nobody(client: 'ProtocolClient', kind: str) -> bool:
     )
 
 
-def _why_of_the_address(client: 'ProtocolClient', publication: Publication) -> Reason | None:
+def _why_of_the_address(client: 'BrowserEnd', publication: Publication) -> Reason | None:
     """Its facility has a query string in it that was meant to ask for channels; None if it does
     not look like that.
     """
@@ -545,7 +543,7 @@ def _why_of_the_address(client: 'ProtocolClient', publication: Publication) -> R
 
 
 def _reason(
-    client: 'ProtocolClient',
+    client: 'BrowserEnd',
     publication: Publication,
     code: str,
     why: str,
@@ -557,7 +555,7 @@ def _reason(
     return Reason(code, f'{client.name} got nothing: {why}', lines, remedy)
 
 
-def _closed(client: 'ProtocolClient', publication: Publication | None = None) -> Reason:
+def _closed(client: 'BrowserEnd', publication: Publication | None = None) -> Reason:
     by = 'the server' if client.closed_by_server else 'the test'
     reason = f' ({client.close_reason})' if client.close_reason else ''
     lines = (f'published: {publication}',) if publication is not None else ()
@@ -569,7 +567,7 @@ def _closed(client: 'ProtocolClient', publication: Publication | None = None) ->
     )
 
 
-def _already_read(client: 'ProtocolClient') -> Reason:
+def _already_read(client: 'BrowserEnd') -> Reason:
     count = len(client.history)
     messages = 'message' if count == 1 else 'messages'
     return Reason(
@@ -580,14 +578,14 @@ def _already_read(client: 'ProtocolClient') -> Reason:
     )
 
 
-def _arrived(client: 'ProtocolClient', publication: Publication) -> bool:
+def _arrived(client: 'BrowserEnd', publication: Publication) -> bool:
     return any(
         (message.encode('utf-8') if isinstance(message, str) else message) == publication.message
         for message in client.history
     )
 
 
-def _history(client: 'ProtocolClient') -> tuple[str, ...]:
+def _history(client: 'BrowserEnd') -> tuple[str, ...]:
     return tuple(f'received: {short(message)}' for message in client.history[-SHOWN:])
 
 
@@ -595,12 +593,12 @@ def _listed(publications: Sequence[Publication]) -> tuple[str, ...]:
     return tuple(f'published: {publication}' for publication in publications[-SHOWN:])
 
 
-def _channels_now(client: 'ProtocolClient') -> list[str]:
+def _channels_now(client: 'BrowserEnd') -> list[str]:
     """What it listens on; once it has ended, what it listened on at first."""
     recipient = client.recipient
     return (
         client.joined.channels
-        if client.closed or recipient is None or recipient.transport is None
+        if not client.open or recipient is None or recipient.transport is None
         else client.channels
     )
 
@@ -698,7 +696,7 @@ def _not_published(
     reason = Reason(
         'not-published', first, _listed(publications) or ('nothing was published',), near
     )
-    others = _sent_nowhere(broker.clients, wanted) + nothing_published(broker)
+    others = _sent_nowhere(broker._engine.driver.websockets, wanted) + nothing_published(broker)
     return [reason, *others] if near or (meant and not wanted.anything) else [*others, reason]
 
 

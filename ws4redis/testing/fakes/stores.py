@@ -17,7 +17,12 @@ from ws4redis.subscription import ExchangeRedis
 from ws4redis.testing.clock import Clock
 from ws4redis.testing.driver import MemoryDriver
 from ws4redis.testing.fakes.alone import Alone
-from ws4redis.testing.publications import Publication, facility_of, source
+from ws4redis.testing.publications import (
+    Circumstances,
+    Publication,
+    facility_of,
+    source,
+)
 
 __all__ = ['FakeRedisPublisher', 'FakeRedisStore', 'FakeRedisSubscriber']
 
@@ -43,10 +48,9 @@ class _Recording:
                     stored.pop(channel, 0),
                     len(self.published) + 1,
                 )
+                circumstances = Circumstances(number, time.time())
                 self.published.append(
-                    Publication(
-                        name, facility_of(name), message, expire, source(), number, time.time()
-                    )
+                    Publication(name, facility_of(name), message, expire, source(), circumstances)
                 )
 
 
