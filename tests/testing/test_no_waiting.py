@@ -58,7 +58,8 @@ def test_rest_of_the_kit_waits_for_nothing_in_memory() -> None:
             'test_driver',
             'test_faults',
             'test_publications',
-            'explain/test_reasons',
+            'explain/test_published',
+            'explain/test_received',
         )
     ]
     # A real server is waited for, and so are threads and greenlets that a test itself has started

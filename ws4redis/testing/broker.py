@@ -16,8 +16,14 @@ from ws4redis.testing.audience import Audience, Entries
 from ws4redis.testing.browser_end import MemoryEnd
 from ws4redis.testing.client import HandshakeRejected, WebSocketClient
 from ws4redis.testing.engine import Engine
-from ws4redis.testing.explain import reasons
 from ws4redis.testing.explain.matching import ANY, Wanted, dumps
+from ws4redis.testing.explain.published import (
+    ANY_FACILITY,
+    running_threads,
+    unexpected,
+    why_not_published,
+)
+from ws4redis.testing.explain.reasons import failure
 from ws4redis.testing.fakes.alone import make_subscriber
 from ws4redis.testing.handshake import SAME, environ_of, uri_of
 from ws4redis.testing.opening import Connects, Opening
@@ -207,8 +213,8 @@ class Broker(Connects[WebSocketClient]):
         audience = Audience(facility, users, groups, sessions, broadcast)
         found = self._matching(wanted, audience, expire)
         if not found or any(len(publications) != times for publications in found.values()):
-            where = 'any facility' if facility is ANY else str(facility)
-            raise reasons.failure(reasons.why_not_published(self, wanted, where, found, times))
+            where = ANY_FACILITY if facility is ANY else str(facility)
+            raise failure(why_not_published(self, wanted, where, found, times))
 
     def assert_not_published(
         self,
@@ -235,7 +241,7 @@ class Broker(Connects[WebSocketClient]):
         found = self._matching(wanted, audience, expire)
         publications = [publication for of_it in found.values() for publication in of_it]
         if publications:
-            raise reasons.failure([reasons.unexpected(f'published: {wanted!r}', publications)])
+            raise failure([unexpected(f'published: {wanted!r}', publications)])
 
     def assert_nothing_published(self) -> None:
         """Nothing was published: a fact, since everything that was sent to Redis has been heard."""
@@ -244,13 +250,13 @@ class Broker(Connects[WebSocketClient]):
         self._check_threads()
         publications = self.published
         if publications:
-            raise reasons.failure([reasons.unexpected('something was published', publications)])
+            raise failure([unexpected('something was published', publications)])
 
     def _check_threads(self) -> None:
         __tracebackhide__ = True
-        found = reasons.running_threads(self)
+        found = running_threads(self)
         if found:
-            raise reasons.failure(found)
+            raise failure(found)
 
     def _matching(
         self, wanted: Wanted, audience: Audience, expire: float

@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 from ws4redis.core.frames import CloseCode
 from ws4redis.testing.asynchronous import OwnThread, names_twin, twin_of
 from ws4redis.testing.browser_end import BrowserEnd, MemoryEnd
-from ws4redis.testing.explain import reasons
 from ws4redis.testing.explain.matching import ANY, Wanted, dumps
+from ws4redis.testing.explain.published import running_threads
+from ws4redis.testing.explain.reasons import failure
+from ws4redis.testing.explain.received import unexpected_messages, why_not_received
 from ws4redis.testing.publications import short
 
 if TYPE_CHECKING:
@@ -159,7 +161,7 @@ class ProtocolClient(ABC, Generic[EndT]):
         """As receive()."""
 
     def _nothing(self, wanted: Wanted) -> AssertionError:
-        return reasons.failure(reasons.why_not_received(self._broker, self._end, wanted))
+        return failure(why_not_received(self._broker, self._end, wanted))
 
     def receive_text(self) -> str:
         """The next message, which is a text message."""
@@ -264,12 +266,12 @@ class ProtocolClient(ABC, Generic[EndT]):
 
     def _check_threads(self) -> None:
         __tracebackhide__ = True
-        found = reasons.running_threads(self._broker)
+        found = running_threads(self._broker)
         if found:
-            raise reasons.failure(found)
+            raise failure(found)
 
     def _unexpected(self, first: str, messages: list[str | bytes]) -> AssertionError:
-        return reasons.failure([reasons.unexpected_messages(self._broker, first, messages)])
+        return failure([unexpected_messages(self._broker, first, messages)])
 
     # How it stands
 

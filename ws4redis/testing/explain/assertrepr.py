@@ -3,8 +3,10 @@
 from typing import TYPE_CHECKING, Any
 
 from ws4redis.testing.client import Received
-from ws4redis.testing.explain import reasons
 from ws4redis.testing.explain.matching import Wanted
+from ws4redis.testing.explain.published import nothing_published
+from ws4redis.testing.explain.reasons import Reason
+from ws4redis.testing.explain.received import missing_from, other_type, why_not_received
 from ws4redis.testing.publications import Publications
 
 if TYPE_CHECKING:
@@ -25,9 +27,7 @@ def explain_comparison(config: 'pytest.Config', op: str, left: Any, right: Any) 
         expected = right if ours is left else left
         both = isinstance(expected, (list, tuple))
         missing, more = (
-            (reasons.missing_from(ours, expected), reasons.missing_from(expected, ours))
-            if both
-            else ([], [])
+            (missing_from(ours, expected), missing_from(expected, ours)) if both else ([], [])
         )
     elif op == 'in':
         missing, more = [left], list(ours)
@@ -39,16 +39,16 @@ def explain_comparison(config: 'pytest.Config', op: str, left: Any, right: Any) 
     return _difference(config, op, *plain) + (['', *lines] if lines else [])
 
 
-def _why_not(ours: Any, item: Any, more: list[Any]) -> list[reasons.Reason]:
+def _why_not(ours: Any, item: Any, more: list[Any]) -> list[Reason]:
     """Why an item is not there; more are those that nobody expected."""
     if isinstance(ours, Received):
         client = ours._owner
-        other = reasons.other_type(client._end, item, more)
+        other = other_type(client._end, item, more)
         if other is not None:
             return [other]
         wanted = Wanted(item, checked=False)
-        return reasons.why_not_received(client._broker, client._end, wanted)
-    return reasons.nothing_published(ours._owner)
+        return why_not_received(client._broker, client._end, wanted)
+    return nothing_published(ours._owner)
 
 
 def _plain(side: Any) -> Any:
