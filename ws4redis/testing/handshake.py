@@ -5,7 +5,7 @@ environ.
 from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from io import BytesIO, StringIO
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 from ws4redis import settings
@@ -14,10 +14,16 @@ from ws4redis.testing.browser_end import Joined, MemoryEnd
 from ws4redis.testing.driver import MemoryTransport
 from ws4redis.wsgi_server import WebsocketWSGIServer
 
+if TYPE_CHECKING:
+    from django.contrib.auth.base_user import AbstractBaseUser
+    from django.contrib.sessions.backends.base import SessionBase
+    from django.test import AsyncClient, Client
+
 __all__ = [
     'HOST',
     'SAME',
     'Application',
+    'HasUsername',
     'address',
     'check_identity',
     'cookies_of',
@@ -27,6 +33,12 @@ __all__ = [
 ]
 
 HOST = 'testserver'
+
+
+class HasUsername(Protocol):
+    """A user object, whatever its class."""
+
+    def get_username(self) -> str: ...
 
 
 class _Same:
@@ -90,8 +102,8 @@ class _ForcedSession(dict[str, Any]):
 
 def address(
     url_or_facility: str,
-    subscribe: Any,
-    publish: Any,
+    subscribe: str | Sequence[str],
+    publish: str | Sequence[str],
     echo: bool,
     possible: Callable[[], list[str]],
 ) -> tuple[str, str]:
@@ -123,7 +135,13 @@ def uri_of(path: str, query: str) -> str:
     return f'ws://{HOST}{path}' + (f'?{query}' if query else '')
 
 
-def check_identity(user: Any, force_user: Any, groups: Any, session: Any, client: Any) -> None:
+def check_identity(
+    user: HasUsername | None,
+    force_user: HasUsername | None,
+    groups: object,
+    session: object,
+    client: object,
+) -> None:
     """Refuse arguments of connect() that contradict each other, or are of another type.
 
     Raises:
@@ -134,7 +152,7 @@ def check_identity(user: Any, force_user: Any, groups: Any, session: Any, client
     for name, value in (('user', user), ('force_user', force_user)):
         if value is not None and not hasattr(value, 'get_username'):
             raise TypeError(f'{name} is {type(value).__name__}: it takes a user object')
-    if user is not None and user.pk is None:
+    if user is not None and getattr(user, 'pk', None) is None:
         raise ValueError(
             'user is not saved: save it, or give it as force_user=, which needs no database'
         )
@@ -153,7 +171,10 @@ def check_identity(user: Any, force_user: Any, groups: Any, session: Any, client
 
 
 def cookies_of(
-    user: Any, groups: Sequence[str] | None, session: Any, client: Any
+    user: 'AbstractBaseUser | None',
+    groups: Sequence[str] | None,
+    session: 'str | SessionBase | None',
+    client: 'Client | AsyncClient | None',
 ) -> dict[str, str]:
     """The cookies of a user who is logged in, of a session, or of a django.test.Client."""
     from django.conf import settings as django_settings
@@ -168,14 +189,14 @@ def cookies_of(
             stored = client.session
             stored[MEMBEROF] = list(groups)
             stored.save()
-            client.cookies[name] = stored.session_key
+            client.cookies[name] = str(stored.session_key)
         return {key: morsel.value for key, morsel in client.cookies.items()}
     if session is not None:
-        return {name: session if isinstance(session, str) else session.session_key}
+        return {name: session if isinstance(session, str) else str(session.session_key)}
     return {}
 
 
-def _new_session(user: Any, groups: Sequence[str] | None) -> str:
+def _new_session(user: 'AbstractBaseUser | None', groups: Sequence[str] | None) -> str:
     """The key of a new session, with what Client.force_login() would write into it."""
     from django.conf import settings as django_settings
     from django.contrib.auth import load_backend, login
@@ -204,7 +225,7 @@ def environ_of(
     query: str,
     cookies: dict[str, str],
     headers: Mapping[str, str],
-    origin: Any,
+    origin: str | None,
 ) -> dict[str, Any]:
     """The WSGI environ of its handshake."""
     environ: dict[str, Any] = {
@@ -235,6 +256,6 @@ def environ_of(
     return environ
 
 
-def name_of(user: Any) -> str:
+def name_of(user: HasUsername | None) -> str:
     """What failures call a user's client."""
     return str(user.get_username()) if user is not None else ''

@@ -4,28 +4,30 @@ import contextlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from django.test.utils import override_settings
 
 from ws4redis import settings
 from ws4redis.testing.client import ProtocolClient
 from ws4redis.testing.explain.matching import ANY
-from ws4redis.testing.handshake import SAME, address, check_identity, cookies_of, name_of
+from ws4redis.testing.handshake import (
+    SAME,
+    HasUsername,
+    address,
+    check_identity,
+    cookies_of,
+    name_of,
+)
 
 if TYPE_CHECKING:
+    from django.contrib.auth.base_user import AbstractBaseUser
     from django.contrib.sessions.backends.base import SessionBase
     from django.test import AsyncClient, Client
 
-__all__ = ['Connects', 'HasUsername', 'Opening']
+__all__ = ['Connects', 'Opening']
 
 ClientT = TypeVar('ClientT', bound=ProtocolClient[Any])
-
-
-class HasUsername(Protocol):
-    """A user object, whatever its class."""
-
-    def get_username(self) -> str: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +76,9 @@ class Opening:
     def cookies(self) -> dict[str, str]:
         """The cookies that say who it is; none if no cookie does."""
         groups = self.group_names() if self.force_user is None else None
-        return cookies_of(self.user, groups, self.session, self.client)
+        return cookies_of(
+            cast('AbstractBaseUser | None', self.user), groups, self.session, self.client
+        )
 
     def group_names(self) -> Sequence[str] | None:
         """The groups for the session; None leaves those of the user."""

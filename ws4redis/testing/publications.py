@@ -22,6 +22,8 @@ from ws4redis.redis_client import RedisServer
 from ws4redis.testing.explain.matching import ANY, Wanted
 
 if TYPE_CHECKING:
+    from redis.connection import AbstractConnection
+
     from ws4redis.testing.broker import Broker
 
 __all__ = [
@@ -136,9 +138,9 @@ class Publications(list[Publication]):
 def matching(
     publications: Iterable[Publication],
     wanted: Wanted,
-    facility: Any,
+    facility: str,
     channels: list[str] | None,
-    expire: Any = ANY,
+    expire: float = ANY,
 ) -> dict[str | None, list[Publication]]:
     """Those that are meant, by channel.
 
@@ -215,7 +217,7 @@ class Record:
         self._connection.connect()
         server.gate.on_publish = self._note
 
-    def _subscribe(self, connection: Any) -> None:
+    def _subscribe(self, connection: 'AbstractConnection') -> None:
         """With each new connection, since a server may cut one."""
         connection.send_command('PSUBSCRIBE', self._pattern)
         if self._raw:

@@ -1,11 +1,19 @@
 """What a case of the contract is given: a site, and the browsers that it opens."""
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import redis
+
+from ws4redis.testing.audience import Entries
+from ws4redis.testing.handshake import HasUsername
+
+if TYPE_CHECKING:
+    from django.contrib.sessions.backends.base import SessionBase
+    from django.test import AsyncClient
+    from django.test import Client as DjangoClient
 
 __all__ = ['Case', 'Client', 'Site']
 
@@ -16,7 +24,7 @@ class Client(Protocol):
     def send(self, message: str | bytes) -> None:
         """Send a text or binary message."""
 
-    def send_json(self, obj: Any) -> None:
+    def send_json(self, obj: object) -> None:
         """Send an object as JSON text."""
 
     def send_raw(self, data: bytes) -> None:
@@ -99,13 +107,13 @@ class Site(Protocol):
 
     def publish(
         self,
-        message: Any = '',
+        message: str | bytes | bytearray = ...,
         *,
-        json: Any = ...,
+        json: object = ...,
         facility: str,
-        users: Any = (),
-        groups: Any = (),
-        sessions: Any = (),
+        users: Entries = (),
+        groups: Entries = (),
+        sessions: Entries = (),
         broadcast: bool = False,
         expire: float | None = None,
     ) -> None:
@@ -115,18 +123,18 @@ class Site(Protocol):
         self,
         url_or_facility: str = '',
         *,
-        subscribe: Any = (),
-        publish: Any = (),
+        subscribe: str | Sequence[str] = (),
+        publish: str | Sequence[str] = (),
         echo: bool = False,
-        user: Any = None,
-        groups: Any = None,
-        session: Any = None,
-        client: Any = None,
-        headers: Any = None,
-        origin: Any = ...,
-        subprotocols: Any = (),
-        subscriber: Any = None,
-        allowed_channels: Any = ...,
+        user: HasUsername | None = None,
+        groups: str | Sequence[str] | None = None,
+        session: 'str | SessionBase | None' = None,
+        client: 'DjangoClient | AsyncClient | None' = None,
+        headers: Mapping[str, str] | None = None,
+        origin: str | None = ...,
+        subprotocols: Sequence[str] = (),
+        subscriber: str | Callable[..., object] | None = None,
+        allowed_channels: str | Callable[..., object] | None = ...,
         name: str = '',
     ) -> Client:
         """Open a websocket; HandshakeRejected if the server refuses it."""
@@ -135,9 +143,9 @@ class Site(Protocol):
         self,
         *,
         facility: str = '',
-        users: Any = (),
-        groups: Any = (),
-        sessions: Any = (),
+        users: Entries = (),
+        groups: Entries = (),
+        sessions: Entries = (),
         broadcast: bool = False,
         channel: str | None = None,
     ) -> bytes | None:
@@ -147,9 +155,9 @@ class Site(Protocol):
         self,
         *,
         facility: str = '',
-        users: Any = (),
-        groups: Any = (),
-        sessions: Any = (),
+        users: Entries = (),
+        groups: Entries = (),
+        sessions: Entries = (),
         broadcast: bool = False,
         channel: str | None = None,
     ) -> float | None:

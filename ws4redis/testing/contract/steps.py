@@ -2,7 +2,7 @@
 
 import uuid
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import redis
 from websockets.frames import Frame, Opcode
@@ -12,6 +12,9 @@ from ws4redis.publisher import RedisPublisher
 from ws4redis.redis_client import Gate
 from ws4redis.testing.client import HandshakeRejected
 from ws4redis.testing.contract.site import Client, Site
+
+if TYPE_CHECKING:
+    from django.contrib.auth.base_user import AbstractBaseUser
 
 __all__ = [
     'NEWS',
@@ -125,7 +128,7 @@ def somebody(name: str, *groups: str) -> Any:
     return user
 
 
-def logged_in(user: Any) -> Any:
+def logged_in(user: 'AbstractBaseUser') -> Any:
     """A browser in which this user is logged in, for the handshake and for other requests."""
     from django.test import Client as DjangoClient
 

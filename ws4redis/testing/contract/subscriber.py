@@ -465,7 +465,7 @@ def _persisted_name(cls: Any) -> str:
     return next((name for base in cls.__mro__ for name in names if name in vars(base)), names[0])
 
 
-def _around(cls: Any, name: str, wrapper: Callable[..., Any]) -> Any:
+def _around(cls: type[Any], name: str, wrapper: Callable[..., Any]) -> Any:
     """The class with a wrapper around one method: it gets the method and what that is called
     with.
     """

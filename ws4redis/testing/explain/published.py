@@ -11,8 +11,8 @@ from django.db import connections
 from ws4redis.testing.explain.channels import asked_for, kinds, parts
 from ws4redis.testing.explain.matching import Wanted
 from ws4redis.testing.explain.reasons import Facts, Reason, Row, answer, published_lines
-from ws4redis.testing.explain.threads import threads_since
-from ws4redis.testing.publications import Publication, place, short
+from ws4redis.testing.explain.threads import name_and_place, threads_since
+from ws4redis.testing.publications import Publication, short
 
 if TYPE_CHECKING:
     from django.db.backends.base.base import BaseDatabaseWrapper
@@ -142,9 +142,8 @@ def _on_commit(connection: 'BaseDatabaseWrapper', publications: Iterable[Publica
 def _name_of(function: Callable[..., object]) -> str:
     while isinstance(function, functools.partial):
         function = function.func
-    code = getattr(getattr(function, '__func__', function), '__code__', None)
-    where = f' ({place(f"{code.co_filename}:{code.co_firstlineno}")})' if code is not None else ''
-    return f'{getattr(function, "__qualname__", repr(function))}{where}'
+    name, where = name_and_place(function)
+    return f'{name} ({where})' if where else name
 
 
 def unexpected(first: str, publications: Iterable[Publication]) -> Reason:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import redis
+from django.http import HttpRequest
 from redis.client import Pipeline
 
 from ws4redis.publisher import RedisPublisher
@@ -74,7 +75,7 @@ class _RecordedRedis(redis.Redis):
         self.recording.note([args])
         return reply
 
-    def pipeline(self, transaction: bool = True, shard_hint: Any = None) -> Any:
+    def pipeline(self, transaction: bool = True, shard_hint: object = None) -> Any:
         pipeline = _RecordedPipeline(
             self.connection_pool, self.response_callbacks, transaction, shard_hint
         )
@@ -188,7 +189,7 @@ class FakeRedisSubscriber(_OnServer, RedisSubscriber):
         super().__init__(connection)
         self._alone = Alone(self._driver, self, ended=self._driver.stop)
 
-    def set_pubsub_channels(self, request: Any, channels: list[str]) -> None:
+    def set_pubsub_channels(self, request: HttpRequest, channels: list[str]) -> None:
         """As RedisSubscriber's; when it returns, Redis has acknowledged the channels.
 
         Args:
@@ -199,5 +200,5 @@ class FakeRedisSubscriber(_OnServer, RedisSubscriber):
         self._alone.join()
 
 
-def _as_bytes(value: Any) -> bytes:
+def _as_bytes(value: str | bytes) -> bytes:
     return value.encode('utf-8') if isinstance(value, str) else bytes(value)

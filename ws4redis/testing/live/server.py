@@ -8,7 +8,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from django.apps import apps
 from django.core.handlers.wsgi import WSGIHandler
@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from websockets.http11 import Response
 
 __all__ = ['LiveServer']
+
+WSGIApplication: TypeAlias = Callable[..., Iterable[bytes]]
 
 GOODBYE: Final = 2.0
 """Seconds that clients which are not ours have to answer the close frame when the server ends."""
@@ -70,7 +72,7 @@ class LiveServer(Connects[LiveClient]):
         self,
         broker: Broker,
         *,
-        application: Any = None,
+        application: WSGIApplication | None = None,
         static: bool = True,
         host: str = '127.0.0.1',
         port: int = 0,
@@ -404,7 +406,7 @@ class _HttpServer(ThreadedWSGIServer):
     request_queue_size = 128
 
     def __init__(
-        self, address: tuple[str, int], application: Any, shared: Mapping[str, Any]
+        self, address: tuple[str, int], application: WebSocketDispatcher, shared: Mapping[str, Any]
     ) -> None:
         super().__init__(
             address, _RequestHandler, allow_reuse_address=False, connections_override=shared

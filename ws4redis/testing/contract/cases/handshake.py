@@ -1,8 +1,7 @@
 """Which requests become a websocket, and what the others are answered."""
 
-from typing import Any
-
 from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest
 from django.test.utils import override_settings
 
 from ws4redis.subscriber import RedisSubscriber
@@ -94,7 +93,7 @@ def check_refused_subscriber_is_released(site: Site) -> None:
     class Refusing(RedisSubscriber):
         error: type[Exception] = PermissionDenied
 
-        def set_pubsub_channels(self, request: Any, channels: list[str]) -> None:
+        def set_pubsub_channels(self, request: HttpRequest, channels: list[str]) -> None:
             super().set_pubsub_channels(request, channels)
             raise self.error('s3cret')
 

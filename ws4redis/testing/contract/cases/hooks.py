@@ -3,6 +3,9 @@
 import json
 from typing import Any
 
+from django.http import HttpRequest
+
+from ws4redis.core.handle import Handle
 from ws4redis.publisher import RedisPublisher
 from ws4redis.redis_store import SELF, RedisMessage
 from ws4redis.subscriber import RedisSubscriber
@@ -26,7 +29,7 @@ def check_messages_arrive_at_the_site(site: Site) -> None:
     seen: list[Any] = []
 
     class Commands(RedisSubscriber):
-        def set_pubsub_channels(self, request: Any, channels: list[str]) -> None:
+        def set_pubsub_channels(self, request: HttpRequest, channels: list[str]) -> None:
             self.request = request
             super().set_pubsub_channels(request, channels)
 
@@ -59,7 +62,7 @@ def check_message_is_answered_as_it_came(site: Site) -> None:
     """
 
     class Echo(RedisSubscriber):
-        def send_persisted_messages(self, websocket: Any) -> None:
+        def send_persisted_messages(self, websocket: Handle) -> None:
             self.websocket = websocket
 
         def publish_message(self, message: Any, expire: float | None = None) -> None:

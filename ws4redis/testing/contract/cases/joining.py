@@ -1,7 +1,6 @@
 """What somebody gets who joins: what is persisted, then what is live, each once."""
 
-from typing import Any
-
+from ws4redis.core.handle import Handle
 from ws4redis.publisher import RedisPublisher
 from ws4redis.subscriber import RedisSubscriber
 from ws4redis.testing.contract.site import Site
@@ -80,7 +79,7 @@ def check_joining_while_somebody_publishes(site: Site) -> None:
 
         messages: tuple[tuple[str, float], ...] = ()
 
-        def send_persisted_messages(self, websocket: Any) -> None:
+        def send_persisted_messages(self, websocket: Handle) -> None:
             for message, expire in self.messages:
                 RedisPublisher(facility='news', broadcast=True).publish_message(message, expire)
             super().send_persisted_messages(websocket)

@@ -2,8 +2,11 @@
 
 from typing import Any
 
+import redis
 from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest
 
+from ws4redis.core.handle import Handle
 from ws4redis.publisher import RedisPublisher
 from ws4redis.redis_store import RedisStore
 from ws4redis.subscriber import RedisSubscriber, facility_of
@@ -40,7 +43,7 @@ def check_one_more_channel(site: Site) -> None:
     extra, more = unlikely(), unlikely()
 
     class Extra(RedisSubscriber):
-        def set_pubsub_channels(self, request: Any, channels: list[str]) -> None:
+        def set_pubsub_channels(self, request: HttpRequest, channels: list[str]) -> None:
             super().set_pubsub_channels(request, channels)
             self._subscription.subscribe(extra)
 
@@ -61,7 +64,7 @@ def check_channels_of_its_own(site: Site) -> None:
     lab = unlikely()
 
     class Whole(RedisSubscriber):
-        def set_pubsub_channels(self, request: Any, channels: list[str]) -> None:
+        def set_pubsub_channels(self, request: HttpRequest, channels: list[str]) -> None:
             from django.contrib.auth.models import Group
 
             if facility_of(request) == 'secret':
@@ -102,7 +105,7 @@ def check_one_more_audience(site: Site) -> None:
         subscription_channels = [*RedisSubscriber.subscription_channels, 'subscribe-server']
         publish_channels = [*RedisSubscriber.publish_channels, 'publish-server']
 
-        def set_pubsub_channels(self, request: Any, channels: list[str]) -> None:
+        def set_pubsub_channels(self, request: HttpRequest, channels: list[str]) -> None:
             super().set_pubsub_channels(request, channels)
             if 'subscribe-server' in channels:
                 self._subscription.subscribe(
@@ -125,7 +128,7 @@ def check_persisted_messages_of_its_own(site: Site) -> None:
     history = unlikely()
 
     class Sends(RedisSubscriber):
-        def send_persisted_messages(self, websocket: Any) -> None:
+        def send_persisted_messages(self, websocket: Handle) -> None:
             [name] = self._subscription.channels
             assert isinstance(name, bytes)
             for message in self._connection.lrange(history, 0, -1):
@@ -133,7 +136,7 @@ def check_persisted_messages_of_its_own(site: Site) -> None:
             self._connection.publish(name, 'live')
 
     class OldSpelling(RedisSubscriber):
-        def send_persited_messages(self, websocket: Any) -> None:
+        def send_persited_messages(self, websocket: Handle) -> None:
             websocket.send('welcome')
             super().send_persited_messages(websocket)
 
@@ -181,7 +184,7 @@ def check_messages_by_pattern(site: Site) -> None:
     lab = unlikely()
 
     class Patterns(RedisSubscriber):
-        def set_pubsub_channels(self, request: Any, channels: list[str]) -> None:
+        def set_pubsub_channels(self, request: HttpRequest, channels: list[str]) -> None:
             super().set_pubsub_channels(request, channels)
             self._subscription.subscribe(f'{lab}:1')
             self._subscription.psubscribe(f'{lab}:*', f'{lab}:?')
@@ -201,7 +204,7 @@ def check_another_client_in_place(site: Site) -> None:
     clients: list[Any] = []
 
     class Another(RedisSubscriber):
-        def __init__(self, connection: Any) -> None:
+        def __init__(self, connection: redis.Redis) -> None:
             clients.append(elsewhere(site))
             super().__init__(clients[-1])
 
@@ -231,12 +234,12 @@ def check_methods_count_not_classes(site: Site) -> None:
         subscription_channels = ['subscribe-broadcast']
         publish_channels = ['publish-broadcast']
 
-        def __init__(self, connection: Any) -> None:
+        def __init__(self, connection: redis.Redis) -> None:
             self._connection = connection
             self._subscription: Any = None
             self._publishers: set[str] = set()
 
-        def set_pubsub_channels(self, request: Any, channels: list[str]) -> None:
+        def set_pubsub_channels(self, request: HttpRequest, channels: list[str]) -> None:
             self._publishers = {channel()}
             self._subscription = self._connection.pubsub()
             self._subscription.subscribe(channel())
@@ -260,7 +263,7 @@ def check_request_may_be_kept(site: Site) -> None:
     seen: list[Any] = []
 
     class Keeping(RedisSubscriber):
-        def set_pubsub_channels(self, request: Any, channels: list[str]) -> None:
+        def set_pubsub_channels(self, request: HttpRequest, channels: list[str]) -> None:
             self.request = request
             super().set_pubsub_channels(request, channels)
 

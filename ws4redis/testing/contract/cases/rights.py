@@ -1,10 +1,9 @@
 """Who may hear and say what, and that rights which end, end the websocket."""
 
 from collections.abc import Iterable
-from typing import Any
 
 from django.core.exceptions import PermissionDenied
-from django.http import Http404
+from django.http import Http404, HttpRequest
 
 from ws4redis.testing.contract.site import Site
 from ws4redis.testing.contract.steps import (
@@ -42,7 +41,7 @@ def check_nobody_in_particular_may_not_publish(site: Site) -> None:
 def check_callback_decides_on_the_channels(site: Site) -> None:
     """What WS4REDIS_ALLOWED_CHANNELS answers replaces what was asked for."""
 
-    def listening_only(request: Any, channels: list[str]) -> Iterable[str]:
+    def listening_only(request: HttpRequest, channels: list[str]) -> Iterable[str]:
         assert channels == ['subscribe-user', 'publish-broadcast']
         return ('subscribe-broadcast',)
 
@@ -58,10 +57,10 @@ def check_callback_decides_on_the_channels(site: Site) -> None:
 def check_callback_that_refuses_gives_its_status(site: Site) -> None:
     """PermissionDenied is a 403, Http404 a 404, before the upgrade and without details."""
 
-    def denies(request: Any, channels: list[str]) -> list[str]:
+    def denies(request: HttpRequest, channels: list[str]) -> list[str]:
         raise PermissionDenied('s3cret')
 
-    def finds_nothing(request: Any, channels: list[str]) -> list[str]:
+    def finds_nothing(request: HttpRequest, channels: list[str]) -> list[str]:
         raise Http404('s3cret')
 
     for callback, status in ((denies, 403), (finds_nothing, 404)):
@@ -76,13 +75,13 @@ def check_callback_that_fails_grants_nothing(site: Site) -> None:
     details.
     """
 
-    def fails(request: Any, channels: list[str]) -> list[str]:
+    def fails(request: HttpRequest, channels: list[str]) -> list[str]:
         raise RuntimeError('s3cret')
 
-    def forgets_to_return(request: Any, channels: list[str]) -> None:
+    def forgets_to_return(request: HttpRequest, channels: list[str]) -> None:
         pass
 
-    def invents(request: Any, channels: list[str]) -> list[str]:
+    def invents(request: HttpRequest, channels: list[str]) -> list[str]:
         return [*channels, 'subscribe-everything']
 
     for callback, status in (
