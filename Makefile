@@ -6,6 +6,9 @@ EXAMPLES ?= 300
 VENV := .venv
 RUN := $(VENV)/bin/python
 SANDBOX := $(RUN) sandbox/manage.py
+# One process for each core, four at the most; ARGS='-n 0' is one for everything. What shares a server stays together:
+# each begins at another place, and who is done first takes over what another has left.
+SUITE := $(RUN) -m pytest -n auto --maxprocesses 4 --dist worksteal
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -13,7 +16,7 @@ SANDBOX := $(RUN) sandbox/manage.py
 
 help:
 	@echo 'make demo      serve the sandbox on http://127.0.0.1:8000/ (PORT=8001: on another port)'
-	@echo 'make test      run the whole suite (ARGS="-k feed": a part of it)'
+	@echo 'make test      run the whole suite, on all cores (ARGS="-k feed": a part of it; ARGS="-n 0": on one)'
 	@echo 'make test-lowest   the suite on the lowest versions that setup.py allows, in a .venv-lowest of its own'
 	@echo 'make test-latest   the suite on the newest versions that there are, in a .venv-latest of its own'
 	@echo 'make lint      ruff, and mypy --strict over ws4redis'
@@ -44,7 +47,7 @@ demo: $(VENV)/installed-demo
 
 test: $(VENV)/installed-test
 	@echo '== The suite'
-	@$(RUN) -m pytest $(ARGS)
+	@$(SUITE) $(ARGS)
 
 # Each in a virtual environment of its own, made anew for another interpreter.
 test-lowest test-latest: test-%:
@@ -53,7 +56,7 @@ test-lowest test-latest: test-%:
 
 suite-%: $(VENV)/installed-%
 	@echo "== The suite, on the $* versions: $$($(RUN) -V), Django $$($(RUN) -m django --version)"
-	@$(RUN) -m pytest $(ARGS)
+	@$(SUITE) $(ARGS)
 
 lint: $(VENV)/installed-test
 	@echo '== ruff'

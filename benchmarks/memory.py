@@ -112,7 +112,7 @@ def make_sessions(count: int, cookies: Sequence[Path], sizes: Sequence[int]) -> 
 
 def take(server: Server, redis: Any) -> Figures:
     """The figures of this moment, memory first: asking for the others needs some."""
-    memory = pss(server.pid)
+    memory = pss(server.worker)
     client = redis.client()
     try:
         connections = client.client_list(_type='pubsub')
@@ -120,8 +120,8 @@ def take(server: Server, redis: Any) -> Figures:
         client.close()
     return Figures(
         pss=memory,
-        descriptors=descriptors(server.pid),
-        threads=threads(server.pid),
+        descriptors=descriptors(server.worker),
+        threads=threads(server.worker),
         websockets=server.status()['websockets'],
         greenlets=server.ask('/greenlets')['greenlets'],
         pubsub_connections=len(connections),
@@ -178,7 +178,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             )
             figures.append(idle(server, redis, loads[-1], time.monotonic()))
         wrong = [load.look() for load in loads if load.look()['closed'] or load.opened['refused']]
-        status, log = server.status(), server.log()
+        status, log = server.status(), server.said()
     (_, few), (settled, pinged) = figures
     bytes_each = [
         (later.pss - few.pss) / max(1, later.websockets - few.websockets)

@@ -122,7 +122,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             process.start()
             process.join()
             figures = load.wait_for(options.messages)
-            status, log = server.status(), server.log()
+            status, log = server.status(), server.said()
         faults = Faults()
         for got in read_numbers(numbers, options.websockets):
             faults.add(compare(got, options.messages))

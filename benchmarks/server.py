@@ -10,7 +10,6 @@ import platform
 import re
 import resource
 import socket
-import subprocess
 import sys
 import tempfile
 import time
@@ -18,6 +17,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
+from tests.processes.serving import ROOT, ServingProcess
 from ws4redis.testing.redis_process import RedisProcess, find_redis_server
 
 __all__ = [
@@ -31,8 +31,6 @@ __all__ = [
     'raise_descriptor_limit',
     'threads',
 ]
-
-ROOT: Final = Path(__file__).resolve().parent.parent
 
 FORMS: Final = {
     'gevent': ['--worker-class', 'gevent'],
@@ -61,7 +59,7 @@ def own_redis() -> RedisProcess:
     return RedisProcess(program)
 
 
-class Server:
+class Server(ServingProcess):
     """gunicorn with one worker, inside a with block.
 
     Args:
@@ -71,7 +69,7 @@ class Server:
 
     Attributes:
         port: where it listens.
-        pid: the worker's process.
+        worker: the process id of the worker.
     """
 
     def __init__(self, form: str, redis_url: str, database: Path | None = None) -> None:
@@ -79,39 +77,35 @@ class Server:
             sys.exit(
                 "These measurements need gunicorn: pip install 'django-websocket-redis[gunicorn]'."
             )
+        self._directory = tempfile.TemporaryDirectory(prefix='ws4redis-benchmarks-')
+        super().__init__(Path(self._directory.name) / 'log')
         self.form = form
         self._environ = environment(redis_url, database)
         self.port = 0
-        self.pid = 0
+        self.worker = 0
 
     def __enter__(self) -> 'Server':
-        self._log = tempfile.TemporaryFile('w+')  # noqa: SIM115
         with socket.create_server(('127.0.0.1', 0), backlog=4096) as listener:
             self.port = listener.getsockname()[1]
-            self._process = subprocess.Popen(
-                [
-                    sys.executable, '-m', 'gunicorn', '--workers', '1', *FORMS[self.form],
-                    '--log-level', 'warning',
-                    '--bind', f'fd://{listener.fileno()}', 'benchmarks.site.wsgi:application',
-                ],
-                env=self._environ, cwd=ROOT, pass_fds=[listener.fileno()], stdin=subprocess.DEVNULL,
-                stdout=self._log, stderr=subprocess.STDOUT,
-            )  # fmt: skip
+            command = [
+                sys.executable, '-m', 'gunicorn', '--workers', '1', *FORMS[self.form],
+                '--log-level', 'warning',
+                '--bind', f'fd://{listener.fileno()}', 'benchmarks.site.wsgi:application',
+            ]  # fmt: skip
+            self.launch(command, self._environ, descriptors=[listener.fileno()])
         try:
-            self.pid = self._wait_until_ready()['pid']
+            status = self.until(self._try_status, 'gunicorn does not answer', START_TIME)
         except BaseException:
             self.__exit__()
             raise
+        self.worker = status['pid']
         return self
 
-    def _wait_until_ready(self) -> dict[str, Any]:
-        deadline = time.monotonic() + START_TIME
-        while self._process.poll() is None and time.monotonic() < deadline:
-            try:
-                return self.status()
-            except OSError:
-                time.sleep(0.1)
-        raise RuntimeError(f'gunicorn does not answer:\n{self.log()}')
+    def _try_status(self) -> dict[str, Any] | None:
+        try:
+            return self.status()
+        except OSError:
+            return None
 
     def ask(self, path: str) -> dict[str, Any]:
         """The answer of one of the site's views."""
@@ -123,7 +117,7 @@ class Server:
         finally:
             connection.close()
         if response.status != 200:
-            raise RuntimeError(f'{path} answers {response.status}: {body[:500]!r}\n{self.log()}')
+            raise RuntimeError(f'{path} answers {response.status}: {body[:500]!r}\n{self.said()}')
         answer: dict[str, Any] = json.loads(body)
         return answer
 
@@ -141,19 +135,11 @@ class Server:
             time.sleep(0.1)
         raise RuntimeError(f'{status["websockets"]} websockets have not ended')
 
-    def log(self) -> str:
-        """What the server has logged: warnings and worse."""
-        self._log.seek(0)
-        return self._log.read()
-
     def __exit__(self, *exc_info: object) -> None:
-        self._process.terminate()
         try:
-            self._process.wait(START_TIME)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-        self._log.close()
+            self.stop(START_TIME)
+        finally:
+            self._directory.cleanup()
 
 
 def environment(redis_url: str, database: Path | None = None) -> dict[str, str]:

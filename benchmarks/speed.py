@@ -128,14 +128,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
             theirs = measure(
                 programs, bound.port, redis.port, options.bound_messages, options, bound.pid
             )
-            ours = measure(programs, server.port, redis.port, options.messages, options, server.pid)
+            ours = measure(
+                programs, server.port, redis.port, options.messages, options, server.worker
+            )
             pairs.append((ours, theirs))
             print(
                 f'round {number}: {tell(options.form, ours)}; {tell("bound", theirs)}; ratio '
                 f'{ours.speed / theirs.speed:.1f}'
             )
             if not ours.complete:
-                print(f'  status {server.status()}\n{server.log()[-2000:]}')
+                print(f'  status {server.status()}\n{server.said()[-2000:]}')
     ratio = statistics.median(ours.speed / theirs.speed for ours, theirs in pairs)
     cpu = statistics.median(ours.cpu_a_million for ours, _ in pairs)
     cpu_ratio = statistics.median(

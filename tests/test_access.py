@@ -16,11 +16,11 @@ from django.contrib.sessions.backends.db import SessionStore
 from django.core.exceptions import PermissionDenied, TooManyFieldsSent
 from django.db import OperationalError, connection
 from django.http import Http404, HttpRequest
-from django.test import Client, RequestFactory
+from django.test import Client
 from django.utils.functional import SimpleLazyObject
 
 from ws4redis import access
-from ws4redis.exceptions import ForbiddenError, HandshakeError
+from ws4redis.exceptions import HandshakeError
 from ws4redis.testing import Broker, HandshakeRejected
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def broker() -> Iterator[Broker]:
 
 
 @pytest.fixture
-def browser() -> Iterator[Broker]:
+def site_as_seen() -> Iterator[Broker]:
     """A broker that shows what a browser would see."""
     with Broker(raise_server_exceptions=False) as broker:
         yield broker
@@ -52,167 +52,6 @@ def status(broker: Broker, *arguments: Any, **keywords: Any) -> int:
     except HandshakeRejected as exc:
         return exc.status_code
     return 101
-
-
-# Origin
-
-
-def origin_allowed(origin: str | None, host: str = 'testserver', secure: bool = False) -> bool:
-    """Whether a page of this origin may have a websocket of this host."""
-    headers = {'host': host} if origin is None else {'host': host, 'origin': origin}
-    try:
-        access.check_origin(RequestFactory().get('/ws/', headers=headers, secure=secure))
-    except ForbiddenError as exc:
-        assert exc.status == 403
-        return False
-    return True
-
-
-@pytest.mark.parametrize(
-    ('origin', 'host', 'secure', 'allowed'),
-    [
-        ('http://testserver', 'testserver', False, True),
-        ('http://testserver:80', 'testserver', False, True),
-        ('HTTP://TestServer', 'testserver', False, True),
-        ('http://testserver', 'testserver:80', False, True),
-        ('https://testserver', 'testserver', True, True),
-        ('http://testserver:8000', 'testserver:8000', False, True),
-        ('https://testserver:8443', 'testserver:8443', True, True),
-        # TLS ends at a proxy: the page is https, the request is not.
-        ('https://testserver', 'testserver', False, True),
-        ('https://testserver:8443', 'testserver:8443', False, True),
-        # A page without TLS is open to anybody on its way.
-        ('http://testserver', 'testserver', True, False),
-        ('http://testserver:443', 'testserver', True, False),
-        # Another port is another site.
-        ('http://testserver:8000', 'testserver', False, False),
-        ('http://testserver:8000', 'testserver:8001', False, False),
-        ('https://testserver:80', 'testserver', False, False),
-        # Another host
-        ('http://evil.example', 'testserver', False, False),
-        ('http://testserver.evil.example', 'testserver', False, False),
-        ('http://eviltestserver', 'testserver', False, False),
-        ('http://sub.testserver', 'testserver', False, False),
-        # No origin that a browser would send for a page of this site
-        ('null', 'testserver', False, False),
-        ('', 'testserver', False, False),
-        ('testserver', 'testserver', False, False),
-        ('//testserver', 'testserver', False, False),
-        ('ftp://testserver', 'testserver', False, False),
-        ('ws://testserver', 'testserver', False, False),
-        ('http://testserver/page', 'testserver', False, False),
-        ('http://testserver?query', 'testserver', False, False),
-        ('http://user@testserver', 'testserver', False, False),
-        ('http://testserver@evil.example', 'testserver', False, False),
-        ('http://testserver:port', 'testserver', False, False),
-        ('http://[::1', 'testserver', False, False),
-        ('http://testserver http://evil.example', 'testserver', False, False),
-    ],
-)
-def test_origin_is_that_of_the_host(origin: str, host: str, secure: bool, allowed: bool) -> None:
-    """F8."""
-    assert origin_allowed(origin, host, secure) is allowed
-
-
-def test_origin_may_be_an_ipv6_address(settings: Settings) -> None:
-    settings.ALLOWED_HOSTS = ['[::1]']
-    assert origin_allowed('http://[::1]:8000', '[::1]:8000')
-    assert not origin_allowed('http://[::2]:8000', '[::1]:8000')
-
-
-@pytest.mark.parametrize(
-    ('hosts', 'origin', 'secure', 'allowed'),
-    [
-        (['internal', 'www.example.com'], 'https://www.example.com', False, True),
-        (['internal', 'WWW.example.com'], 'https://www.example.com', False, True),
-        (['internal', 'www.example.com'], 'http://www.example.com', False, True),
-        (['internal', 'www.example.com'], 'http://www.example.com', True, False),
-        (['internal', 'www.example.com'], 'https://www.example.com:8443', False, False),
-        (['internal', 'www.example.com'], 'https://example.com', False, False),
-        (['*'], 'https://www.example.com', False, False),
-        (['internal', '.example.com'], 'https://www.example.com', False, False),
-        (['internal', '.example.com'], 'https://example.com', False, False),
-    ],
-)
-def test_allowed_hosts_count_only_where_spelt_out(
-    settings: Settings, hosts: list[str], origin: str, secure: bool, allowed: bool
-) -> None:
-    settings.ALLOWED_HOSTS = hosts
-    assert origin_allowed(origin, 'internal', secure) is allowed
-
-
-@pytest.mark.parametrize('setting', ['CSRF_TRUSTED_ORIGINS', 'WS4REDIS_ALLOWED_ORIGINS'])
-@pytest.mark.parametrize(
-    ('entry', 'origin', 'allowed'),
-    [
-        ('https://shop.example.com', 'https://shop.example.com', True),
-        ('https://shop.example.com', 'https://shop.example.com:443', True),
-        ('https://shop.example.com', 'http://shop.example.com', False),
-        ('https://shop.example.com', 'https://shop.example.com:8443', False),
-        ('https://shop.example.com', 'https://a.shop.example.com', False),
-        ('https://shop.example.com:8443', 'https://shop.example.com:8443', True),
-        ('https://shop.example.com:8443', 'https://shop.example.com', False),
-        ('http://shop.example.com', 'http://shop.example.com', True),
-        ('https://*.example.com', 'https://a.example.com', True),
-        ('https://*.example.com', 'https://a.b.example.com', True),
-        ('https://*.example.com', 'https://example.com', False),
-        ('https://*.example.com', 'https://evilexample.com', False),
-        ('https://*.example.com', 'http://a.example.com', False),
-        ('https://*.example.com', 'https://a.example.com:8443', False),
-        ('https://*.example.com:8443', 'https://a.example.com:8443', True),
-        ('https://*.example.com', 'null', False),
-    ],
-)
-@pytest.mark.parametrize('secure', [False, True])
-def test_other_origins_are_named_in_the_settings(
-    settings: Settings, setting: str, entry: str, origin: str, allowed: bool, secure: bool
-) -> None:
-    setattr(settings, setting, [entry])
-    assert origin_allowed(origin, secure=secure) is allowed
-
-
-def test_null_is_refused_even_if_it_is_named(settings: Settings) -> None:
-    """Any sandboxed frame of any site has it."""
-    settings.WS4REDIS_ALLOWED_ORIGINS = ['null']
-    assert not origin_allowed('null')
-
-
-def test_request_without_an_origin_is_no_browsers_and_accepted_unless_one_is_required(
-    settings: Settings,
-) -> None:
-    assert origin_allowed(None)
-    settings.WS4REDIS_REQUIRE_ORIGIN = True
-    assert not origin_allowed(None)
-    assert origin_allowed('http://testserver')
-
-
-def test_host_that_is_not_allowed_is_a_bad_request(browser: Broker) -> None:
-    with pytest.raises(HandshakeRejected) as refused:
-        browser.connect('news', headers={'Host': 'evil.example'}, origin='http://evil.example')
-    assert refused.value.status_code == 400
-    assert b'ALLOWED_HOSTS' not in refused.value.body
-
-
-def test_refused_origin_is_logged_with_the_setting_that_would_help(
-    broker: Broker, caplog: pytest.LogCaptureFixture
-) -> None:
-    with pytest.raises(HandshakeRejected) as refused:
-        broker.connect('news', subscribe='broadcast', origin='https://evil.example')
-    assert refused.value.status_code == 403
-    assert refused.value.body == b'Origin not allowed\n'
-    assert 'WS4REDIS_ALLOWED_ORIGINS' in refused.value.reason
-    assert 'https://evil.example' in refused.value.reason
-    assert 'Host' in refused.value.reason
-    assert refused.value.reason in caplog.text
-
-
-def test_origin_is_checked_before_any_code_of_the_site_runs(
-    broker: Broker, settings: Settings
-) -> None:
-    asked: list[object] = []
-    settings.WS4REDIS_PROCESS_REQUEST = asked.append
-    assert status(broker, 'news', origin='https://evil.example') == 403
-    assert asked == []
 
 
 # Session and user
@@ -233,7 +72,7 @@ def test_logged_in_user_is_on_the_request(broker: Broker, john: User) -> None:
 @pytest.mark.django_db
 @pytest.mark.parametrize('cookie', [None, '', 'any-text', 'x' * 500, '../../etc/passwd'])
 def test_cookie_that_is_no_session_is_nobody(broker: Broker, cookie: str | None) -> None:
-    """F9: any cookie text became a session channel."""
+    """Any cookie text became a session channel."""
     client = broker.connect('news', subscribe=['session', 'user', 'broadcast'], session=cookie)
     assert client.channels == ['broadcast:news']
 
@@ -268,13 +107,13 @@ def test_user_who_is_not_active_is_nobody(broker: Broker, john: User) -> None:
 
 @pytest.mark.parametrize('table', ['django_session', 'auth_user'])
 def test_database_that_cannot_answer_makes_nobody_anonymous(
-    browser: Broker, john: User, table: str
+    site_as_seen: Broker, john: User, table: str
 ) -> None:
     client = Client()
     client.force_login(john)
     with connection.cursor() as cursor:
         cursor.execute(f'ALTER TABLE {table} RENAME TO gone')
-    assert status(browser, 'news', subscribe='broadcast', client=client) == 503
+    assert status(site_as_seen, 'news', subscribe='broadcast', client=client) == 503
 
 
 # WS4REDIS_PROCESS_REQUEST
@@ -361,7 +200,7 @@ def test_callback_may_set_a_session_of_its_own(broker: Broker, settings: Setting
     assert [publication.channel for publication in broker.published] == ['group:ducks:news']
 
 
-def test_lazy_user_is_looked_up_at_the_handshake(browser: Broker, settings: Settings) -> None:
+def test_lazy_user_is_looked_up_at_the_handshake(site_as_seen: Broker, settings: Settings) -> None:
     """A database away must refuse now, not make somebody anonymous later."""
 
     def away() -> User:
@@ -371,7 +210,7 @@ def test_lazy_user_is_looked_up_at_the_handshake(browser: Broker, settings: Sett
         request.user = SimpleLazyObject(away)
 
     settings.WS4REDIS_PROCESS_REQUEST = callback
-    assert status(browser, 'news') == 503
+    assert status(site_as_seen, 'news') == 503
 
 
 EXCEPTIONS = [
@@ -397,16 +236,16 @@ EXCEPTIONS = [
 )
 @pytest.mark.parametrize('setting', ['WS4REDIS_PROCESS_REQUEST', 'WS4REDIS_ALLOWED_CHANNELS'])
 def test_exception_of_a_callback_refuses_the_handshake(
-    browser: Broker, settings: Settings, setting: str, exception: Exception, expected: int
+    site_as_seen: Broker, settings: Settings, setting: str, exception: Exception, expected: int
 ) -> None:
-    """F7: an AttributeError inside it granted every channel asked for."""
+    """An AttributeError inside it granted every channel asked for."""
 
     def callback(*arguments: object) -> list[str]:
         raise exception
 
     setattr(settings, setting, callback)
-    assert status(browser, 'news', subscribe='broadcast') == expected
-    assert browser.clients == []
+    assert status(site_as_seen, 'news', subscribe='broadcast') == expected
+    assert site_as_seen.clients == []
 
 
 @pytest.mark.parametrize('setting', ['WS4REDIS_PROCESS_REQUEST', 'WS4REDIS_ALLOWED_CHANNELS'])
@@ -421,11 +260,15 @@ def test_exception_of_a_callback_refuses_the_handshake(
     ],
 )
 def test_name_that_does_not_resolve_to_a_callable_refuses_the_handshake(
-    browser: Broker, settings: Settings, caplog: pytest.LogCaptureFixture, setting: str, path: str
+    site_as_seen: Broker,
+    settings: Settings,
+    caplog: pytest.LogCaptureFixture,
+    setting: str,
+    path: str,
 ) -> None:
-    """F7: a misspelt name granted every channel asked for."""
+    """A misspelt name granted every channel asked for."""
     setattr(settings, setting, path)
-    assert status(browser, 'news', subscribe='broadcast') == 500
+    assert status(site_as_seen, 'news', subscribe='broadcast') == 500
     assert setting in caplog.text
     assert access.check_dotted_path(setting)
 
@@ -437,22 +280,22 @@ def test_callback_that_can_be_called_passes_its_check(settings: Settings) -> Non
 
 
 def test_unexpected_exception_is_logged_with_one_traceback(
-    browser: Broker, settings: Settings, caplog: pytest.LogCaptureFixture
+    site_as_seen: Broker, settings: Settings, caplog: pytest.LogCaptureFixture
 ) -> None:
     def callback(request: HttpRequest) -> None:
         raise RuntimeError('bug')
 
     settings.WS4REDIS_PROCESS_REQUEST = callback
-    assert status(browser, 'news') == 500
+    assert status(site_as_seen, 'news') == 500
     assert [record.levelname for record in caplog.records if record.exc_info] == ['ERROR']
 
 
 def test_query_string_that_django_refuses_is_not_the_callbacks_fault(
-    browser: Broker, settings: Settings, caplog: pytest.LogCaptureFixture
+    site_as_seen: Broker, settings: Settings, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A stranger could fill the log with tracebacks."""
     settings.WS4REDIS_PROCESS_REQUEST = lambda request: request.GET['room']
-    assert status(browser, '/ws/news?' + 'x=1&' * 1001) == 400
+    assert status(site_as_seen, '/ws/news?' + 'x=1&' * 1001) == 400
     assert 'WS4REDIS_PROCESS_REQUEST: The number of GET/POST parameters exceeded' in caplog.text
     assert [record for record in caplog.records if record.exc_info] == []
 
@@ -468,8 +311,10 @@ def test_expected_refusal_is_logged_without_a_traceback(
     assert not any(record.exc_info for record in caplog.records)
 
 
-def test_no_detail_of_an_exception_reaches_the_client(browser: Broker, settings: Settings) -> None:
-    """F12: host names and passwords were sent to clients."""
+def test_no_detail_of_an_exception_reaches_the_client(
+    site_as_seen: Broker, settings: Settings
+) -> None:
+    """Host names and passwords were sent to clients."""
     for exception in (
         RuntimeError,
         PermissionDenied,
@@ -484,7 +329,7 @@ def test_no_detail_of_an_exception_reaches_the_client(browser: Broker, settings:
             raise exception('redis://:s3cret@db.internal')
 
         with pytest.raises(HandshakeRejected) as refused:
-            browser.connect('news', allowed_channels=callback)
+            site_as_seen.connect('news', allowed_channels=callback)
         assert b's3cret' not in refused.value.body
         assert 's3cret' not in str(refused.value.headers)
 
@@ -529,21 +374,21 @@ def test_answer_is_any_iterable(broker: Broker, answer: Callable[[list[str]], An
 
 
 @pytest.mark.parametrize('answer', [None, 'subscribe-broadcast', b'subscribe-broadcast', True, 7])
-def test_answer_that_is_no_list_refuses_the_handshake(browser: Broker, answer: object) -> None:
+def test_answer_that_is_no_list_refuses_the_handshake(site_as_seen: Broker, answer: object) -> None:
     def callback(request: HttpRequest, channels: list[str]) -> Any:
         return answer
 
-    assert status(browser, 'news', subscribe='broadcast', allowed_channels=callback) == 500
+    assert status(site_as_seen, 'news', subscribe='broadcast', allowed_channels=callback) == 500
 
 
 @pytest.mark.parametrize('name', ['subscribe-everything', 'broadcast', 'echo', '', 7])
 def test_name_that_there_is_not_in_the_answer_refuses_the_handshake(
-    browser: Broker, name: Any
+    site_as_seen: Broker, name: Any
 ) -> None:
     def callback(request: HttpRequest, channels: list[str]) -> Any:
         return [*channels, name]
 
-    assert status(browser, 'news', subscribe='broadcast', allowed_channels=callback) == 403
+    assert status(site_as_seen, 'news', subscribe='broadcast', allowed_channels=callback) == 403
 
 
 # Without a callback
@@ -552,7 +397,6 @@ def test_name_that_there_is_not_in_the_answer_refuses_the_handshake(
 def test_anonymous_request_may_listen_but_not_publish_and_the_log_says_so(
     broker: Broker, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """U24."""
     with caplog.at_level(logging.INFO, 'ws4redis.access'):
         client = broker.connect('news', subscribe='broadcast', publish='broadcast')
     assert client.channels == ['broadcast:news']
@@ -567,49 +411,12 @@ def test_logged_in_user_may_publish(broker: Broker, john: User) -> None:
     assert [publication.text for publication in broker.published] == ['hello']
 
 
-# The query string
-
-
-@pytest.mark.parametrize(
-    ('query', 'channels', 'echo', 'unknown'),
-    [
-        ([], [], False, []),
-        (['subscribe-user', 'echo'], ['subscribe-user'], True, []),
-        (['SUBSCRIBE-User', 'ECHO'], ['subscribe-user'], True, []),
-        (['publish-user', 'subscribe-user'], ['subscribe-user', 'publish-user'], False, []),
-        (['subscribe-all', 'token'], [], False, ['subscribe-all', 'token']),
-    ],
-)
-def test_names_alone_count(
-    query: list[str], channels: list[str], echo: bool, unknown: list[str]
-) -> None:
-    assert access.requested_channels(query, ['subscribe-user', 'publish-user']) == (
-        channels,
-        echo,
-        unknown,
-    )
-
-
-def test_names_are_made_of_audiences() -> None:
-    possible = ['subscribe-user', 'subscribe-tenant', 'publish-user']
-    names = access.query_names(['user', 'tenant'], 'user', True, lambda: possible)
-    assert names == ['subscribe-user', 'subscribe-tenant', 'publish-user', 'echo']
-    assert access.requested_channels(names, possible) == (possible, True, [])
-    with pytest.raises(ValueError, match=r"^publish='tenant' is no channel: it takes 'user'$"):
-        access.query_names((), ['tenant'], False, lambda: possible)
-
-
-def test_possible_names_are_not_asked_for_if_none_is_wanted() -> None:
-    assert access.query_names((), (), False, lambda: pytest.fail('asked')) == []
-
-
 # Names that make no channel
 
 
 def test_user_whose_name_makes_no_channel_misses_that_channel_alone(
     broker: Broker, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """F13 at the handshake."""
     asked = ['user', 'group', 'broadcast']
     client = broker.connect(
         'news', subscribe=asked, force_user=DuckNamed('a:b'), groups=['x:y', 'staff']
@@ -652,7 +459,7 @@ def test_groups_of_the_login_have_their_channels(broker: Broker, member: Client)
 def test_group_lost_since_login_has_no_channel_any_more(
     broker: Broker, member: Client, john: User
 ) -> None:
-    """F14: rights were frozen at login."""
+    """Rights were frozen at login."""
     john.groups.remove(Group.objects.get(name='staff'))
     assert broker.connect('news', subscribe='group', client=member).channels == [
         'group:editors:news'
@@ -684,11 +491,11 @@ def test_groups_are_looked_up_only_if_their_channels_are_wanted(
 
 
 def test_database_away_when_groups_are_looked_up_refuses_the_handshake(
-    browser: Broker, member: Client
+    site_as_seen: Broker, member: Client
 ) -> None:
     with connection.cursor() as cursor:
         cursor.execute('ALTER TABLE auth_user_groups RENAME TO gone')
-    assert status(browser, 'news', subscribe='group', client=member) == 503
+    assert status(site_as_seen, 'news', subscribe='group', client=member) == 503
 
 
 # Whether they still may

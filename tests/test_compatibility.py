@@ -1,11 +1,11 @@
-"""What projects of release 0.6.0 rely on: one flat list, each test named after its row.
+"""What projects of release 0.6.0 rely on: one flat list, each test with the mark of its row in
+docs/compatibility.md.
 
 What goes through a websocket or Redis is tested in three forms (tests/sites): in a Broker, in
 the unpatched form on memory://, and in gunicorn's gevent worker on a redis-server. Where a form is
 left out, its test says why.
 
-U15 (context processor, JavaScript) has a file of its own, the uWSGI part of U11 its server tests.
-U20 (count_listeners) is not there yet.
+Context processor and JavaScript have files of their own, and uWSGI its server tests.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ def publish(message: Any, expire: float | None = None, **audience: Any) -> None:
     )
 
 
-# U1: Redis layout
+# Redis layout
 
 
 @pytest.mark.row('U1')
@@ -109,7 +109,7 @@ def test_prefix_stands_before_the_names(site: Site, settings: Settings) -> None:
     assert client.receive_all() == ['hello']
 
 
-# U2: persisting
+# Persisting
 
 
 @pytest.mark.row('U2')
@@ -167,7 +167,7 @@ def test_setting_may_be_none(site: Site, settings: Settings) -> None:
     assert site.persisted('broadcast:chat') is None
 
 
-# U3: fetch_message
+# fetch_message()
 
 
 @pytest.mark.row('U3')
@@ -205,7 +205,7 @@ def test_unknown_audience_is_a_value_error(broker: Broker) -> None:
         RedisPublisher().fetch_message(request_of(AnonymousUser()), 'chat', 'everybody')
 
 
-# U4: audiences
+# Audiences
 
 
 @pytest.mark.row('U4')
@@ -246,7 +246,7 @@ def test_true_and_a_lone_string_are_accepted_with_a_warning(john: User) -> None:
         assert RedisPublisher(facility='chat', users='john')._publishers == ['user:john:chat']
 
 
-# U5: RedisMessage
+# RedisMessage
 
 
 @pytest.mark.row('U5')
@@ -262,7 +262,7 @@ def test_redis_message_is_bytes(settings: Settings) -> None:
         RedisMessage(7)
 
 
-# U6: the query string
+# The query string
 
 
 @pytest.mark.row('U6')
@@ -296,7 +296,7 @@ def test_unknown_names_are_logged_once(site: Site) -> None:
     assert site.said().count('unknown names') == 1
 
 
-# U7: the facility
+# The facility
 
 
 @pytest.mark.row('U7')
@@ -326,7 +326,7 @@ def test_facility_has_a_limit(site: Site) -> None:
     assert refused.value.status_code == 400
 
 
-# U8: callbacks
+# Callbacks
 
 
 @pytest.mark.row('U8')
@@ -367,7 +367,7 @@ def test_process_request_may_set_only_a_user(site: Site, settings: Settings) -> 
     assert client.receive_all() == ['for the user']
 
 
-# U9: echo
+# Echo
 
 
 @pytest.mark.row('U9')
@@ -392,7 +392,7 @@ def test_second_socket_of_the_same_user_gets_it(site: Site) -> None:
     one.assert_nothing_received()
 
 
-# U10: the subscriber
+# The subscriber
 
 
 METHODS = (
@@ -441,13 +441,13 @@ def test_expire_of_the_subscriber_can_be_assigned(site: Site) -> None:
     assert 0 < site.ttl('broadcast:chat') <= 9
 
 
-# U11: the server, the pool, the settings
+# The server, the pool, the settings
 
 
 @pytest.mark.row('U11')
 def test_server_has_the_methods_that_sites_override(broker: Broker) -> None:
     server = ws4redis.wsgi_server.WebsocketWSGIServer(
-        redis_connection=None, host=broker._engine.driver
+        redis_connection=None, driver=broker._engine.driver
     )
     assert server.Subscriber is RedisSubscriber
     assert server.possible_channels == [
@@ -481,7 +481,7 @@ def test_settings_of_the_module_can_be_set_by_tests(
     assert (publication.channel, publication.expire) == ('test:broadcast:chat', 11)
 
 
-# U12: groups in the session
+# Groups in the session
 
 
 @pytest.mark.row('U12')
@@ -515,7 +515,7 @@ def test_login_without_a_session_is_no_error(john: User) -> None:
     user_logged_in.send(sender=User, user=john, request=HttpRequest())
 
 
-# U13: answers
+# Answers
 
 
 @pytest.mark.row('U13')
@@ -550,7 +550,7 @@ def test_plain_request_is_a_400_and_a_missing_version_a_426(
     assert text is None or refused.value.body == text
 
 
-# U14: heartbeat
+# Heartbeat
 
 
 @pytest.mark.row('U14')
@@ -597,7 +597,7 @@ def test_none_turns_both_off(site: InBroker) -> None:
     assert (client.heartbeats, client.receive_all()) == (0, [])
 
 
-# U16: WS4REDIS_CONNECTION, exceptions
+# WS4REDIS_CONNECTION, exceptions
 
 
 @pytest.mark.row('U16')
@@ -641,7 +641,7 @@ def test_exceptions_have_the_bases_of_release_0_6_0() -> None:
     assert caught.value.errno != errno.EPIPE
 
 
-# U17: plain strings
+# Plain strings
 
 
 @pytest.mark.row('U17')
@@ -653,7 +653,7 @@ def test_str_bytes_and_redis_message_are_published(site: Site, message: Any) -> 
     assert site.persisted('broadcast:chat') == b'hello'
 
 
-# U18: import paths
+# Import paths
 
 
 @pytest.mark.row('U18')
@@ -665,7 +665,7 @@ def test_import_paths_resolve_to_the_same_objects() -> None:
     assert ws4redis.redis_store.SELF is SELF
 
 
-# U19: pipeline_publish_message
+# pipeline_publish_message()
 
 
 @pytest.mark.row('U19')
@@ -685,7 +685,7 @@ def test_pipeline_publish_message_publishes_and_persists(
         assert 0 <= arguments.get('expire', 3600) - site.ttl(name) < 9
 
 
-# U21: audiences of a site's own
+# Audiences of a site's own
 
 
 @pytest.mark.row('U21')
@@ -696,7 +696,7 @@ def test_unknown_keywords_go_on_to_the_sites_method(site: Site) -> None:
     assert client.receive_all() == ['hello']
 
 
-# U22: classes of another kind
+# Classes of another kind
 
 
 @pytest.mark.row('U22')
@@ -722,13 +722,13 @@ def test_subscriber_may_be_written_from_the_api_document_alone(
     site.redis.set('room:7', 'old')
     client = site.connect('/ws/7?subscribe-room&publish-room')
     client.send('new')
-    # It publishes by itself, of which nobody can know that it is its own (C4).
+    # It publishes by itself, of which nobody can know that it is its own.
     assert client.receive_all() == ['stored in room:7> old', 'room:7> new']
     client.close()
     assert site.notes() == ['released']
 
 
-# U23: no WS4REDIS_CONNECTION
+# No WS4REDIS_CONNECTION
 
 
 @pytest.mark.row('U23')
@@ -738,7 +738,7 @@ def test_default_is_localhost_6379_database_0() -> None:
     assert (arguments['host'], arguments['port'], arguments['db']) == ('localhost', 6379, 0)
 
 
-# U24: no WS4REDIS_ALLOWED_CHANNELS
+# No WS4REDIS_ALLOWED_CHANNELS
 
 
 @pytest.mark.row('U24')

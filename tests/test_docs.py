@@ -14,6 +14,7 @@ import shutil
 import subprocess
 import sys
 from configparser import ConfigParser
+from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,12 +23,15 @@ from django.template import engines
 
 from tests.conftest import PLUGIN, PLUGIN_INSTALLED, require
 from tests.processes.node import find_node, run_node
+from ws4redis.core.feed import FeedState
+from ws4redis.core.recipient import Phase
 
 if TYPE_CHECKING:
     from django.test import RequestFactory
     from pytest_django import Settings
 
 ROOT = Path(__file__).resolve().parent.parent
+PACKAGE = ROOT / 'ws4redis'
 PAGES = sorted((ROOT / 'docs').glob('*.md'))
 TESTING = ROOT / 'docs/testing.md'
 BLOCK = re.compile(r'^```(\w*)\n(.*?)^```$', re.MULTILINE | re.DOTALL)
@@ -268,9 +272,54 @@ def test_template_renders(page: Path, text: str, rf: RequestFactory, settings: S
         assert own or (ROOT / 'ws4redis/static' / name).is_file(), name
 
 
-@pytest.mark.parametrize(
-    'page', [*PAGES, ROOT / 'README.md', ROOT / 'CHANGELOG.md'], ids=lambda page: page.name
-)
+DESIGN = ROOT / 'docs/design.md'
+ROOM = re.compile(r'`([\w/.]+\.(?:py|js|ts|html))`')
+
+
+def rooms() -> list[str]:
+    """The files of ws4redis/ that the page about the design names in its section Rooms, each at the
+    beginning of its line; those of a line that has several one after the other.
+    """
+    text = DESIGN.read_text('utf-8')
+    section = text[text.index('\n## Rooms\n') : text.index('\n## What others call private\n')]
+    lines = re.split(r'^- ', section, flags=re.MULTILINE)[1:]
+    found = []
+    for line in lines:
+        first = ROOM.match(line)
+        assert first, line
+        found += [name for name in ROOM.findall(line) if (PACKAGE / name).is_file()]
+        assert first[1] in found, f'{first[1]} is no file of ws4redis/'
+    return found
+
+
+def test_page_about_the_design_has_a_line_for_each_source_file() -> None:
+    files = {
+        path.relative_to(PACKAGE).as_posix()
+        for path in PACKAGE.rglob('*')
+        if path.suffix in ('.py', '.js', '.ts', '.html') and path.stat().st_size
+    }
+    assert sorted(rooms()) == sorted(files)
+
+
+@pytest.mark.parametrize('states', [Phase, FeedState], ids=lambda states: states.__name__)
+def test_page_about_the_design_has_every_state_in_its_tables(states: type[Enum]) -> None:
+    cells = {
+        name
+        for line in DESIGN.read_text('utf-8').splitlines()
+        if line.startswith('| ')
+        for name in re.findall(r'\b[A-Z]{2,}\b', line)
+    }
+    assert {state.name for state in states} <= cells
+
+
+def test_changelog_has_its_sections_in_one_order() -> None:
+    order = ['Security', 'Removed', 'Deprecated', 'Added', 'Changed', 'Fixed']
+    for version in (ROOT / 'CHANGELOG.md').read_text('utf-8').split('\n## ')[1:]:
+        sections = re.findall(r'^### (.*)$', version, re.MULTILINE)
+        assert sections == [name for name in order if name in sections], version.splitlines()[0]
+
+
+@pytest.mark.parametrize('page', [*PAGES, *sorted(ROOT.glob('*.md'))], ids=lambda page: page.name)
 def test_link_leads_to_a_file(page: Path) -> None:
     for target in re.findall(r'\]\(([^)#:]+)(?:#[^)]*)?\)', page.read_text('utf-8')):
         assert (page.parent / target).exists(), f'{page.name}: {target} is missing'

@@ -34,7 +34,7 @@ from ws4redis.exceptions import (
     ],
 )
 def test_the_tree(error: type[BaseException], bases: tuple[type[BaseException], ...]) -> None:
-    """U16: WebSocketError is an OSError, a frame's size a WebSocketError, both handshake errors
+    """WebSocketError is an OSError, a frame's size a WebSocketError, both handshake errors
     a BadHeaderError.
     """
     assert error.__bases__ == bases
@@ -55,7 +55,7 @@ def test_the_tree_is_whole() -> None:
 
 
 def test_an_override_that_catches_exception_does_not_catch_nothing_to_read() -> None:
-    """O7: a filter with `except Exception` around super().parse_response() still ends its turn."""
+    """A filter with `except Exception` around super().parse_response() still ends its turn."""
     assert not issubclass(NothingToRead, Exception)
 
 
@@ -76,7 +76,7 @@ def test_a_refusal_carries_its_status(error: type[HandshakeError], status: int) 
 
 
 def test_the_reason_is_for_the_log_and_the_text_for_the_client() -> None:
-    """F12; without a reason both are the same."""
+    """Without a reason both are the same."""
     error = HandshakeError('no', reason='host db1 is away', headers=(('Retry-After', '5'),))
     assert (str(error), error.text, error.reason) == ('no', 'no', 'host db1 is away')
     assert error.headers == (('Retry-After', '5'),)

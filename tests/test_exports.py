@@ -2,14 +2,15 @@
 
 import importlib
 import inspect
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from ws4redis.publisher import RedisPublisher
-from ws4redis.redis_client import RedisServer, use_server
+from ws4redis.redis_client import RedisServer
 from ws4redis.redis_store import SELF, RedisMessage, RedisStore
+from ws4redis.seam import seam
 from ws4redis.subscriber import RedisSubscriber
 from ws4redis.testing import Broker, FakeWebSocket, LiveServer
 from ws4redis.wsgi_server import WebsocketWSGIServer
@@ -25,12 +26,11 @@ def _modules() -> list[str]:
 
 
 @pytest.fixture
-def memory_server() -> Any:
+def memory_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[RedisServer]:
     """A server of this test's own, so that looking at a lazy attribute reaches for nothing else."""
     server = RedisServer('memory://')
-    before = use_server(server)
+    monkeypatch.setattr(seam, 'server', server)
     yield server
-    use_server(before)
     server.close()
 
 
@@ -83,11 +83,10 @@ def test_websocket_server_has_the_names_that_sites_override() -> None:
         assert list(inspect.signature(getattr(server, name)).parameters) == parameters
 
 
-def test_websocket_server_lists_the_websockets_of_its_host() -> None:
-    class Host:
-        websockets = ('one',)
-
-    assert list(WebsocketWSGIServer(host=Host()).websockets) == ['one']  # type: ignore[arg-type]
+def test_websocket_server_lists_the_websockets_of_its_driver() -> None:
+    with Broker() as broker:
+        client = broker.connect('news')
+        assert WebsocketWSGIServer(driver=broker._engine.driver).websockets == [client._end]
 
 
 def test_connection_pool_of_the_publisher_is_that_of_the_server_in_force(

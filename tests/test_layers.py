@@ -4,6 +4,7 @@ processes of their own.
 
 import ast
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -16,30 +17,47 @@ PACKAGE = ROOT / 'ws4redis'
 
 LAYERS = (
     '__init__.py',
+    'seam.py',
+    'schemes.py',
     'exceptions.py',
     'settings.py',
     'signals.py',
     'core/__init__.py',
+    'core/channel.py',
+    'core/wording.py',
     'core/audience.py',
+    'core/query.py',
+    'core/glob.py',
+    'core/text.py',
+    'core/heartbeat.py',
     'core/frames.py',
+    'core/entries.py',
     'core/handshake.py',
     'core/websocket.py',
+    'core/replies.py',
     'core/feed.py',
     'core/agenda.py',
     'core/limits.py',
-    'core/handle.py',
     'core/echo.py',
+    'core/recheck.py',
     'core/recipient.py',
+    'core/handle.py',
     'core/exchange.py',
     'core/driver.py',
+    'gate.py',
+    'memory.py',
+    'core/serving.py',
     'redis_client.py',
     'redis_store.py',
     'publisher.py',
     'subscription.py',
     'subscriber.py',
+    'subscriber_methods.py',
     'store.py',
     'policies.py',
+    'origin.py',
     'access.py',
+    'handshake.py',
     'workers.py',
     'status.py',
     'pump.py',
@@ -286,6 +304,40 @@ def test_library_never_imports_its_testing() -> None:
     assert found == []
 
 
+def identifiers(tree: ast.Module) -> Iterator[str]:
+    """Yield every name that a file's code has; its texts and comments do not count."""
+    for node in ast.walk(tree):
+        for field in ('id', 'attr', 'name', 'arg'):
+            name = getattr(node, field, None)
+            if isinstance(name, str):
+                yield name
+
+
+def test_code_outside_testing_knows_of_tests_through_the_seam_alone() -> None:
+    found = {
+        (name, identifier)
+        for name in SOURCES
+        if name != 'seam.py' and not name.startswith('testing/')
+        for identifier in identifiers(parse(name))
+        if re.search('test|broker', identifier.lower())
+    }
+    assert found == {
+        ('memory.py', 'in_test_environment'),
+        ('settings.py', '_forget_what_a_test_set'),
+    }
+
+
+def test_seam_is_read_by_few() -> None:
+    readers = {
+        name
+        for name in SOURCES
+        if not name.startswith('testing/')
+        for _, dotted in imports(parse(name))
+        if dotted.startswith('ws4redis.seam')
+    }
+    assert readers == {'memory.py', 'redis_client.py', 'redis_store.py', 'loop.py'}
+
+
 def test_nothing_imports_the_sandbox() -> None:
     places = [
         *PACKAGE.rglob('*.py'),
@@ -439,7 +491,10 @@ def run(code: str) -> None:
     assert process.returncode == 0, process.stderr
 
 
-@pytest.mark.parametrize('package', ['ws4redis', 'ws4redis.testing'])
+@pytest.mark.parametrize(
+    'package',
+    ['ws4redis', 'ws4redis.testing', 'ws4redis.seam', 'ws4redis.schemes', 'ws4redis.testing.guard'],
+)
 def test_package_loads_nothing(package: str) -> None:
     run(
         f"import {package}\nassert not loaded('django', 'redis', 'gevent', 'fakeredis', "
@@ -474,8 +529,9 @@ def test_publishing_never_loads_gevent() -> None:
         DJANGO
         + """
 from ws4redis.publisher import RedisPublisher
-from ws4redis.redis_client import RedisServer, use_server
-use_server(RedisServer('memory://'))
+from ws4redis.redis_client import RedisServer
+from ws4redis.seam import seam
+seam.server = RedisServer('memory://')
 RedisPublisher(facility='news', broadcast=True).publish_message('hello')
 assert not loaded('gevent', 'ws4redis.loop', 'ws4redis.wsgi_server')
 """

@@ -11,9 +11,10 @@ from django.contrib.auth.models import AnonymousUser, Group, User
 from django.contrib.auth.signals import user_logged_in, user_logged_out
 from django.test import Client, RequestFactory
 
-from ws4redis.access import AT_LOGIN, MEMBEROF
+from ws4redis.access import AT_LOGIN
 from ws4redis.memberships import connect_receivers
-from ws4redis.signals import rights_withdrawn
+from ws4redis.redis_store import MEMBEROF
+from ws4redis.signals import WebSockets, rights_withdrawn
 
 if TYPE_CHECKING:
     from pytest_django import DjangoAssertNumQueries
@@ -35,9 +36,9 @@ def withdrawn() -> Iterator[list[str]]:
     def note(sender: Any, session_key: str, **kwargs: Any) -> None:
         keys.append(session_key)
 
-    rights_withdrawn.connect(note)
+    rights_withdrawn.connect(note, sender=WebSockets)
     yield keys
-    rights_withdrawn.disconnect(note)
+    rights_withdrawn.disconnect(note, sender=WebSockets)
 
 
 def test_login_writes_the_names_of_the_users_groups_into_the_session(

@@ -1,5 +1,5 @@
-"""How existing projects override the subscriber, each pattern by its number; then the contract C0
-to C11.
+"""How existing projects override the subscriber, and the contract with them; each test has the mark
+of its row in docs/compatibility.md.
 
 One flat list, and each test in three forms (tests/sites): in a Broker, in the unpatched form on
 memory://, and in gunicorn's gevent worker on a redis-server. Where a form is left out, its test
@@ -17,7 +17,7 @@ import fakeredis
 import pytest
 import redis
 
-from tests.processes.journey import eventually
+from tests.processes.serving import eventually
 from tests.sites.forms import forms
 from tests.sites.production import inside
 from tests.sites.site import InBroker, Site
@@ -55,7 +55,7 @@ def john(site: Site) -> str:
     return site.log_in('john')
 
 
-# O1: one more channel, from the beginning and later
+# One more channel, from the beginning and later
 
 
 @pytest.mark.row('O1')
@@ -82,7 +82,7 @@ def test_extra_channel_has_a_persisted_message_like_any_other(site: Site) -> Non
     assert site.connect(LISTEN, overrides.ExtraChannel).receive_all() == ['persisted']
 
 
-# O2: the whole method replaced
+# The whole method replaced
 
 
 @pytest.mark.row('O2')
@@ -117,7 +117,7 @@ def test_other_exception_is_a_500_and_logged(site: Site) -> None:
     site.assert_listeners('broadcast:news', 0)
 
 
-# O3: one more audience
+# One more audience
 
 
 @pytest.mark.row('O3')
@@ -146,7 +146,6 @@ def test_names_of_a_sites_own_are_valid_in_the_query_string(site: Site) -> None:
 
 @pytest.mark.row('O3')
 def test_names_of_a_sites_own_are_for_logged_in_users_too(site: Site) -> None:
-    """U24."""
     client = site.connect(
         '/ws/x?subscribe-server&publish-server', overrides.LabSubscriber, allowed_channels=None
     )
@@ -161,7 +160,7 @@ def test_method_that_knows_few_audiences_is_asked_for_no_other(site: Site) -> No
     assert client.receive_all() == ['hello']
 
 
-# O4: where a browser's message arrives
+# Where a browser's message arrives
 
 
 def command(do: str, **arguments: str) -> str:
@@ -236,7 +235,7 @@ def test_message_before_a_close_is_published_before_it_is_answered(site: Site) -
     assert client.close_code == 1000
 
 
-# O5: persisted messages
+# Persisted messages
 
 
 @pytest.mark.row('O5')
@@ -270,7 +269,7 @@ def test_error_in_send_persisted_messages_is_logged_and_closes_with_1011(site: S
     assert 'send_persisted_messages() failed' in error
 
 
-# O6: release
+# release()
 
 
 @pytest.mark.row('O6')
@@ -338,7 +337,6 @@ def test_error_in_release_is_logged_and_nothing_else(site: Site) -> None:
 
 @pytest.mark.row('O6')
 def test_number_of_listeners_is_that_of_processes(site: Site) -> None:
-    """O11."""
     clients = [site.connect(LISTEN, overrides.TellsListeners) for _ in range(3)]
     for client in clients:
         client.close()
@@ -346,7 +344,7 @@ def test_number_of_listeners_is_that_of_processes(site: Site) -> None:
     assert set(site.notes()[:2]) == {'broadcast:news: 1'}
 
 
-# O7: parse_response
+# parse_response()
 
 
 @pytest.mark.row('O7')
@@ -398,7 +396,7 @@ def test_error_in_parse_response_is_logged_and_closes_with_1011(site: Site) -> N
     assert 'parse_response() failed' in error
 
 
-# O8: another client in place
+# Another client in place
 
 
 @pytest.mark.row('O8')
@@ -431,7 +429,7 @@ def test_own_descriptor_is_watched(site: Site, other: redis.Redis) -> None:
     )
 
 
-# O9: classes of another kind
+# Classes of another kind
 
 
 @pytest.mark.row('O9')
@@ -468,7 +466,7 @@ def test_subscriber_written_from_the_api_document_alone_works(site: Site, subscr
     site.assert_listeners('room:7', 0)
 
 
-# O10: the request
+# The request
 
 
 @pytest.mark.row('O10')
@@ -481,7 +479,7 @@ def test_request_is_usable_as_long_as_the_websocket_is_open(site: Site, john: st
     assert site.notes() == ['john: hello, browser', f'john of {john} left']
 
 
-# O12: test doubles written by hand
+# Test doubles written by hand
 
 
 @pytest.mark.row('O12')
@@ -591,7 +589,7 @@ def test_raw_names_get_no_prefix(site: Site, settings: Any) -> None:
 
 @pytest.mark.row('C4')
 def test_own_copies_are_left_out_by_origin(site: Site) -> None:
-    """F21: three quick sends without `echo`: two came back."""
+    """Three quick sends without `echo`: two came back."""
     client, other = site.connect(CHAT), site.connect()
     site.send_together(client, 'again', 'again', 'again')
     site.settle()
@@ -758,7 +756,7 @@ def test_messages_behind_one_that_failed_are_not_published(site: Site) -> None:
     assert client.close_code == 1011
     assert len(site.errors()) == 1
     assert site.published == []
-    assert 'messages of the client were not published' in site.said()
+    assert ' not published' in site.said()
 
 
 @pytest.mark.row('C9')

@@ -23,7 +23,7 @@ SOURCE = (
     'MANIFEST.in',
     'Makefile',
 )
-DOCUMENTS = ('README.md', 'CHANGELOG.md', 'LICENSE')
+DOCUMENTS = ('README.md', 'CHANGELOG.md', 'CONTRIBUTING.md', 'SECURITY.md', 'LICENSE')
 LEFT_OUT = shutil.ignore_patterns('__pycache__', '*.sqlite3*', '*.egg-info', '.*')
 
 SETTINGS = """

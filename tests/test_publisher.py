@@ -152,13 +152,12 @@ def test_audience_of_another_type_is_refused_when_the_publisher_is_made(
 def test_name_that_makes_no_channel_is_refused_when_the_publisher_is_made(
     audience: dict[str, Any],
 ) -> None:
-    """F13."""
     with pytest.raises(ChannelNameError):
         RedisPublisher(facility='chat', **audience)
 
 
 def test_user_without_a_name_is_nobody() -> None:
-    """F9: a channel named after the object's repr was shared by all anonymous clients."""
+    """A channel named after the object's repr was shared by all anonymous clients."""
     with pytest.raises(ValueError, match='user name is empty: nobody is logged in'):
         RedisPublisher(facility='chat', users=[AnonymousUser()])
 
@@ -181,7 +180,7 @@ def test_unknown_audience_is_refused(broker: Broker) -> None:
 def test_method_of_a_sites_own_is_asked_only_for_the_audiences_that_were_given(
     broker: Broker,
 ) -> None:
-    """U21: it need not know all of ours."""
+    """It need not know all of ours."""
 
     class Labs(RedisPublisher):
         def _get_message_channels(self, request: Any, facility: str, lab: str = '') -> list[str]:  # type: ignore[override]
@@ -236,13 +235,13 @@ def test_self_without_a_request_is_refused(kind: str) -> None:
 
 
 def test_self_of_an_anonymous_request_is_refused(anonymous_request: HttpRequest) -> None:
-    """F9: no identity, no channel."""
+    """No identity, no channel."""
     with pytest.raises(ValueError, match='users contains SELF, but the request has no user'):
         RedisPublisher(facility='chat', users=[SELF], request=anonymous_request)
 
 
 def test_self_of_an_unsaved_session_is_refused(anonymous_request: HttpRequest) -> None:
-    """F9: release 0.6.0 published to `session:None:...`."""
+    """Release 0.6.0 published to `session:None:...`."""
     with pytest.raises(ValueError, match='sessions contains SELF, but the request has no session'):
         RedisPublisher(facility='chat', sessions=[SELF], request=anonymous_request)
 
@@ -272,7 +271,7 @@ def test_self_of_a_user_without_groups_is_no_group(anonymous_request: HttpReques
 def test_self_is_resolved_when_the_publisher_is_made(
     broker: Broker, john_request: HttpRequest
 ) -> None:
-    """C11: a logout in the meantime changes nothing."""
+    """A logout in the meantime changes nothing."""
     publisher = RedisPublisher(facility='chat', users=[SELF], sessions=[SELF], request=john_request)
     key = john_request.session.session_key
     john_request.user = AnonymousUser()
@@ -290,7 +289,7 @@ def test_self_is_resolved_when_the_publisher_is_made(
 def test_prefix_and_expire_are_read_when_a_message_is_published(
     broker: Broker, settings: Settings
 ) -> None:
-    """C11: the API document makes the publisher in __init__."""
+    """The API document makes the publisher in __init__."""
     publisher = RedisPublisher(facility='news', broadcast=True)
     settings.WS4REDIS_PREFIX = 'shop'
     settings.WS4REDIS_EXPIRE = 7
@@ -319,7 +318,7 @@ def test_publisher_uses_the_connection_that_it_is_given(broker: Broker) -> None:
 
 
 def test_connection_pool_of_the_module_is_the_one_in_use(broker: Broker) -> None:
-    """U11: made on demand, never at import."""
+    """Made on demand, never at import."""
     assert publisher_module.redis_connection_pool is active_server().pool
     client = redis.Redis(connection_pool=publisher_module.redis_connection_pool)
     client.publish('broadcast:news', 'hello')

@@ -1,5 +1,4 @@
-"""What carries bytes between Redis' connection and the feed, over TCP, a unix socket, TLS, and on
-fakeredis.
+"""What carries bytes between Redis' connection and the feed, over TCP, a unix socket and TLS.
 
 The far end of the sockets is a test's own; each test runs a hub of its own in the test's thread.
 """
@@ -21,8 +20,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from ws4redis import pump
-from ws4redis.pump import MemoryPump, SocketPump
-from ws4redis.redis_client import RedisServer
+from ws4redis.pump import SocketPump
 
 GUARD = 20.0
 KINDS = ['tcp', 'unix', 'tls']
@@ -259,81 +257,3 @@ def test_pump_may_be_closed_by_what_it_has_received(kind: str, tmp_path: Path) -
     assert ends.lost == []
     far.close()
     ends.hub.destroy()
-
-
-# In memory
-
-
-class Memory:
-    """A MemoryPump, with what it has said; calls wait until they are run."""
-
-    def __init__(self) -> None:
-        self.server = RedisServer('memory://')
-        self.calls: list[Callable[[], None]] = []
-        self.replies: list[Any] = []
-        self.lost: list[object] = []
-        connection: Any = self.server.pubsub_connection()
-        connection.connect()
-        self.pump = MemoryPump(
-            connection, self.server.gate, self.calls.append, self.replies.extend, self.lost.append
-        )
-        self.pump.send([(b'SUBSCRIBE', b'c')])
-        self.run()
-
-    def run(self) -> None:
-        while self.calls:
-            self.calls.pop(0)()
-
-    def publish(self, *payloads: bytes) -> None:
-        for payload in payloads:
-            self.server.client.publish('c', payload)
-
-
-@pytest.fixture
-def memory() -> Memory:
-    return Memory()
-
-
-def test_publishing_in_memory_wakes_the_pump_once_for_all_that_has_arrived(memory: Memory) -> None:
-    memory.replies.clear()
-    memory.publish(b'1', b'2', b'3')
-    assert len(memory.calls) == 1
-    memory.run()
-    assert memory.replies == [
-        [b'message', b'c', b'1'],
-        [b'message', b'c', b'2'],
-        [b'message', b'c', b'3'],
-    ]
-
-
-def test_publishing_after_a_look_wakes_it_again(memory: Memory) -> None:
-    memory.replies.clear()
-    memory.publish(b'1')
-    memory.run()
-    memory.publish(b'2')
-    memory.run()
-    assert [reply[2] for reply in memory.replies] == [b'1', b'2']
-
-
-def test_gate_that_is_closed_loses_the_connection(memory: Memory) -> None:
-    memory.publish(b'1')
-    memory.server.gate.closed = True
-    memory.run()
-    assert memory.lost == ['out of reach']
-
-
-def test_sending_through_a_closed_gate_loses_the_connection(memory: Memory) -> None:
-    memory.server.gate.closed = True
-    memory.pump.send([(b'PING', b'1')])
-    (reason,) = memory.lost
-    assert isinstance(reason, redis.ConnectionError)
-
-
-def test_pump_in_memory_that_is_closed_is_not_woken_any_more(memory: Memory) -> None:
-    memory.publish(b'1')
-    memory.replies.clear()
-    memory.pump.close()
-    memory.pump.close()
-    memory.run()
-    memory.publish(b'2')
-    assert (memory.calls, memory.replies, memory.lost) == ([], [], [])

@@ -1,21 +1,19 @@
-"""Redis clients from WS4REDIS_CONNECTION: dict, URL, memory://; one gate for all of them; no
-retries.
+"""Redis clients from WS4REDIS_CONNECTION: dict, URL, memory://; no retries; which server is in
+force, and an outage on purpose.
 """
 
 from __future__ import annotations
 
-import logging
 import os
 import socket
 import subprocess
 import sys
 import threading
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import fakeredis
 import pytest
 import redis
 from django.core.exceptions import ImproperlyConfigured
@@ -26,11 +24,11 @@ from ws4redis.publisher import RedisPublisher
 from ws4redis.redis_client import (
     RedisServer,
     active_server,
+    bring_back,
     connection_arguments,
-    runs_in_test,
-    serve_websockets,
-    use_server,
+    take_away,
 )
+from ws4redis.seam import seam
 
 if TYPE_CHECKING:
     from pytest_django import Settings
@@ -81,13 +79,11 @@ def deaf_redis() -> Iterator[DeafRedis]:
 
 
 @pytest.fixture
-def no_server_in_force(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """As in a process that has not published yet; it serves no websockets."""
+def no_server_in_force(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a process that has not published yet."""
     monkeypatch.setattr(redis_client, '_configured', None)
-    monkeypatch.setattr(redis_client, '_serving', None)
-    before = use_server(None)
-    yield
-    use_server(before)
+    monkeypatch.setattr(seam, 'server', None)
+    monkeypatch.setattr(seam, 'unrequested', None)
 
 
 # The setting
@@ -212,19 +208,18 @@ def test_clients_speak_resp2_undecoded_and_try_once_whatever_the_dict_says() -> 
     assert not arguments.get('retry_on_error')
 
 
-def test_decode_responses_in_the_dict_does_no_harm(redis_url: str) -> None:
-    """F19: release 0.6.0 dropped every message without a word."""
+def test_decode_responses_in_the_dict_does_no_harm(
+    redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Release 0.6.0 dropped every message without a word."""
     arguments = connection_arguments(redis_url)[1]
     server = RedisServer(
         {'host': arguments['host'], 'port': arguments['port'], 'decode_responses': True}
     )
-    before = use_server(server)
-    try:
-        RedisPublisher(facility='news', broadcast=True).publish_message('grün')
-        assert RedisPublisher().fetch_message(None, 'news', 'broadcast') == 'grün'.encode()
-    finally:
-        use_server(before)
-        server.close()
+    monkeypatch.setattr(seam, 'server', server)
+    RedisPublisher(facility='news', broadcast=True).publish_message('grün')
+    assert RedisPublisher().fetch_message(None, 'news', 'broadcast') == 'grün'.encode()
+    server.close()
 
 
 def test_client_and_pool_are_made_once() -> None:
@@ -243,19 +238,6 @@ def test_feed_gets_a_connection_outside_the_pool() -> None:
     connection.disconnect()
 
 
-def test_servers_in_memory_know_nothing_of_each_other() -> None:
-    one, other = RedisServer('memory://'), RedisServer('memory://')
-    one.client.set('key', 'value')
-    assert other.client.get('key') is None
-
-
-def test_server_in_memory_can_be_shared() -> None:
-    memory = fakeredis.FakeServer()
-    one, other = RedisServer('memory://', memory), RedisServer('memory://', memory)
-    one.client.set('key', 'value')
-    assert other.client.get('key') == b'value'
-
-
 @pytest.mark.parametrize(
     ('value', 'seconds'),
     [({}, 5.0), ({'socket_timeout': 1.5}, 1.5), ({'socket_timeout': None}, 5.0)],
@@ -266,67 +248,16 @@ def test_timeout_is_that_of_the_socket_or_five_seconds(
     assert RedisServer(value).timeout == seconds
 
 
-def test_publish_whose_answer_is_lost_goes_out_once(deaf_redis: DeafRedis) -> None:
+def test_publish_whose_answer_is_lost_goes_out_once(
+    deaf_redis: DeafRedis, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """redis-py's default of ten retries would repeat it."""
     server = RedisServer(f'redis://127.0.0.1:{deaf_redis.port}/0')
-    before = use_server(server)
-    try:
-        with pytest.raises(redis.ConnectionError):
-            RedisPublisher(facility='news', broadcast=True).publish_message('once')
-    finally:
-        use_server(before)
-        server.close()
+    monkeypatch.setattr(seam, 'server', server)
+    with pytest.raises(redis.ConnectionError):
+        RedisPublisher(facility='news', broadcast=True).publish_message('once')
+    server.close()
     assert deaf_redis.publishes == 1
-
-
-def test_server_in_memory_sends_keyspace_notifications_only_when_asked_as_redis_does() -> None:
-    server = RedisServer('memory://')
-    pubsub = server.client.pubsub(ignore_subscribe_messages=True)
-    pubsub.psubscribe('*')
-    server.client.set('key', 'value')
-    server.client.publish('end', 'of it')
-    assert [message['channel'] for message in _messages(pubsub)] == [b'end']
-    server.client.config_set('notify-keyspace-events', 'KEA')
-    server.client.set('key', 'value')
-    assert {message['channel'] for message in _messages(pubsub)} == {
-        b'__keyspace@0__:key',
-        b'__keyevent@0__:set',
-    }
-    pubsub.close()
-
-
-def _messages(pubsub: Any) -> list[dict[str, Any]]:
-    messages = []
-    while pubsub.connection.can_read(timeout=0):
-        message = pubsub.get_message()
-        if message is not None:
-            messages.append(message)
-    return messages
-
-
-def test_server_in_memory_has_sent_a_message_before_publish_returns() -> None:
-    """So a test's broker need not wait for it."""
-    server = RedisServer('memory://')
-    connection: Any = server.pubsub_connection()
-    connection.connect()
-    connection.send_command('SUBSCRIBE', 'news')
-    server.client.publish('news', 'hello')
-    assert list(connection.arrived()) == [
-        [b'subscribe', b'news', 1],
-        [b'message', b'news', b'hello'],
-    ]
-    assert list(connection.arrived()) == []
-
-
-def test_connection_to_a_server_in_memory_that_was_killed_says_so_once() -> None:
-    server = RedisServer('memory://')
-    connection: Any = server.pubsub_connection()
-    connection.connect()
-    for client in server.client.client_list():
-        server.client.client_kill_filter(_id=client['id'])
-    with pytest.raises(redis.ConnectionError, match='killed'):
-        list(connection.arrived())
-    assert list(connection.arrived()) == []
 
 
 def test_server_in_memory_has_connections_for_any_number_of_threads() -> None:
@@ -334,95 +265,6 @@ def test_server_in_memory_has_connections_for_any_number_of_threads() -> None:
     connections = [server.pool.get_connection() for _ in range(redis_client.POOL_SIZE + 100)]
     for connection in connections:
         server.pool.release(connection)
-    server.close()
-
-
-# The gate
-
-
-def test_closed_gate_refuses_clients_that_are_connected() -> None:
-    server = RedisServer('memory://')
-    server.client.ping()
-    server.gate.closed = True
-    with pytest.raises(redis.ConnectionError, match='out of reach'):
-        server.client.ping()
-
-
-def test_closed_gate_refuses_new_connections() -> None:
-    server = RedisServer('memory://')
-    server.gate.closed = True
-    with pytest.raises(redis.ConnectionError, match='out of reach'):
-        server.pubsub_connection().connect()
-
-
-def test_open_gate_lets_clients_through_again() -> None:
-    server = RedisServer('memory://')
-    server.client.set('key', 'value')
-    server.gate.closed = True
-    with pytest.raises(redis.ConnectionError):
-        server.client.get('key')
-    server.gate.closed = False
-    assert server.client.get('key') == b'value'
-
-
-def test_listener_hears_of_each_command_until_it_stops_listening() -> None:
-    server = RedisServer('memory://')
-    server.client.ping()
-    heard: list[None] = []
-
-    def listener() -> None:
-        heard.append(None)
-
-    server.gate.listen(listener)
-    server.client.publish('channel', 'message')
-    assert len(heard) == 1
-    server.gate.unlisten(listener)
-    server.gate.unlisten(listener)
-    server.client.publish('channel', 'message')
-    assert len(heard) == 1
-
-
-def test_outage_takes_memory_out_of_reach_and_brings_it_back(settings: Settings) -> None:
-    settings.DEBUG = True
-    server = RedisServer('memory://')
-    server.client.set('key', 'value')
-    use_server(server)
-    found: list[bool] = []
-    server.gate.listen(lambda: found.append(server.gate.closed))
-    try:
-        redis_client.outage(True)
-        assert found == [True], 'the loop has to be told, or it would see it with its next command'
-        with pytest.raises(redis.ConnectionError, match='out of reach'):
-            RedisPublisher(facility='news', broadcast=True).publish_message('x')
-        redis_client.outage(False)
-        assert server.client.get('key') == b'value'
-    finally:
-        use_server(None)
-
-
-@pytest.mark.parametrize(
-    ('debug', 'value'), [(False, 'memory://'), (True, 'redis://localhost:6379/0')]
-)
-def test_outage_is_refused_where_it_could_do_harm(
-    settings: Settings, debug: bool, value: str
-) -> None:
-    settings.DEBUG = debug
-    server = RedisServer(value)
-    use_server(server)
-    try:
-        with pytest.raises(RuntimeError, match='memory:// under DEBUG'):
-            redis_client.outage(True)
-        assert not server.gate.closed
-    finally:
-        use_server(None)
-
-
-def test_gate_stands_before_a_real_server_too(redis_url: str) -> None:
-    server = RedisServer(redis_url)
-    server.client.ping()
-    server.gate.closed = True
-    with pytest.raises(redis.ConnectionError, match='out of reach'):
-        server.client.ping()
     server.close()
 
 
@@ -446,75 +288,63 @@ def test_server_follows_the_setting(settings: Settings) -> None:
 
 @pytest.mark.usefixtures('no_server_in_force')
 def test_server_of_a_test_beats_the_setting() -> None:
-    server = RedisServer('memory://')
-    assert not runs_in_test()
-    assert use_server(server) is None
+    seam.server = server = RedisServer('memory://')
     assert active_server() is server
-    assert runs_in_test()
-    assert use_server(None) is server
-    assert not runs_in_test()
+    seam.server = None
+    assert active_server() is not server
 
 
-@pytest.mark.usefixtures('no_server_in_force')
-def test_memory_in_a_process_that_serves_websockets_warns_once_with_its_id(
-    settings: Settings, caplog: pytest.LogCaptureFixture
-) -> None:
-    settings.WS4REDIS_CONNECTION = 'memory://'
-    serve_websockets()
-    with caplog.at_level(logging.WARNING, 'ws4redis.redis_client'):
-        assert active_server() is active_server()
-    assert len(caplog.records) == 1
-    assert str(os.getpid()) in caplog.text
+# An outage on purpose
 
 
-@pytest.mark.usefixtures('no_server_in_force')
-def test_memory_in_a_process_that_serves_no_websockets_is_refused(settings: Settings) -> None:
-    """What it published would vanish."""
-    settings.WS4REDIS_CONNECTION = 'memory://?allow=1'
-    with pytest.raises(ImproperlyConfigured, match='serves no websockets'):
-        RedisPublisher(facility='news', broadcast=True).publish_message('lost')
+@pytest.fixture
+def memory(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> RedisServer:
+    """The server in force, under DEBUG."""
+    settings.DEBUG = True
+    server = RedisServer('memory://')
+    monkeypatch.setattr(seam, 'server', server)
+    return server
 
 
-_PUBLISH_ON_MEMORY = """
-import django
-from django.conf import settings
-settings.configure(DEBUG={debug}, WS4REDIS_CONNECTION={url!r}, INSTALLED_APPS=[])
-django.setup()
-from ws4redis.publisher import RedisPublisher
-from ws4redis.redis_client import serve_websockets
-serve_websockets()
-RedisPublisher(facility='news', broadcast=True).publish_message('hello')
-print(RedisPublisher().fetch_message(None, 'news', 'broadcast'))
-"""
+def test_memory_is_taken_away_and_brought_back(memory: RedisServer) -> None:
+    memory.client.set('key', 'value')
+    take_away()
+    with pytest.raises(redis.ConnectionError, match='out of reach'):
+        RedisPublisher(facility='news', broadcast=True).publish_message('x')
+    bring_back()
+    assert memory.client.get('key') == b'value'
 
 
+def test_who_listens_at_the_gate_learns_of_both_at_once(memory: RedisServer) -> None:
+    """The loop would see it with its next command only."""
+    found: list[bool] = []
+    memory.gate.listen(lambda: found.append(memory.gate.closed))
+    take_away()
+    bring_back()
+    assert found == [True, False]
+
+
+@pytest.mark.parametrize('function', [take_away, bring_back])
 @pytest.mark.parametrize(
-    ('debug', 'url', 'allowed'),
-    [
-        (True, 'memory://', True),
-        (False, 'memory://?allow=1', True),
-        (False, 'memory://', False),
-        (False, 'memory://?allow=0', False),
-    ],
+    ('debug', 'value'), [(False, 'memory://'), (True, 'redis://localhost:6379/0')]
 )
-def test_memory_outside_tests_needs_debug_or_allow(debug: bool, url: str, allowed: bool) -> None:
-    program = _PUBLISH_ON_MEMORY.format(debug=debug, url=url)
-    process = subprocess.run(
-        [sys.executable, '-c', program],
-        cwd=REPOSITORY,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    if allowed:
-        assert process.stdout == "b'hello'\n", process.stderr
-    else:
-        assert 'with DEBUG off it takes memory://?allow=1' in process.stderr
+def test_nothing_is_taken_away_where_it_could_do_harm(
+    settings: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+    debug: bool,
+    value: str,
+    function: Callable[[], None],
+) -> None:
+    settings.DEBUG = debug
+    server = RedisServer(value)
+    monkeypatch.setattr(seam, 'server', server)
+    with pytest.raises(RuntimeError, match='memory:// under DEBUG'):
+        function()
+    assert not server.gate.closed
 
 
 def test_importing_makes_no_pool_no_lock_and_no_fakeredis() -> None:
-    """F22: nothing happens at import; settings need not even be there."""
+    """Nothing happens at import; settings need not even be there."""
     program = (
         'import sys, threading\n'
         'import ws4redis.publisher, ws4redis.subscriber, ws4redis.redis_client as client\n'

@@ -177,7 +177,7 @@ def test_facility_may_contain_colons_and_slashes_and_be_empty() -> None:
 
 
 def test_missing_facility_is_refused() -> None:
-    """F20: release 0.6.0 had a literal channel `broadcast:{facility}`."""
+    """Release 0.6.0 had a literal channel `broadcast:{facility}`."""
     with pytest.raises(ValueError, match='facility is missing'):
         RedisStore()._get_message_channels(broadcast=True)
 
@@ -191,7 +191,7 @@ def test_channel_named_twice_is_one() -> None:
     [{'users': ['a:b']}, {'groups': ['staff:chat']}, {'sessions': ['a\nb']}, {'users': ['']}],
 )
 def test_name_that_would_be_ambiguous_makes_no_channel(audience: dict[str, list[str]]) -> None:
-    """F13: group `staff:chat` + `foo` was group `staff` + facility `chat:foo`."""
+    """Group `staff:chat` + `foo` was group `staff` + facility `chat:foo`."""
     with pytest.raises(ChannelNameError):
         names(**audience)
 
@@ -212,7 +212,7 @@ def test_self_means_user_groups_and_session_of_the_request() -> None:
 
 
 def test_self_of_an_anonymous_request_is_no_channel() -> None:
-    """F9: no identity, no channel."""
+    """No identity, no channel."""
     request = request_of(AnonymousUser(), SessionStore())
     assert names(request, users=[SELF], groups=[SELF], sessions=[SELF]) == []
     assert names(HttpRequest(), users=[SELF], groups=[SELF], sessions=[SELF]) == []
@@ -220,7 +220,7 @@ def test_self_of_an_anonymous_request_is_no_channel() -> None:
 
 @pytest.mark.django_db
 def test_session_that_its_store_does_not_know_is_no_channel() -> None:
-    """F9: any cookie text became a session channel."""
+    """Any cookie text became a session channel."""
     assert names(request_of(session=SessionStore('any-text-of-a-cookie')), sessions=[SELF]) == []
 
 
@@ -295,7 +295,7 @@ def test_empty_audience_is_nobody(value: object) -> None:
 
 
 def test_broadcast_may_be_any_true_value() -> None:
-    """F20: `broadcast=1` was ignored."""
+    """`broadcast=1` was ignored."""
     assert names(broadcast=1) == ['broadcast:chat']
 
 
@@ -385,7 +385,7 @@ def test_expire_of_zero_or_less_publishes_and_leaves_the_older_message(
 def test_setting_of_none_or_zero_persists_nothing(
     broker: Broker, settings: Settings, expire: int | None
 ) -> None:
-    """F20: WS4REDIS_EXPIRE=None was a TypeError."""
+    """WS4REDIS_EXPIRE=None was a TypeError."""
     settings.WS4REDIS_EXPIRE = expire
     Store('channel').publish_message('hello')
     assert [publication.text for publication in broker.published] == ['hello']
@@ -431,7 +431,7 @@ def test_expire_that_is_no_finite_number_is_refused(broker: Broker, expire: floa
 
 
 def test_persisted_message_is_a_plain_string_key_with_a_ttl(broker: Broker) -> None:
-    """U1: other programs read it."""
+    """Other programs read it."""
     Store('broadcast:news').publish_message('hello', 60)
     assert broker.redis.type('broadcast:news') == b'string'
     assert 0 < broker.redis.pttl('broadcast:news') <= 60_000

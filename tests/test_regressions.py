@@ -1,8 +1,8 @@
 """What release 0.6.0 did wrong, one test or more for each fault; `make mutants` re-creates the
 faults to see them found.
 
-How fast F5's 1,000 websockets are served is measured by benchmarks/; that the example site starts
-(F24) is tested by test_sandbox.py.
+How fast a thousand websockets are served is measured by benchmarks/; that the example site starts
+is tested by test_sandbox.py.
 """
 
 import gc
@@ -14,10 +14,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from threading import Timer
 from typing import Any
 
 import gevent
@@ -31,12 +29,14 @@ from websockets.frames import Frame, Opcode
 from websockets.sync.client import ClientConnection, connect
 
 from tests.processes import node as javascript
+from tests.processes.serving import ROOT, ServingProcess
 from ws4redis import access
 from ws4redis.checks import check_all, log
 from ws4redis.checks.environment import check_deployment
 from ws4redis.checks.log import log_findings
-from ws4redis.core.feed import Feed, Kind, Published
+from ws4redis.core.feed import Feed, Kind
 from ws4redis.core.frames import CloseCode
+from ws4redis.core.replies import Published
 from ws4redis.publisher import RedisPublisher
 from ws4redis.redis_client import RedisServer
 from ws4redis.redis_store import SELF
@@ -44,7 +44,6 @@ from ws4redis.subscriber import RedisSubscriber
 from ws4redis.testing import Broker, HandshakeRejected
 from ws4redis.testing.browser_end import MemoryEnd
 
-REPOSITORY = Path(__file__).resolve().parent.parent
 CACHED_SESSIONS = override_settings(SESSION_ENGINE='django.contrib.sessions.backends.cache')
 GUARD = 10.0
 """Seconds after which a test that waits for another process fails."""
@@ -116,7 +115,7 @@ def raw_publish(broker: Broker, facility: str, *messages: str) -> None:
         RedisPublisher(facility=facility, broadcast=True).publish_message(message)
 
 
-# F1
+# Bursts
 
 
 @pytest.mark.row('F1')
@@ -139,7 +138,7 @@ def test_a_message_is_not_stuck_behind_the_acknowledgement_of_subscribe(broker: 
     assert listener.received == ['hello']
 
 
-# F2
+# Nothing but frames
 
 
 @pytest.mark.row('F2')
@@ -177,7 +176,7 @@ def test_a_normal_close_is_a_debug_line(broker: Broker, caplog: pytest.LogCaptur
     ] == []
 
 
-# F3
+# Joining
 
 
 class Racing(RedisSubscriber):
@@ -249,7 +248,7 @@ def test_joining_never_shows_an_old_message_after_a_new_one(
     assert client.received == ['old', 'new']
 
 
-# F4
+# Redis goes and comes back
 
 
 @pytest.mark.row('F4')
@@ -265,7 +264,7 @@ def test_websockets_outlive_a_restart_of_redis_and_catch_up(broker: Broker) -> N
     assert listener.received == ['meanwhile', 'afterwards']
 
 
-# F5
+# A thousand websockets
 
 
 @pytest.mark.row('F5')
@@ -282,7 +281,7 @@ def test_none_of_a_thousand_websockets_is_dropped_and_nothing_is_lost(broker: Br
     assert sum(list(listener.received) == messages for listener in listeners) == 1000
 
 
-# F6
+# The heartbeat
 
 
 @pytest.mark.row('F6')
@@ -299,7 +298,7 @@ def test_heartbeats_come_on_their_timer(broker: Broker) -> None:
     assert listener.heartbeats == 3
 
 
-# F7
+# Callbacks fail closed
 
 
 def members_only(request: Any, channels: list[str]) -> list[str]:
@@ -337,7 +336,7 @@ def test_a_misspelt_callback_is_found_at_start() -> None:
     assert 'ws4redis.E012' in [message.id for message in check_all(None)]
 
 
-# F8
+# Origin
 
 
 @pytest.mark.row('F8')
@@ -361,7 +360,7 @@ def test_a_host_that_is_not_ours_is_refused(broker: Broker) -> None:
     assert rejected.value.status_code == 400
 
 
-# F9
+# No identity, no channel
 
 
 @pytest.mark.row('F9')
@@ -402,7 +401,7 @@ def test_publishing_to_nobody_is_an_error(audience: str) -> None:
         RedisPublisher(facility='news', request=request, **keywords)
 
 
-# F10
+# Binary messages
 
 
 @pytest.mark.row('F10')
@@ -418,7 +417,7 @@ def test_binary_goes_out_as_binary(broker: Broker) -> None:
     assert newcomer.received == [b'\xff\xfe']
 
 
-# F11
+# Limits
 
 
 @pytest.mark.row('F11')
@@ -458,7 +457,7 @@ def test_a_flood_is_refused(broker: Broker) -> None:
     assert client.close_code == CloseCode.POLICY_VIOLATION
 
 
-# F12
+# What a client is told
 
 SECRET = 'redis://admin:hunter2@internal.example'
 
@@ -498,7 +497,7 @@ def test_the_close_frame_of_a_failure_tells_nothing(
     assert SECRET in caplog.text
 
 
-# F13
+# Ambiguous names
 
 
 @pytest.mark.row('F13')
@@ -523,7 +522,7 @@ def test_an_ambiguous_group_listens_nowhere_and_is_logged(
     assert 'staff:chat' in caplog.text
 
 
-# F14; more of it below, on a site in a process of its own
+# Rights end; more of it below, on a site in a process of its own
 
 
 @pytest.mark.row('F14')
@@ -539,7 +538,7 @@ def test_rights_are_looked_up_again(db: None) -> None:
         assert access.no_longer_allowed([who]) == {who}
 
 
-# F15
+# Lone pings and halves of frames
 
 
 @pytest.mark.row('F15')
@@ -559,7 +558,7 @@ def test_half_a_frame_does_not_stop_delivery(broker: Broker, data: bytes) -> Non
     assert client.received == ['hello']
 
 
-# F16
+# RFC 6455 in full
 
 LARGE = 'x' * 200_000
 GREETING = 'grüße, 世界 🌍'.encode()
@@ -610,7 +609,7 @@ def test_an_empty_ping_is_answered(broker: Broker, written: list[bytes]) -> None
     assert [(frame.opcode, frame.data) for frame in frames_of(written)] == [(Opcode.PONG, b'')]
 
 
-# F17; more of it below, on a site in a process of its own
+# Nothing is left; more of it below, on a site in a process of its own
 
 
 @pytest.mark.row('F17')
@@ -628,7 +627,7 @@ def test_nothing_is_left_of_broken_connections(broker: Broker) -> None:
     assert broker._engine.driver.exchange.feed.wanted(Kind.CHANNEL) == []
 
 
-# F19
+# decode_responses
 
 DECODING = {'decode_responses': True, 'driver_info': None}
 
@@ -661,7 +660,7 @@ def test_a_check_says_that_decode_responses_is_ignored() -> None:
     assert 'ws4redis.W001' in [message.id for message in check_all(None)]
 
 
-# F20
+# Settings and audiences of all kinds
 
 
 @pytest.mark.row('F20')
@@ -735,7 +734,7 @@ def test_a_missing_facility_is_an_error() -> None:
         RedisPublisher(broadcast=True)
 
 
-# F21
+# Echo by origin
 
 
 @pytest.mark.row('F21')
@@ -757,7 +756,7 @@ def test_an_equal_text_of_somebody_else_arrives(broker: Broker) -> None:
     assert (john.received, mary.received) == (['yes'], ['yes'])
 
 
-# F22
+# Settings are read when they are needed
 
 
 @pytest.mark.row('F22')
@@ -787,12 +786,12 @@ def test_importing_sets_nothing_up_and_opens_nothing() -> None:
     """Importing the package called django.setup() and opened a pool."""
     command = [sys.executable, '-c', IMPORTING]
     importing = subprocess.run(
-        command, env=environment(), cwd=REPOSITORY, capture_output=True, text=True, check=False
+        command, env=environment(), cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert (importing.stdout, importing.stderr) == ('False 0\n', '')
 
 
-# F23
+# The browser
 
 BROWSER = """
 const assert = require('assert'), fs = require('fs'), vm = require('vm');
@@ -889,7 +888,7 @@ def test_the_script_leaves_no_timer_behind(scenario: str) -> None:
     assert played.returncode == 0, played.stderr
 
 
-# F24
+# The example site
 
 
 @pytest.mark.row('F24')
@@ -925,7 +924,7 @@ def test_workers_without_gevent_are_named(
     assert 'ws4redis.W007' in caplog.text
 
 
-# F14, F17 and F18 on a real site, in a process of its own
+# Rights, what is left, and high descriptors, on a real site in a process of its own
 
 FIRST_UNFIT = 1024
 """The first descriptor that select() does not take."""
@@ -933,29 +932,41 @@ FIRST_UNFIT = 1024
 
 def environment() -> dict[str, str]:
     """The environment of a process that has this checkout and its settings."""
-    return {**os.environ, 'PYTHONPATH': str(REPOSITORY), 'DJANGO_SETTINGS_MODULE': 'tests.settings'}
+    return {**os.environ, 'PYTHONPATH': str(ROOT), 'DJANGO_SETTINGS_MODULE': 'tests.settings'}
 
 
-class Site:
+class PywsgiSite(ServingProcess):
     """A site on gevent.pywsgi, not patched, as its test sees it: the loop has a thread of its
     own there.
+
+    Args:
+        database: its file.
+        first_descriptor: the lowest that its websockets have.
+        recheck: WS4REDIS_RECHECK.
     """
 
-    def __init__(self, process: 'subprocess.Popen[str]') -> None:
-        self._process = process
-        self.port = int(self._answer())
+    def __init__(self, database: Path, *, first_descriptor: int = 0, recheck: float = 3600) -> None:
+        super().__init__(database.with_suffix('.log'), talks=True)
+        self._arguments = [str(database), str(first_descriptor), str(recheck)]
+        self.port = 0
 
-    def _answer(self) -> str:
-        assert self._process.stdout is not None
-        line = self._process.stdout.readline()
-        assert line, 'the site has ended'
-        return line.strip()
+    def __enter__(self) -> 'PywsgiSite':
+        self.launch([sys.executable, '-c', SERVING, *self._arguments], environment())
+        try:
+            self.port = int(self.read_line())
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.kill()
+        self.show('the site')
 
     def run(self, *command: str) -> str:
         """Let the site carry out one of the functions of COMMANDS."""
-        assert self._process.stdin is not None
-        print(*command, file=self._process.stdin, flush=True)
-        return self._answer()
+        self.write_line(' '.join(command))
+        return self.read_line()
 
     def connect(self, path: str, session_key: str | None = None) -> ClientConnection:
         """A websocket of somebody who has this session."""
@@ -968,48 +979,17 @@ class Site:
         )
 
 
-@contextmanager
-def running_site(
-    database: Path, *, first_descriptor: int = 0, recheck: float = 3600
-) -> Iterator[Site]:
-    """A site in a process of its own.
-
-    Args:
-        database: its file.
-        first_descriptor: the lowest that its websockets have.
-        recheck: WS4REDIS_RECHECK.
-    """
-    command = [sys.executable, '-c', SERVING, str(database), str(first_descriptor), str(recheck)]
-    with subprocess.Popen(
-        command,
-        env=environment(),
-        cwd=REPOSITORY,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as process:
-        # A site that hangs must not hold up the suite.
-        watchdog = Timer(60, process.kill)
-        watchdog.start()
-        try:
-            yield Site(process)
-        finally:
-            process.kill()
-            process.wait()
-            watchdog.cancel()
-
-
 @pytest.fixture
-def site(tmp_path: Path) -> Iterator[Site]:
+def site(tmp_path: Path) -> Iterator[PywsgiSite]:
     """A site that looks nothing up again while a test runs."""
-    with running_site(tmp_path / 'db.sqlite3') as site:
+    with PywsgiSite(tmp_path / 'db.sqlite3') as site:
         yield site
 
 
 @pytest.fixture
-def watchful_site(tmp_path: Path) -> Iterator[Site]:
+def watchful_site(tmp_path: Path) -> Iterator[PywsgiSite]:
     """A site that looks rights up again all the time."""
-    with running_site(tmp_path / 'db.sqlite3', recheck=0.05) as site:
+    with PywsgiSite(tmp_path / 'db.sqlite3', recheck=0.05) as site:
         yield site
 
 
@@ -1024,7 +1004,7 @@ def next_of(websocket: ClientConnection) -> str | bytes:
 
 
 @pytest.mark.row('F14')
-def test_logout_ends_the_websockets_of_its_session(site: Site) -> None:
+def test_logout_ends_the_websockets_of_its_session(site: PywsgiSite) -> None:
     """Sockets outlived logout."""
     leaver, stayer = site.run('login', 'leaver'), site.run('login', 'stayer')
     with (
@@ -1039,7 +1019,7 @@ def test_logout_ends_the_websockets_of_its_session(site: Site) -> None:
 
 @pytest.mark.row('F14')
 @pytest.mark.parametrize('withdrawal', ['deactivate', 'leave_group', 'delete_session'])
-def test_a_websocket_ends_with_the_rights_to_it(watchful_site: Site, withdrawal: str) -> None:
+def test_a_websocket_ends_with_the_rights_to_it(watchful_site: PywsgiSite, withdrawal: str) -> None:
     """Sockets outlived deactivation, removal from a group and a session that was deleted
     elsewhere.
     """
@@ -1055,7 +1035,7 @@ def test_a_websocket_ends_with_the_rights_to_it(watchful_site: Site, withdrawal:
 
 
 @pytest.mark.row('F17')
-def test_no_websocket_keeps_a_database_connection(site: Site) -> None:
+def test_no_websocket_keeps_a_database_connection(site: PywsgiSite) -> None:
     """Every `subscribe-user` socket kept one open."""
     key = site.run('login', 'mary')
     with site.connect('news?subscribe-user', key), site.connect('other?subscribe-user', key):
@@ -1063,7 +1043,7 @@ def test_no_websocket_keeps_a_database_connection(site: Site) -> None:
 
 
 @pytest.mark.row('F17')
-def test_looking_rights_up_again_keeps_no_database_connection(watchful_site: Site) -> None:
+def test_looking_rights_up_again_keeps_no_database_connection(watchful_site: PywsgiSite) -> None:
     """Whoever asks the database off the loop closes its connection, too."""
     key = watchful_site.run('login', 'mary')
     with watchful_site.connect('news?subscribe-user', key):
@@ -1080,7 +1060,7 @@ def test_descriptors_above_1023_serve_as_well(tmp_path: Path) -> None:
     resource = pytest.importorskip('resource')
     if resource.getrlimit(resource.RLIMIT_NOFILE)[1] < 2 * FIRST_UNFIT:
         pytest.skip(f'this system allows no process {2 * FIRST_UNFIT} descriptors')
-    with running_site(tmp_path / 'db.sqlite3', first_descriptor=FIRST_UNFIT) as site:
+    with PywsgiSite(tmp_path / 'db.sqlite3', first_descriptor=FIRST_UNFIT) as site:
         assert int(site.run('next_descriptor')) >= FIRST_UNFIT
         with site.connect('news?subscribe-broadcast') as listener:
             site.run('publish', 'hello')

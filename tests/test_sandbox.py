@@ -9,7 +9,8 @@ import pytest
 from websockets.sync.client import connect
 
 from tests.conftest import require
-from tests.processes.sandbox import REPOSITORY, Sandbox
+from tests.processes.sandbox import Sandbox
+from tests.processes.serving import ROOT
 from ws4redis.testing.redis_process import find_redis_server
 
 OWN_TESTS = 92
@@ -46,7 +47,7 @@ def test_database_is_made_and_users_are_loaded_any_number_of_times(sandbox: Sand
 
 
 def test_pages_find_the_script_of_ws4redis(sandbox: Sandbox) -> None:
-    assert str(REPOSITORY / 'ws4redis/static/js/ws4redis.js') in sandbox.manage(
+    assert str(ROOT / 'ws4redis/static/js/ws4redis.js') in sandbox.manage(
         'findstatic', 'js/ws4redis.js'
     )
 

@@ -4,6 +4,7 @@ nothing is frozen at import.
 
 from __future__ import annotations
 
+import ast
 import os
 import subprocess
 import sys
@@ -17,7 +18,7 @@ from django.test.utils import override_settings
 
 from ws4redis import settings as ws4redis_settings
 from ws4redis.redis_store import RedisStore
-from ws4redis.settings import SETTINGS
+from ws4redis.settings import SETTINGS, Setting
 
 if TYPE_CHECKING:
     from pytest_django import Settings
@@ -61,10 +62,46 @@ def test_default_is_the_documented_one(name: str) -> None:
 
 
 @pytest.mark.parametrize('name', sorted(SETTINGS))
-def test_setting_has_unit_meaning_and_type(name: str) -> None:
+def test_setting_has_unit_and_meaning(name: str) -> None:
     assert SETTINGS[name].unit
     assert SETTINGS[name].meaning.endswith('.')
-    assert f'    {name}: ' in Path(ws4redis_settings.__file__).read_text(), 'it has no annotation'
+
+
+def for_type_checkers() -> dict[str, Any]:
+    """The annotations that stand under TYPE_CHECKING, by name."""
+    tree = ast.parse(Path(ws4redis_settings.__file__).read_text('utf-8'))
+    [block] = [node for node in tree.body if isinstance(node, ast.If)]
+    return {
+        node.target.id: eval(ast.unparse(node.annotation), vars(ws4redis_settings))
+        for node in block.body
+        if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name)
+    }
+
+
+def test_type_checkers_know_each_setting_by_the_type_that_its_check_goes_by() -> None:
+    assert for_type_checkers() == {
+        setting.name: setting.annotation for setting in SETTINGS.values()
+    }
+
+
+@pytest.mark.parametrize(
+    ('annotation', 'number', 'whole', 'none'),
+    [
+        (int, True, True, False),
+        (float, True, False, False),
+        (int | None, True, True, True),
+        (float | None, True, False, True),
+        (bool, False, False, False),
+        (str | None, False, False, True),
+        (str, False, False, False),
+        (list[int], False, False, False),
+    ],
+)
+def test_type_of_a_setting_says_what_it_takes(
+    annotation: Any, number: bool, whole: bool, none: bool
+) -> None:
+    setting = Setting('NAME', annotation, None, 'unit', 'Meaning.')
+    assert (setting.is_number, setting.is_whole, setting.may_be_none) == (number, whole, none)
 
 
 def test_setting_that_there_is_not_is_refused() -> None:
@@ -78,7 +115,6 @@ def test_django_setting_that_is_none_of_ours_is_not_handed_out() -> None:
 
 
 def test_override_settings_counts_inside_its_block_only() -> None:
-    """F22."""
     with override_settings(WS4REDIS_PREFIX='shop', WS4REDIS_EXPIRE=7):
         assert (ws4redis_settings.WS4REDIS_PREFIX, ws4redis_settings.WS4REDIS_EXPIRE) == ('shop', 7)
         assert RedisStore.get_prefix() == 'shop:'
@@ -154,7 +190,7 @@ def test_override_of_a_setting_of_somebody_else_leaves_the_module_alone(settings
 
 
 def test_importing_reads_no_settings() -> None:
-    """F22: release 0.6.0 called django.setup() and opened a pool."""
+    """Release 0.6.0 called django.setup() and opened a pool."""
     program = (
         'import ws4redis, ws4redis.settings, ws4redis.publisher, ws4redis.wsgi_server\n'
         'from django.conf import settings\n'

@@ -197,7 +197,7 @@ def test_number_that_fakeredis_invents_is_no_descriptor(rf: RequestFactory) -> N
 def test_pub_sub_connection_of_redis_py_has_its_sockets_descriptor(
     rf: RequestFactory, redis_process: RedisProcess
 ) -> None:
-    """C6, as the API document says it."""
+    """As the API document says it."""
     with redis.Redis.from_url(redis_process.url, protocol=2) as connection:
         subscriber = RedisSubscriber(connection)
         subscriber.set_pubsub_channels(rf.get('/ws/chat'), ['subscribe-broadcast'])

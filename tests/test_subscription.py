@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import redis
 
-from ws4redis.core.audience import glob_escape
+from ws4redis.core.glob import glob_escape
 from ws4redis.exceptions import NothingToRead
 from ws4redis.subscriber import RedisSubscriber
 from ws4redis.subscription import Subscription, control_channel
@@ -314,7 +314,6 @@ def test_subscriber_that_asks_for_the_control_channel_is_refused(broker: Broker)
 
 
 def test_subscribers_share_one_connection_that_has_every_command(broker: Broker) -> None:
-    """C1."""
     one, other = (broker.connect('news', subscribe='broadcast') for _ in range(2))
     assert one.subscriber._connection is other.subscriber._connection
     assert isinstance(one.subscriber._connection, redis.Redis)

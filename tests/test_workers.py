@@ -9,7 +9,7 @@ import threading
 import weakref
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import gevent
 import gevent.event
@@ -20,10 +20,12 @@ from django.utils.functional import SimpleLazyObject
 
 from ws4redis import workers
 from ws4redis.core.agenda import Agenda, Job, JobKind, Outcome, Result
-from ws4redis.core.feed import Published
-from ws4redis.core.handle import Entry, Handle, Sent
+from ws4redis.core.entries import Entry, Sent
+from ws4redis.core.handle import Handle
 from ws4redis.core.limits import Limits
 from ws4redis.core.recipient import Recipient
+from ws4redis.core.replies import Published
+from ws4redis.core.serving import ServingDriver
 from ws4redis.exceptions import NothingToRead
 from ws4redis.redis_store import RedisMessage
 from ws4redis.subscriber import RedisSubscriber
@@ -32,9 +34,6 @@ from ws4redis.workers import (
     ThreadWorkers,
     close_database_connections,
     finish_spawned,
-    method,
-    needs_persisted,
-    overrides_parse_response,
     perform,
     run_spawned,
     spawned_greenlets,
@@ -48,21 +47,9 @@ PATIENCE = 20.0
 """Seconds after which a thread that does not come counts as a failure."""
 
 
-class Switchboard:
-    """Who listens on what is of no interest here."""
-
-    def subscribe(self, recipient: Recipient, channels: list[bytes], patterns: list[bytes]) -> None:
-        """Nothing to do."""
-
-    def unsubscribe(
-        self, recipient: Recipient, channels: list[bytes], patterns: list[bytes]
-    ) -> None:
-        """Nothing to do."""
-
-
 def do(subscriber: Any, kind: JobKind, message: Any = None) -> Result:
     """Perform one job and give its result."""
-    return perform(subscriber, Job(kind, message), handle_of([]), keep_connections=True)
+    return perform(subscriber, Job(kind, message), handle_of([]))
 
 
 def handle_of(entries: list[Entry]) -> Handle:
@@ -75,68 +62,12 @@ class Listening(RedisSubscriber):
 
     def __init__(self) -> None:
         super().__init__()
-        self._subscription = Subscription(Switchboard())
+        # Nobody is asked before the handshake has succeeded.
+        self._subscription = Subscription(cast(ServingDriver, None))
         self._subscription.subscribe('news')
 
 
-# Which method
-
-
-class Nothing:
-    """A class that has nothing of ours."""
-
-
-class Copied:
-    """A class that has its own of everything, without deriving from ours."""
-
-    def parse_response(self) -> bytes:
-        return b'own'
-
-    def release(self) -> str:
-        return 'own'
-
-
-def test_method_of_the_sites_class_is_called() -> None:
-    assert method(Copied(), 'release')() == 'own'
-
-
-def test_method_that_the_sites_class_lacks_is_the_base_classes() -> None:
-    """O9: what counts are the methods, not the type."""
-    nothing = Nothing()
-    found = method(nothing, 'get_file_descriptor')
-    assert found() is None
-    assert found.__self__ is nothing  # type: ignore[attr-defined]
-
-
-def test_only_an_own_parse_response_is_asked_for_each_message() -> None:
-    class Inheriting(RedisSubscriber):
-        pass
-
-    class Overriding(RedisSubscriber):
-        def parse_response(self) -> Any:
-            return super().parse_response()
-
-    assert not overrides_parse_response(RedisSubscriber())
-    assert not overrides_parse_response(Inheriting())
-    assert not overrides_parse_response(Nothing())
-    assert overrides_parse_response(Overriding())
-    assert overrides_parse_response(Copied())
-
-
-def test_persisted_messages_are_asked_for_unless_there_is_nothing_to_look_at() -> None:
-    class Overriding(RedisSubscriber):
-        def send_persisted_messages(self, websocket: Any) -> None:
-            pass
-
-    class OldSpelling(RedisSubscriber):
-        def send_persited_messages(self, websocket: Any) -> None:
-            pass
-
-    assert not needs_persisted(RedisSubscriber())
-    assert not needs_persisted(Nothing())
-    assert needs_persisted(Listening())
-    assert needs_persisted(Overriding())
-    assert needs_persisted(OldSpelling())
+# Which spelling
 
 
 class Base(RedisSubscriber):
@@ -178,7 +109,6 @@ class Inherits(OldOverNew):
 def test_spelling_of_the_first_class_that_has_either_is_called_once(
     cls: type[Base], called: str
 ) -> None:
-    """C7."""
     subscriber = cls()
     assert do(subscriber, JobKind.PERSISTED).outcome is Outcome.DONE
     assert subscriber.called == [called]
@@ -197,7 +127,7 @@ def test_persisted_job_gets_the_websocket() -> None:
             websocket.send('hello')
 
     entries: list[Entry] = []
-    perform(Greeting(), Job(JobKind.PERSISTED), handle_of(entries), keep_connections=True)
+    perform(Greeting(), Job(JobKind.PERSISTED), handle_of(entries))
     assert entries == [Sent(b'hello', None)]
 
 
@@ -227,7 +157,7 @@ def test_message_of_a_client_says_whether_it_was_binary(binary: bool) -> None:
         def publish_message(self, message: Any, expire: float | None = None) -> None:
             got.append(message)
 
-    perform(Keeping(), Job(JobKind.PUBLISH, b'', binary), handle_of([]), keep_connections=True)
+    perform(Keeping(), Job(JobKind.PUBLISH, b'', binary), handle_of([]))
     assert [(message, message.binary) for message in got] == [(b'', binary)]
 
 
@@ -269,7 +199,6 @@ def parsing(answer: Any) -> Listening:
     ],
 )
 def test_what_parse_response_gives_is_sent(answer: Any, replies: list[bytes]) -> None:
-    """C5."""
     result = do(parsing(answer), JobKind.PARSE, Published(b'news', b'hello'))
     assert [payload for payload, _ in result.replies] == replies
     assert result.outcome is Outcome.DONE
@@ -348,7 +277,7 @@ class Serving(RedisSubscriber):
 
 
 def test_subscriber_that_serves_itself_is_asked_until_there_is_no_more() -> None:
-    """C6: an acknowledgement among them does not end it."""
+    """An acknowledgement among them does not end it."""
     subscriber = Serving(4)
     result = do(subscriber, JobKind.SERVE)
     assert subscriber._subscription.events == 0
@@ -405,7 +334,6 @@ def test_redis_away_is_no_failure_of_the_site(
 def test_exception_of_release_is_logged_and_nothing_else(
     exception: Exception, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """O6."""
     result = do(Raising(exception), JobKind.RELEASE)
     assert (result.outcome, result.exception) == (Outcome.DONE, exception)
     assert 'release() failed' in caplog.text
@@ -433,7 +361,7 @@ def database(django_db_blocker: DjangoDbBlocker, tmp_path: Path) -> Iterator[Bas
 def test_database_connections_are_closed_as_at_the_end_of_a_request(
     database: BaseDatabaseWrapper,
 ) -> None:
-    """F17: every websocket of a user kept one open."""
+    """Every websocket of a user kept one open."""
     close_database_connections()
     assert database.connection is None
 
@@ -450,21 +378,6 @@ def test_database_connection_that_may_be_kept_stays(database: BaseDatabaseWrappe
     database.ensure_connection()
     close_database_connections()
     assert database.connection is not None
-
-
-@pytest.mark.parametrize('keep', [False, True])
-@pytest.mark.parametrize('exception', [None, RuntimeError('bug')])
-def test_job_closes_database_connections_unless_they_are_a_tests(
-    database: BaseDatabaseWrapper, keep: bool, exception: Exception | None
-) -> None:
-    class Querying(RedisSubscriber):
-        def publish_message(self, message: Any, expire: float | None = None) -> None:
-            database.ensure_connection()
-            if exception is not None:
-                raise exception
-
-    perform(Querying(), Job(JobKind.PUBLISH, b'hello'), handle_of([]), keep_connections=keep)
-    assert (database.connection is not None) is keep
 
 
 # Threads
@@ -611,7 +524,7 @@ def test_threads_do_not_keep_the_process_alive(four_threads: ThreadWorkers) -> N
 
 
 def test_greenlets_that_a_call_spawned_run_in_its_thread(four_threads: ThreadWorkers) -> None:
-    """O4: the rest of the work is often spawned, in a process that is not patched too."""
+    """The rest of the work is often spawned, in a process that is not patched too."""
     ran: list[int] = []
     done = threading.Event()
 

@@ -23,11 +23,12 @@ from django.test import RequestFactory
 from ws4redis.core import handshake
 from ws4redis.core.handshake import Accepted, accept
 from ws4redis.exceptions import HandshakeError, UnavailableError
+from ws4redis.handshake import HANDSHAKE
 from ws4redis.subscriber import RedisSubscriber
 from ws4redis.testing import Broker, HandshakeRejected
 from ws4redis.testing.browser_end import MemoryEnd
 from ws4redis.testing.client import WebSocketClient
-from ws4redis.testing.driver import MemoryTransport
+from ws4redis.testing.driver import MemoryHandshake, MemoryTransport
 from ws4redis.wsgi_server import WebsocketWSGIServer, current_limits
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def broker(django_db_blocker: DjangoDbBlocker) -> Iterator[Broker]:
 
 
 @pytest.fixture
-def browser(django_db_blocker: DjangoDbBlocker) -> Iterator[Broker]:
+def site_as_seen(django_db_blocker: DjangoDbBlocker) -> Iterator[Broker]:
     """A broker that shows what a browser would see."""
     with django_db_blocker.unblock(), Broker(raise_server_exceptions=False) as broker:
         yield broker
@@ -90,7 +91,7 @@ def call(
     environ['SCRIPT_NAME'] = script_name
     # As it comes from a server; Django has decoded it.
     environ['PATH_INFO'] = environ['PATH_INFO'].encode().decode('latin-1')
-    environ['ws4redis.testing.transport'] = MemoryTransport(
+    environ[HANDSHAKE] = MemoryHandshake(
         MemoryEnd(broker, f'ws://testserver{path}', 'browser', (), None)
     )
     answer = Answer()
@@ -105,7 +106,7 @@ def server_of(
     broker: Broker, cls: type[WebsocketWSGIServer] = WebsocketWSGIServer
 ) -> WebsocketWSGIServer:
     """An application whose websockets the broker drives."""
-    return cls(host=broker._engine.driver)
+    return cls(driver=broker._engine.driver)
 
 
 def nothing_left(broker: Broker) -> bool:
@@ -178,7 +179,7 @@ def test_websockets_are_those_that_are_open(broker: Broker) -> None:
 def test_database_connections_are_closed_after_the_handshake(
     broker: Broker, tmp_path: Path
 ) -> None:
-    """F17: every `subscribe-user` socket kept one open."""
+    """Every `subscribe-user` socket kept one open."""
     connections.settings['file'] = {
         **connections.settings['default'],
         'NAME': str(tmp_path / 'database.sqlite3'),
@@ -216,7 +217,6 @@ def test_database_connections_are_closed_after_the_handshake(
 def test_request_that_is_no_upgrade_is_refused(
     broker: Broker, method: str, changes: dict[str, str | None], status: int, text: bytes | None
 ) -> None:
-    """U13."""
     headers = {name: value for name, value in {**UPGRADE, **changes}.items() if value is not None}
     answer = call(server_of(broker), broker, method=method, headers=headers)
     assert answer.raised is None
@@ -253,7 +253,7 @@ def test_path_that_is_not_below_websocket_url_is_not_found(broker: Broker) -> No
     ],
 )
 def test_facility_has_a_limit_in_bytes(broker: Broker, facility: str, allowed: bool) -> None:
-    """F11: any client filled Redis with keys of its own naming."""
+    """Any client filled Redis with keys of its own naming."""
     answer = call(server_of(broker), broker, f'/ws/{facility}')
     assert answer.status == ('101 Switching Protocols' if allowed else '400 Bad Request')
 
@@ -300,7 +300,7 @@ def test_parameters_of_the_sites_own_are_no_unknown_names(
 
 
 def test_names_alone_make_a_request_that_listens_on_nothing(broker: Broker) -> None:
-    """U6: none at all leaves the socket open."""
+    """No names at all leave the socket open."""
     client = broker.connect('/ws/news')
     assert client.open
     assert client.channels == []
@@ -333,22 +333,24 @@ def test_redis_away_at_the_handshake_is_unavailable(broker: Broker) -> None:
     assert broker.connect('news', subscribe='broadcast').channels == ['broadcast:news']
 
 
-def test_client_that_goes_before_its_wire_is_taken_leaves_nothing(browser: Broker) -> None:
+def test_client_that_goes_before_it_is_taken_over_leaves_nothing(
+    site_as_seen: Broker,
+) -> None:
     class Cut(MemoryTransport):
         def detach(self) -> tuple[MemoryEnd, bytes]:
             raise ConnectionResetError('gone')
 
-    class CutDriver(type(browser._engine.driver)):  # type: ignore[misc]
+    class CutDriver(type(site_as_seen._engine.driver)):  # type: ignore[misc]
         def find_transport(self, environ: dict[str, Any], start_response: Any) -> MemoryTransport:
             return Cut(super().find_transport(environ, start_response).client)
 
-    browser._engine.driver.__class__ = CutDriver
+    site_as_seen._engine.driver.__class__ = CutDriver
     Counting.reset()
-    server = server_of(browser)
+    server = server_of(site_as_seen)
     server.Subscriber = Counting
-    assert call(server, browser, '/ws/news?subscribe-broadcast').status.startswith('503')
+    assert call(server, site_as_seen, '/ws/news?subscribe-broadcast').status.startswith('503')
     assert Counting.released == Counting.made == 1
-    assert nothing_left(browser)
+    assert nothing_left(site_as_seen)
 
 
 # The subscriber: release() once for each that was made
@@ -387,9 +389,9 @@ FAILURES = [
 )
 @pytest.mark.parametrize('name', ['set_pubsub_channels', 'get_file_descriptor'])
 def test_subscriber_that_fails_refuses_the_handshake_and_is_released_once(
-    browser: Broker, name: str, exception: Exception, status: int
+    site_as_seen: Broker, name: str, exception: Exception, status: int
 ) -> None:
-    """C9, also if set_pubsub_channels() raised half-way; F12: no detail reaches the client."""
+    """Also if set_pubsub_channels() raised half-way; no detail reaches the client."""
 
     class Failing(Counting):
         def set_pubsub_channels(self, request: Any, channels: list[str]) -> None:
@@ -403,11 +405,11 @@ def test_subscriber_that_fails_refuses_the_handshake_and_is_released_once(
 
     Failing.reset()
     with pytest.raises(HandshakeRejected) as refused:
-        browser.connect('/ws/news?subscribe-broadcast', subscriber=Failing)
+        site_as_seen.connect('/ws/news?subscribe-broadcast', subscriber=Failing)
     assert refused.value.status_code == status
     assert b's3cret' not in refused.value.body
     assert Failing.released == Failing.made == 1
-    assert nothing_left(browser)
+    assert nothing_left(site_as_seen)
 
 
 def test_subscriber_is_released_once_when_its_websocket_has_ended(broker: Broker) -> None:
@@ -420,17 +422,17 @@ def test_subscriber_is_released_once_when_its_websocket_has_ended(broker: Broker
         assert nothing_left(broker)
 
 
-def test_subscriber_that_cannot_be_made_leaves_nothing(browser: Broker) -> None:
+def test_subscriber_that_cannot_be_made_leaves_nothing(site_as_seen: Broker) -> None:
     class Unmakeable(Counting):
         def __init__(self, connection: Any) -> None:
             raise RuntimeError('bug')
 
     Unmakeable.reset()
     with pytest.raises(HandshakeRejected) as refused:
-        browser.connect('news', subscribe='broadcast', subscriber=Unmakeable)
+        site_as_seen.connect('news', subscribe='broadcast', subscriber=Unmakeable)
     assert refused.value.status_code == 500
     assert (Unmakeable.made, Unmakeable.released) == (0, 0)
-    assert nothing_left(browser)
+    assert nothing_left(site_as_seen)
 
 
 def test_no_subscriber_is_made_for_a_request_that_is_refused_before(broker: Broker) -> None:
@@ -441,7 +443,7 @@ def test_no_subscriber_is_made_for_a_request_that_is_refused_before(broker: Brok
 
 
 def test_release_that_fails_changes_nothing_about_the_refusal(
-    browser: Broker, caplog: pytest.LogCaptureFixture
+    site_as_seen: Broker, caplog: pytest.LogCaptureFixture
 ) -> None:
     class Unreleasable(RedisSubscriber):
         def set_pubsub_channels(self, request: Any, channels: list[str]) -> None:
@@ -451,18 +453,18 @@ def test_release_that_fails_changes_nothing_about_the_refusal(
             raise RuntimeError('bug')
 
     with pytest.raises(HandshakeRejected) as refused:
-        browser.connect('news', subscriber=Unreleasable)
+        site_as_seen.connect('news', subscriber=Unreleasable)
     assert refused.value.status_code == 403
     assert 'Unreleasable.release() failed' in caplog.text
 
 
 @pytest.mark.parametrize('path', ['no.such.module.Subscriber', 'ws4redis.subscriber.Misspelt'])
 def test_subscriber_class_that_cannot_be_imported_refuses_the_handshake(
-    browser: Broker, settings: Settings, path: str
+    site_as_seen: Broker, settings: Settings, path: str
 ) -> None:
     settings.WS4REDIS_SUBSCRIBER = path
     with pytest.raises(HandshakeRejected) as refused:
-        browser.connect('/ws/news?subscribe-broadcast')
+        site_as_seen.connect('/ws/news?subscribe-broadcast')
     assert refused.value.status_code == 500
 
 
@@ -499,7 +501,7 @@ def test_subscribers_get_the_connection_that_the_server_was_made_with(broker: Br
             super().__init__(connection)
             kept.append(connection)
 
-    server = WebsocketWSGIServer(redis_connection=own, host=broker._engine.driver)
+    server = WebsocketWSGIServer(redis_connection=own, driver=broker._engine.driver)
     server.Subscriber = Keeping
     assert call(server, broker).status.startswith('101')
     assert kept == [own]
@@ -508,7 +510,6 @@ def test_subscribers_get_the_connection_that_the_server_was_made_with(broker: Br
 def test_request_stays_usable_as_long_as_the_websocket_is_open(
     broker: Broker, django_user_model: Any, db: None
 ) -> None:
-    """O10."""
 
     class Keeping(RedisSubscriber):
         def set_pubsub_channels(self, request: Any, channels: list[str]) -> None:
@@ -549,10 +550,9 @@ def test_request_stays_usable_as_long_as_the_websocket_is_open(
 
 
 def test_steps_of_the_server_can_be_overridden(broker: Broker) -> None:
-    """U11."""
     called: list[str] = []
 
-    class Site(WebsocketWSGIServer):
+    class OwnServer(WebsocketWSGIServer):
         def assure_protocol_requirements(self, environ: dict[str, Any]) -> None:
             called.append('assure_protocol_requirements')
             super().assure_protocol_requirements(environ)
@@ -572,9 +572,8 @@ def test_steps_of_the_server_can_be_overridden(broker: Broker) -> None:
             called.append('upgrade_websocket')
             return super().upgrade_websocket(environ, start_response)
 
-    assert call(server_of(broker, Site), broker, '/ws/news?subscribe-user&echo').status.startswith(
-        '101'
-    )
+    server = server_of(broker, OwnServer)
+    assert call(server, broker, '/ws/news?subscribe-user&echo').status.startswith('101')
     assert called == [
         'assure_protocol_requirements',
         'process_request',
@@ -594,7 +593,7 @@ def test_request_is_read_once_and_again_after_a_site_has_changed_it(
         read.append(environ.get('HTTP_SEC_WEBSOCKET_PROTOCOL', ''))
         return accept(environ)
 
-    class Site(WebsocketWSGIServer):
+    class OwnServer(WebsocketWSGIServer):
         def process_request(self, request: Any) -> None:
             super().process_request(request)
             request.environ['HTTP_SEC_WEBSOCKET_PROTOCOL'] = 'chat'
@@ -607,7 +606,7 @@ def test_request_is_read_once_and_again_after_a_site_has_changed_it(
     monkeypatch.setattr(handshake, 'accept', counted)
     call(server_of(broker), broker, '/ws/news')
     assert read == ['']
-    call(server_of(broker, Site), broker, '/ws/news')
+    call(server_of(broker, OwnServer), broker, '/ws/news')
     assert read == ['', '', 'chat']
     assert taken == ['chat']
 
@@ -625,25 +624,25 @@ STEPS = [
 )
 @pytest.mark.parametrize('step', STEPS)
 def test_overridden_step_that_raises_refuses_the_handshake(
-    browser: Broker, step: str, exception: Exception, status: int
+    site_as_seen: Broker, step: str, exception: Exception, status: int
 ) -> None:
-    class Site(WebsocketWSGIServer):
+    class OwnServer(WebsocketWSGIServer):
         pass
 
     def fail(*arguments: Any) -> Any:
         raise exception
 
-    setattr(Site, step, fail)
-    answer = call(server_of(browser, Site), browser, '/ws/news?subscribe-broadcast')
+    setattr(OwnServer, step, fail)
+    answer = call(server_of(site_as_seen, OwnServer), site_as_seen, '/ws/news?subscribe-broadcast')
     assert answer.raised is None
     assert answer.status.startswith(f'{status} ')
     assert answer.headers['Connection'] == 'close'
     assert b's3cret' not in answer.body
-    assert nothing_left(browser)
+    assert nothing_left(site_as_seen)
 
 
 def test_session_that_fails_when_it_is_asked_for_groups_refuses_the_handshake(
-    browser: Broker, settings: Settings
+    site_as_seen: Broker, settings: Settings
 ) -> None:
     class Session:
         session_key = 'key'
@@ -656,9 +655,9 @@ def test_session_that_fails_when_it_is_asked_for_groups_refuses_the_handshake(
 
     settings.WS4REDIS_PROCESS_REQUEST = callback
     with pytest.raises(HandshakeRejected) as refused:
-        browser.connect('news', subscribe='group')
+        site_as_seen.connect('news', subscribe='group')
     assert refused.value.status_code == 503
-    assert nothing_left(browser)
+    assert nothing_left(site_as_seen)
 
 
 # Messages that go nowhere

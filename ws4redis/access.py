@@ -1,47 +1,43 @@
-"""Who may have a websocket: origin, session and user, the site's callbacks; and whether they still
-may, later.
+"""Who may have a websocket: session and user, the site's callbacks; and whether they still may,
+later.
 
 Everything here fails closed: what cannot be decided is refused.
 """
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
-from urllib.parse import urlsplit
 
 import redis
 from django.conf import settings as django_settings
 from django.core.cache.backends.base import InvalidCacheBackendError
-from django.core.exceptions import DisallowedHost, PermissionDenied, SuspiciousOperation
+from django.core.exceptions import PermissionDenied, SuspiciousOperation
 from django.db import Error as DatabaseError
 from django.http import Http404, HttpRequest
-from django.http.request import split_domain_port
 from django.utils.functional import SimpleLazyObject
 from django.utils.module_loading import import_string
 
 from ws4redis import settings
-from ws4redis.core.audience import printable
+from ws4redis.core.channel import printable
+from ws4redis.core.wording import counted
 from ws4redis.exceptions import ForbiddenError, HandshakeError, UnavailableError
 from ws4redis.policies import default
-from ws4redis.redis_store import is_authenticated
+from ws4redis.redis_store import MEMBEROF, is_authenticated
 
 __all__ = [
     'admit',
     'Access',
     'allowed_channels',
     'check_dotted_path',
-    'check_origin',
     'current_groups',
     'describe',
     'drop_lost_groups',
     'names_for_log',
     'no_longer_allowed',
     'process_request',
-    'query_names',
     'refused',
-    'requested_channels',
     'still_allowed',
 ]
 
@@ -64,99 +60,6 @@ class Access:
     groups: tuple[str, ...]
 
 
-# Origin
-
-
-def check_origin(request: Any) -> None:
-    """Refuse pages of other sites: browsers send cookies with their websockets too.
-
-    Raises:
-        ForbiddenError: the Origin is not this site's, nor one that the settings name.
-        HandshakeError: 400, the Host is none that ALLOWED_HOSTS has.
-    """
-    try:
-        host = request.get_host()
-    except DisallowedHost as exc:
-        raise HandshakeError('Bad Host header', reason=str(exc)) from exc
-    origin = request.META.get('HTTP_ORIGIN')
-    if origin is None:
-        if settings.WS4REDIS_REQUIRE_ORIGIN:
-            raise ForbiddenError(
-                'Origin is required', reason='no Origin, and WS4REDIS_REQUIRE_ORIGIN is set'
-            )
-        return
-    if not _is_own_origin(origin, host, request.is_secure()) and not _is_trusted(origin):
-        raise ForbiddenError(
-            'Origin not allowed',
-            reason=f'origin {origin!r} is not that of host {host!r}: if it should be, name it in '
-            f'WS4REDIS_ALLOWED_ORIGINS; '
-            'behind a proxy, let it pass on the Host header',
-        )
-
-
-def _is_own_origin(origin: str, host: str, secure: bool) -> bool:
-    parts = _split(origin)
-    if parts is None:
-        return False
-    scheme, name, port = parts
-    if scheme == 'http' and secure:
-        return False
-    own_name, own_port = split_domain_port(host.lower())
-    # TLS may end at a proxy, so an https page may come with an insecure request: its default port
-    # is its scheme's.
-    if name == own_name and port == (int(own_port) if own_port else _PORTS[scheme]):
-        return True
-    return port == _PORTS[scheme] and name in {
-        entry.lower() for entry in django_settings.ALLOWED_HOSTS if _is_spelt_out(entry)
-    }
-
-
-def _is_spelt_out(entry: str) -> bool:
-    return entry != '*' and not entry.startswith('.')
-
-
-_PORTS = {'http': 80, 'https': 443}
-
-
-def _split(origin: str) -> tuple[str, str, int] | None:
-    try:
-        parts = urlsplit(origin)
-        port = parts.port
-    except ValueError:
-        return None
-    if (
-        parts.scheme not in _PORTS
-        or not parts.hostname
-        or parts.path
-        or parts.query
-        or parts.fragment
-        or parts.username
-    ):
-        return None
-    name = parts.hostname if ':' not in parts.hostname else f'[{parts.hostname}]'
-    return parts.scheme, name.lower(), _PORTS[parts.scheme] if port is None else port
-
-
-def _is_trusted(origin: str) -> bool:
-    found = _split(origin)
-    if found is None:
-        return False
-    for entry in (*django_settings.CSRF_TRUSTED_ORIGINS, *settings.WS4REDIS_ALLOWED_ORIGINS):
-        scheme, _, rest = entry.partition('://')
-        if rest.startswith('*.'):
-            trusted = _split(f'{scheme}://{rest[2:]}')
-            matches = trusted is not None and _is_below(found, trusted)
-        else:
-            matches = _split(entry) == found
-        if matches:
-            return True
-    return False
-
-
-def _is_below(origin: tuple[str, str, int], domain: tuple[str, str, int]) -> bool:
-    return origin[1].endswith('.' + domain[1]) and (origin[0], origin[2]) == (domain[0], domain[2])
-
-
 # Session and user
 
 
@@ -170,7 +73,8 @@ def admit(count: int) -> None:
     if most is not None and count >= most:
         raise UnavailableError(
             'Try again later',
-            reason=f'{most} websockets are open, which is WS4REDIS_MAX_WEBSOCKETS',
+            reason=f'{counted(most, "websocket is", "websockets are")} open, '
+            'which is WS4REDIS_MAX_WEBSOCKETS',
         )
 
 
@@ -270,48 +174,6 @@ def refused(exc: BaseException, where: str) -> HandshakeError:
 
 
 # Channels
-
-
-def requested_channels(
-    query: Iterable[str], possible: list[str]
-) -> tuple[list[str], bool, list[str]]:
-    """The names of a query string that count, whether `echo` is among them, and the unknown ones.
-
-    Only names count, in any case: `echo=false` still asks for the echo.
-    """
-    asked = [name.lower() for name in query]
-    channels = [name for name in possible if name in asked]
-    unknown = [name for name in asked if name not in possible and name != 'echo']
-    return channels, 'echo' in asked, unknown
-
-
-def query_names(
-    subscribe: str | Iterable[str],
-    publish: str | Iterable[str],
-    echo: bool,
-    possible: Callable[[], list[str]],
-) -> list[str]:
-    """The names of a query string that asks for these.
-
-    Args:
-        subscribe, publish: an audience or several, as 'user'.
-        possible: gives the names that there are, such as 'subscribe-user'; asked only if audiences
-            are given.
-
-    Raises:
-        ValueError: there is no such name.
-    """
-    names = []
-    for verb, asked in (('subscribe', subscribe), ('publish', publish)):
-        for short in (asked,) if isinstance(asked, str) else asked:
-            wanted = f'{verb}-{short}'
-            if wanted not in possible():
-                valid = [found.partition('-')[2] for found in possible() if found.startswith(verb)]
-                raise ValueError(
-                    f'{verb}={short!r} is no channel: it takes {", ".join(map(repr, valid))}'
-                )
-            names.append(wanted)
-    return [*names, 'echo'] if echo else names
 
 
 def allowed_channels(request: Any, channels: list[str], possible: list[str]) -> list[str]:
@@ -423,7 +285,6 @@ def _names_groups(channels: Iterable[str]) -> bool:
     return any(name.endswith('-group') for name in channels)
 
 
-MEMBEROF = 'ws4redis:memberof'
 AT_LOGIN = 'ws4redis:groups'
 
 

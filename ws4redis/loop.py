@@ -30,21 +30,24 @@ from ws4redis import access, settings
 from ws4redis.checks.environment import check_processes
 from ws4redis.checks.log import log_findings, log_messages
 from ws4redis.core.agenda import Job
-from ws4redis.core.driver import Driver
 from ws4redis.core.exchange import Exchange, Gap
 from ws4redis.core.feed import Feed
 from ws4redis.core.frames import CloseCode
 from ws4redis.core.handle import Handle
 from ws4redis.core.limits import Limits
 from ws4redis.core.recipient import Phase, Recipient
-from ws4redis.exceptions import HandshakeError, UnavailableError
-from ws4redis.pump import MemoryPump, SocketPump
-from ws4redis.redis_client import RedisServer, active_server, persisted_values, runs_in_test
-from ws4redis.signals import redis_gap, rights_withdrawn
+from ws4redis.core.serving import ServerTransport, ServingDriver
+from ws4redis.core.wording import counted
+from ws4redis.exceptions import UnavailableError
+from ws4redis.memory import MemoryPump
+from ws4redis.pump import SocketPump
+from ws4redis.redis_client import RedisServer, active_server, persisted_values
+from ws4redis.seam import seam
+from ws4redis.signals import rights_withdrawn, tell_gap
 from ws4redis.status import status
 from ws4redis.subscription import ExchangeRedis, control_channel
-from ws4redis.takeover import SocketTransport, find_transport
-from ws4redis.uwsgi_host import UwsgiTransport, call_at_exit
+from ws4redis.takeover import find_transport
+from ws4redis.uwsgi_host import call_at_exit
 from ws4redis.workers import ThreadWorkers, close_database_connections, perform
 
 __all__ = ['WebSocketLoop', 'current_loop']
@@ -60,9 +63,6 @@ piece.
 
 FETCHED: Final = 500
 """Channels in one MGET."""
-
-RECHECKED: Final = 20
-"""Websockets whose rights are looked up in one job."""
 
 # On bare descriptors. PyDLL keeps the GIL: a call that never waits is not worth giving it away, and
 # beside a thread that computes it takes milliseconds to come back.
@@ -113,7 +113,7 @@ class _Answer:
         return self._value
 
 
-class WebSocketLoop(Driver):
+class WebSocketLoop(ServingDriver):
     """The websockets of this process.
 
     Args:
@@ -121,14 +121,12 @@ class WebSocketLoop(Driver):
 
     Attributes:
         patched: whether it lives in the main hub.
-        keep_connections: whether the database connections of its threads are a test's own, which
-            closes them by itself.
     """
 
-    keep_connections = False
-
     def __init__(self, server: RedisServer) -> None:
-        super().__init__(Exchange(Feed(random.random), control_channel()))
+        super().__init__(
+            Exchange(Feed(random.random), control_channel()), lambda: settings.WS4REDIS_RECHECK
+        )
         self.server = server
         self.patched = monkey.is_module_patched('threading') and monkey.is_module_patched('socket')
         self.draining = False
@@ -149,8 +147,6 @@ class WebSocketLoop(Driver):
         self._running_jobs = 0
         self._own: dict[Recipient, Any] = {}
         self._numbers = 0
-        self._recheck_timer: Any = None
-        self._rechecking = False
         self._iteration_began = 0.0
         self._classes: dict[str, None] = {}
 
@@ -179,7 +175,7 @@ class WebSocketLoop(Driver):
             self._started = True
         place = 'main hub' if self.patched else 'thread ws4redis-loop'
         logger.info('websocket loop: in the %s of process %s', place, os.getpid())
-        if not runs_in_test():
+        if not seam.in_force:
             log_findings()
 
     def _run_thread(self, ready: threading.Event) -> None:
@@ -196,11 +192,6 @@ class WebSocketLoop(Driver):
         self._async = loop.async_(ref=not self.patched)
         self._async.start(self._guard(self._run_calls))
         self._timer = loop.timer(0)
-        if settings.WS4REDIS_RECHECK is not None:
-            self._recheck_timer = loop.timer(
-                settings.WS4REDIS_RECHECK, settings.WS4REDIS_RECHECK, ref=False
-            )
-            self._recheck_timer.start(self._guard(self._recheck))
         if self.patched:
             self._watch_standstills(loop)
 
@@ -296,12 +287,15 @@ class WebSocketLoop(Driver):
         self.draining = True
         count = len(self.exchange.recipients)
         if count:
-            logger.info('closing %s websockets', count)
+            logger.info('closing %s', counted(count, 'websocket'))
         self.call(partial(self.close_all, CloseCode.GOING_AWAY))
         done = self._wait_until_idle(seconds)
         if not done:
+            left = len(self.exchange.recipients)
             logger.warning(
-                '%s websockets have not closed within %s s', len(self.exchange.recipients), seconds
+                '%s not closed within %s s',
+                counted(left, 'websocket has', 'websockets have'),
+                seconds,
             )
         return done
 
@@ -365,8 +359,6 @@ class WebSocketLoop(Driver):
         done.wait(None)
 
     def _cut(self) -> None:
-        if self._recheck_timer is not None:
-            self._recheck_timer.close()
         for recipient in list(self.exchange.recipients):
             recipient.abort()
         self.work_off()
@@ -440,12 +432,8 @@ class WebSocketLoop(Driver):
     def _perform(self, recipient: Recipient, job: Job) -> None:
         if self.patched:
             self._classes[type(recipient.subscriber).__name__] = None
-        result = perform(
-            recipient.subscriber,
-            job,
-            Handle(recipient, self._post),
-            keep_connections=self.keep_connections,
-        )
+        result = perform(recipient.subscriber, job, Handle(recipient, self._post))
+        self.close_connections()
         self.call(partial(self._job_ended, recipient, job, result))
 
     def _job_ended(self, recipient: Recipient, job: Job, result: Any) -> None:
@@ -453,7 +441,7 @@ class WebSocketLoop(Driver):
         self.job_done(recipient, job, result)
 
     def _post(self, recipient: Recipient, entry: Any) -> None:
-        self.call(partial(self.take_entry, recipient, entry))
+        self.call(partial(self.receive_entry, recipient, entry))
 
     def _in_worker(self, function: Callable[[], None]) -> None:
         """Run something of ours that waits, off the hub."""
@@ -462,13 +450,16 @@ class WebSocketLoop(Driver):
             try:
                 function()
             finally:
-                if not self.keep_connections:
-                    close_database_connections()
+                self.close_connections()
 
         if self._workers is not None:
             self._workers.submit(run)
         else:
             gevent.spawn(run)
+
+    def close_connections(self) -> None:
+        """The database connections of this thread or greenlet, behind each call in it."""
+        close_database_connections()
 
     def connect_feed(self) -> None:
         self._in_worker(self._connect)
@@ -520,17 +511,14 @@ class WebSocketLoop(Driver):
 
     def gap_ended(self, gap: Gap) -> None:
         def tell() -> None:
-            for receiver, answer in redis_gap.send_robust(
-                sender=type(self), seconds=gap.seconds, channels=gap.channels
-            ):
-                if isinstance(answer, Exception):
-                    logger.error('receiver %r of redis_gap failed', receiver, exc_info=answer)
+            for receiver, error in tell_gap(gap.seconds, gap.channels):
+                logger.error('receiver %r of redis_gap failed', receiver, exc_info=error)
 
         self._in_worker(tell)
 
     def work_off(self) -> None:
         super().work_off()
-        deadline = self.exchange.deadline()
+        deadline = self.deadline()
         if deadline is not None and deadline < self._armed:
             self._arm(deadline)
 
@@ -607,8 +595,8 @@ class WebSocketLoop(Driver):
 
     def find_transport(
         self, environ: dict[str, Any], start_response: Callable[..., Any]
-    ) -> SocketTransport | UwsgiTransport:
-        if self.server.in_memory and not runs_in_test():
+    ) -> ServerTransport:
+        if self.server.in_memory and not seam.in_force:
             log_messages(check_processes(bool(environ.get('wsgi.multiprocess'))))
         return find_transport(environ, start_response)
 
@@ -621,9 +609,6 @@ class WebSocketLoop(Driver):
         self.ensure_started()
         self._numbers += 1
         return Recipient(limits, self.exchange.agenda, name=f'{self._numbers} on {name}', echo=echo)
-
-    def join(self, recipient: Recipient, channels: list[bytes], patterns: list[bytes]) -> None:
-        self.subscribe(recipient, channels, patterns)
 
     def subscribe(self, recipient: Recipient, channels: list[bytes], patterns: list[bytes]) -> None:
         # With nobody here no further attempt is under way: this one makes it.
@@ -641,7 +626,7 @@ class WebSocketLoop(Driver):
         if recipient.phase is Phase.GONE:
             answer.set(False)
             return
-        self.exchange.enter(recipient)
+        self.enter(recipient)
         self.exchange.subscribe(recipient, channels, patterns, answer.set)
         self.work_off()
 
@@ -676,7 +661,7 @@ class WebSocketLoop(Driver):
     ) -> None:
         recipient.transport = _Transport(transport, self._hub.loop.io(transport, READ))
         self.touch()
-        self.exchange.enter(recipient)
+        self.enter(recipient)
         self._watch_own(recipient, descriptor)
         self.start(recipient, head, rest, persisted=persisted, fetch=not persisted)
         if self.draining:
@@ -689,12 +674,6 @@ class WebSocketLoop(Driver):
             self.work_off()
 
         self.call(now)
-
-    def refused(self) -> None:
-        self.exchange.agenda.counters.refused += 1
-
-    def raise_in_test(self, refusal: HandshakeError) -> None:
-        pass
 
     @property
     def websockets(self) -> Iterable[Recipient]:
@@ -715,31 +694,15 @@ class WebSocketLoop(Driver):
     def _session_ended(self, sender: Any, session_key: str, **kwargs: Any) -> None:
         self.call(partial(self.withdraw, lambda who: who.session_key == session_key))
 
-    def _recheck(self) -> None:
-        if self._rechecking:
-            # The database takes longer than the interval: more questions would take the workers
-            # away from the site's code.
-            return
-        everybody = {
-            recipient.access
-            for recipient in self.exchange.recipients
-            if recipient.access is not None
-        }
-        self._rechecked(set(), list(everybody))
+    def look_up(
+        self, some: list[access.Access], done: Callable[[set[access.Access]], None]
+    ) -> None:
+        self._in_worker(partial(self._look_up, some, done))
 
-    def _recheck_some(self, some: list[access.Access], others: list[access.Access]) -> None:
-        lost = access.no_longer_allowed(some)
-        self.call(partial(self._rechecked, lost, others))
-
-    def _rechecked(self, lost: set[access.Access], others: list[access.Access]) -> None:
-        """One job after the other, so that a recheck never takes more than one worker, and the
-        hub has its turns between.
-        """
-        if lost:
-            self.withdraw(lost.__contains__)
-        self._rechecking = bool(others)
-        if others:
-            self._in_worker(partial(self._recheck_some, others[:RECHECKED], others[RECHECKED:]))
+    def _look_up(
+        self, some: list[access.Access], done: Callable[[set[access.Access]], None]
+    ) -> None:
+        self.call(partial(done, access.no_longer_allowed(some)))
 
 
 _loops: dict[tuple[int, RedisServer], WebSocketLoop] = {}

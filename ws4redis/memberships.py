@@ -4,8 +4,9 @@ from typing import Any
 
 from django.contrib.auth.signals import user_logged_in, user_logged_out
 
-from ws4redis.access import AT_LOGIN, MEMBEROF
-from ws4redis.signals import rights_withdrawn
+from ws4redis.access import AT_LOGIN
+from ws4redis.redis_store import MEMBEROF
+from ws4redis.signals import withdraw_rights
 
 __all__ = ['connect_receivers', 'store_groups', 'withdraw_session']
 
@@ -25,7 +26,7 @@ def withdraw_session(sender: Any, request: Any, **kwargs: Any) -> None:
     """At logout: the session's websockets end."""
     session_key = getattr(getattr(request, 'session', None), 'session_key', None)
     if session_key:
-        rights_withdrawn.send(sender=withdraw_session, session_key=session_key)
+        withdraw_rights(session_key)
 
 
 def connect_receivers() -> None:

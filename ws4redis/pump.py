@@ -1,5 +1,4 @@
-"""What carries bytes between the pub/sub connection and the feed: from a socket, from TLS, from
-fakeredis.
+"""What carries bytes between the pub/sub connection and the feed: from a socket, or from TLS.
 
 redis-py has made and authenticated the connection; from here on it is non-blocking and this file's
 alone.
@@ -10,11 +9,10 @@ from collections.abc import Callable
 from typing import Any, Final
 
 import hiredis
-import redis
 
-from ws4redis.core.feed import Reply
+from ws4redis.core.replies import Reply
 
-__all__ = ['MemoryPump', 'SocketPump']
+__all__ = ['SocketPump']
 
 READ, WRITE = 1, 2
 
@@ -129,69 +127,3 @@ class SocketPump:
         if self._writing is not None:
             self._stop_writing()
         self._connection.disconnect()
-
-
-class MemoryPump:
-    """Pumps a connection of fakeredis, which has no descriptor: the gate of its server tells when
-    something was published.
-
-    Args:
-        connection: redis-py's on fakeredis, connected.
-        gate: where all commands of this process pass.
-        call: runs a function in the hub, from whatever thread.
-        receive, lost: as SocketPump's.
-    """
-
-    def __init__(
-        self,
-        connection: Any,
-        gate: Any,
-        call: Callable[[Callable[[], None]], None],
-        receive: Callable[[list[Reply]], None],
-        lost: Callable[[object], None],
-    ) -> None:
-        self._connection = connection
-        self._gate = gate
-        self._call = call
-        self._receive = receive
-        self._lost = lost
-        self._called = False
-        self._closed = False
-        gate.listen(self._wake)
-
-    def send(self, commands: list[tuple[bytes, ...]]) -> None:
-        """Send these."""
-        try:
-            for command in commands:
-                self._connection.send_command(*command, check_health=False)
-        except redis.RedisError as exc:
-            self._lost(exc)
-
-    def _wake(self) -> None:
-        if not self._called:
-            self._called = True
-            self._call(self._drain)
-
-    def _drain(self) -> None:
-        self._called = False
-        if self._closed:
-            return
-        if self._gate.closed:
-            self._lost('out of reach')
-            return
-        replies = []
-        try:
-            while self._connection.can_read(timeout=0):
-                replies.append(self._connection.read_response(disable_decoding=True))
-        except redis.RedisError as exc:
-            self._lost(exc)
-            return
-        if replies:
-            self._receive(replies)
-
-    def close(self) -> None:
-        """Close the connection."""
-        if not self._closed:
-            self._closed = True
-            self._gate.unlisten(self._wake)
-            self._connection.disconnect()

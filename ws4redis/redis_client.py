@@ -1,95 +1,41 @@
-"""Redis clients, made from WS4REDIS_CONNECTION: a dict, a URL, or memory://.
-
-All of them pass through the gate of their server: there an outage can be made, and there the loop
-learns that something was published on memory://, which has no descriptor to watch.
+"""Redis clients, made from WS4REDIS_CONNECTION: a dict, a URL, or memory://. All of them pass
+through the gate of their server.
 """
 
-import functools
-import logging
 import os
-import sys
 import threading
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qs, urlsplit
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
 
 import redis
 from django.conf import settings as django_settings
 from django.core.exceptions import ImproperlyConfigured
 from redis.backoff import NoBackoff
-from redis.connection import (
-    AbstractConnection,
-    BlockingConnectionPool,
-    Connection,
-    ConnectionPool,
-    SSLConnection,
-    UnixDomainSocketConnection,
-)
+from redis.connection import AbstractConnection, BlockingConnectionPool, ConnectionPool
 from redis.retry import Retry
 
-import ws4redis as package
 from ws4redis import settings
+from ws4redis.gate import Gate, gated_class
+from ws4redis.memory import check_use, memory_arguments, warn_of_one_process
+from ws4redis.schemes import SCHEMES, SERVERS, is_memory
+from ws4redis.seam import seam
 
 if TYPE_CHECKING:
     from fakeredis import FakeServer
 
 __all__ = [
-    'Gate',
     'RedisServer',
     'active_server',
+    'bring_back',
     'connection_arguments',
-    'memory_allowed',
-    'namespace',
-    'outage',
     'persisted_values',
-    'runs_in_test',
-    'serve_websockets',
-    'use_server',
+    'take_away',
 ]
 
-logger = logging.getLogger('ws4redis.redis_client')
-
-MEMORY = 'memory://'
-POOL_SIZE = 50
+POOL_SIZE: Final = 50
 """Connections of this process's clients; a command takes its one for a fraction of a
 millisecond.
 """
-
-SCHEMES = ('redis://', 'rediss://', 'unix://', MEMORY)
-
-
-class Gate:
-    """Where every client of this package passes on its way to one server.
-
-    Attributes:
-        closed: whether the server is out of reach, by outage().
-        on_publish: called with channel, payload, seconds to live and sender before our publishers
-            send it; for a test's broker.
-    """
-
-    def __init__(self) -> None:
-        self.closed = False
-        self._listeners: list[Callable[[], None]] = []
-        self.on_publish: Callable[[bytes, bytes, float, Any], None] | None = None
-
-    def check(self) -> None:
-        """Raise redis.ConnectionError while the gate is closed."""
-        if self.closed:
-            raise redis.ConnectionError('Redis is out of reach: outage() closed the gate')
-
-    def listen(self, listener: Callable[[], None]) -> None:
-        """Call this after each command that went through."""
-        self._listeners.append(listener)
-
-    def unlisten(self, listener: Callable[[], None]) -> None:
-        """Call it no longer."""
-        if listener in self._listeners:
-            self._listeners.remove(listener)
-
-    def passed(self) -> None:
-        """A command went through."""
-        for listener in tuple(self._listeners):
-            listener()
 
 
 class _Once(Retry):
@@ -101,46 +47,7 @@ class _Once(Retry):
         return self
 
 
-class _GatedMixin:
-    """A connection of redis-py that passes through a gate."""
-
-    ws4redis_gate: Gate
-
-    def __init__(self, *, ws4redis_gate: Gate, **kwargs: Any) -> None:
-        self.ws4redis_gate = ws4redis_gate
-        super().__init__(**kwargs)
-
-    def connect(self) -> None:
-        self.ws4redis_gate.check()
-        super().connect()  # type: ignore[misc]
-
-    def send_packed_command(self, command: Any, check_health: bool = True) -> None:
-        if self.ws4redis_gate.closed:
-            self.disconnect()  # type: ignore[attr-defined]
-        self.ws4redis_gate.check()
-        super().send_packed_command(command, check_health)  # type: ignore[misc]
-        self.ws4redis_gate.passed()
-
-
-class _GatedConnection(_GatedMixin, Connection):
-    pass
-
-
-class _GatedSSLConnection(_GatedMixin, SSLConnection):
-    pass
-
-
-class _GatedUnixConnection(_GatedMixin, UnixDomainSocketConnection):
-    pass
-
-
-_NOT_KEPT = ('retry_on_', 'maint_', 'maintenance_', 'oss_', 'orig_', 'himport_')
-
-_GATED: dict[Any, Any] = {
-    Connection: _GatedConnection,
-    SSLConnection: _GatedSSLConnection,
-    UnixDomainSocketConnection: _GatedUnixConnection,
-}
+_NOT_KEPT: Final = ('retry_on_', 'maint_', 'maintenance_', 'oss_', 'orig_', 'himport_')
 
 
 def connection_arguments(value: str | dict[str, Any]) -> tuple[Any, dict[str, Any]]:
@@ -151,43 +58,49 @@ def connection_arguments(value: str | dict[str, Any]) -> tuple[Any, dict[str, An
         ImproperlyConfigured: the value cannot work.
     """
     if isinstance(value, str):
-        if not value.startswith(SCHEMES[:3]):
-            scheme, found, _ = value.partition('://')
-            begins = f'begins with {scheme + found!r}' if found else 'has no scheme'
-            raise ImproperlyConfigured(
-                f'WS4REDIS_CONNECTION {begins}: it begins with {", ".join(SCHEMES)}'
-            )
-        if not _is_readable(value):
-            raise ImproperlyConfigured(
-                'WS4REDIS_CONNECTION is no URL: special characters in its password are '
-                'written as %XX'
-            )
-        try:
-            pool = ConnectionPool.from_url(value)
-        except ValueError as exc:
-            raise ImproperlyConfigured(
-                f'WS4REDIS_CONNECTION is no URL that redis-py takes: {exc}'
-            ) from exc
-        try:
-            # redis-py hands on whatever the query string has, and would fail with the first
-            # connection.
-            pool.connection_class(**pool.connection_kwargs)
-        except TypeError as exc:
-            raise ImproperlyConfigured(
-                f'WS4REDIS_CONNECTION has an argument that redis-py does not take: {exc}'
-            ) from exc
-        return pool.connection_class, dict(pool.connection_kwargs)
+        return _arguments_of_url(value)
     if not isinstance(value, dict):
         raise ImproperlyConfigured(
             f'WS4REDIS_CONNECTION is {type(value).__name__}: it takes a URL or a dict'
         )
     try:
-        client = redis.Redis(**value)
+        pool = redis.Redis(**value).connection_pool
     except TypeError as exc:
         raise ImproperlyConfigured(
             f'WS4REDIS_CONNECTION has an argument that redis.Redis does not take: {exc}'
         ) from exc
-    return client.connection_pool.connection_class, dict(client.connection_pool.connection_kwargs)
+    return pool.connection_class, dict(pool.connection_kwargs)
+
+
+def _arguments_of_url(url: str) -> tuple[Any, dict[str, Any]]:
+    _check_url(url)
+    try:
+        pool = ConnectionPool.from_url(url)
+    except ValueError as exc:
+        raise ImproperlyConfigured(
+            f'WS4REDIS_CONNECTION is no URL that redis-py takes: {exc}'
+        ) from exc
+    try:
+        # redis-py hands on whatever the query string has, and would fail with the first connection.
+        pool.connection_class(**pool.connection_kwargs)
+    except TypeError as exc:
+        raise ImproperlyConfigured(
+            f'WS4REDIS_CONNECTION has an argument that redis-py does not take: {exc}'
+        ) from exc
+    return pool.connection_class, dict(pool.connection_kwargs)
+
+
+def _check_url(url: str) -> None:
+    if not url.startswith(SERVERS):
+        scheme, found, _ = url.partition('://')
+        begins = f'begins with {scheme + found!r}' if found else 'has no scheme'
+        raise ImproperlyConfigured(
+            f'WS4REDIS_CONNECTION {begins}: it begins with {", ".join(SCHEMES)}'
+        )
+    if not _is_readable(url):
+        raise ImproperlyConfigured(
+            'WS4REDIS_CONNECTION is no URL: special characters in its password are written as %XX'
+        )
 
 
 def _is_readable(url: str) -> bool:
@@ -207,20 +120,19 @@ class RedisServer:
         memory: the in-memory server to use for memory://; None makes one.
 
     Attributes:
-        namespace: what stands before each name that our classes make, the prefix included; a test's
-            own on a shared server.
+        namespace: what stands before each name that our classes make there, the prefix included.
     """
 
     namespace = ''
 
     def __init__(self, value: str | dict[str, Any], memory: 'FakeServer | None' = None) -> None:
         self.gate = Gate()
-        self.in_memory = isinstance(value, str) and value.startswith(MEMORY)
+        self.in_memory = is_memory(value)
         if self.in_memory:
-            connection_class, arguments = _memory_arguments(memory)
+            connection_class, arguments = memory_arguments(memory)
         else:
             connection_class, arguments = connection_arguments(value)
-            connection_class = _GATED.get(connection_class, connection_class)
+            connection_class = gated_class(connection_class)
         # What redis-py adds for RESP 3's maintenance notifications would refuse protocol 2.
         kept = {name: value for name, value in arguments.items() if not name.startswith(_NOT_KEPT)}
         self._arguments = kept | {
@@ -295,57 +207,6 @@ class RedisServer:
         self._pool = self._client = None
 
 
-def _memory_arguments(memory: 'FakeServer | None') -> tuple[Any, dict[str, Any]]:
-    try:
-        import fakeredis
-    except ImportError as exc:
-        raise ImproperlyConfigured(
-            "memory:// needs fakeredis: python -m pip install 'django-websocket-redis[testing]'"
-        ) from exc
-
-    # Nobody reads in its CLIENT LIST which library it is: two commands less for each connection.
-    return _memory_connection(), {'server': memory or fakeredis.FakeServer(), 'driver_info': None}
-
-
-@functools.cache
-def _memory_connection() -> Any:
-    """The class, one for all servers: a test makes three of its connections."""
-    import fakeredis
-
-    class GatedFakeConnection(_GatedMixin, fakeredis.FakeRedisConnection):  # type: ignore[misc]
-        def _connect(self) -> Any:
-            sock: Any = super()._connect()
-            its_class: Any = type(sock)
-            sock.__class__ = _quiet(its_class)
-            return sock
-
-        def arrived(self) -> Iterator[Any]:
-            """The replies that have come: all, since a message is with its subscribers before
-            PUBLISH returns.
-            """
-            self.connect()
-            sock: Any = self._sock
-            if sock._killed:
-                self.disconnect()  # type: ignore[no-untyped-call]
-                raise redis.ConnectionError('the connection was killed')
-            while self.can_read():
-                yield self.read_response(disable_decoding=True)
-
-    return GatedFakeConnection
-
-
-@functools.cache
-def _quiet(socket_class: Any) -> Any:
-    class QuietSocket(socket_class):  # type: ignore[misc]
-        def _keyspace_notifications(self, *args: Any) -> None:
-            # fakeredis always sends keyspace notifications, Redis only if this setting asks for
-            # them.
-            if self._server.config.get(b'notify-keyspace-events'):
-                super()._keyspace_notifications(*args)
-
-    return QuietSocket
-
-
 def persisted_values(client: 'redis.Redis', names: list[bytes]) -> dict[bytes, bytes]:
     """The persisted messages of these channels, those that there are."""
     # MGET passes over keys of another type, which are no persisted messages.
@@ -355,122 +216,66 @@ def persisted_values(client: 'redis.Redis', names: list[bytes]) -> dict[bytes, b
 
 _configured: tuple[int, Any, RedisServer] | None = None
 _locks: dict[int, threading.Lock] = {}
-_override: RedisServer | None = None
-_serving: int | None = None
-
-
-def serve_websockets() -> None:
-    """This process serves websockets, so that what it publishes on memory:// reaches somebody."""
-    global _serving
-    _serving = os.getpid()
-
-
-def use_server(server: RedisServer | None) -> RedisServer | None:
-    """Let every client of this package go to this server; None goes back to the settings. Gives
-    what was in force.
-    """
-    global _override
-    before, _override = _override, server
-    return before
-
-
-def namespace() -> str:
-    """What stands before each name that our classes make: empty, but for tests on a server that
-    others use.
-    """
-    return _override.namespace if _override is not None else ''
-
-
-def runs_in_test() -> bool:
-    """Whether use_server() has put a test's server in force."""
-    return _override is not None
 
 
 def active_server() -> RedisServer:
-    """The server that clients of this process reach now: a test's, or that of WS4REDIS_CONNECTION.
+    """The server that clients of this process reach now: that of WS4REDIS_CONNECTION, or the one
+    that takes its place.
 
     Raises:
         ImproperlyConfigured: the setting cannot work, or memory:// is used where it would lose
             messages.
     """
+    return seam.find_server() or _server_of_the_settings()
+
+
+def _server_of_the_settings() -> RedisServer:
     global _configured
-    if _override is not None:
-        return _override
-    kept: RedisServer | None = package.unrequested() if package.unrequested is not None else None
-    if kept is not None:
-        return kept
     value = settings.WS4REDIS_CONNECTION
-    if isinstance(value, str) and value.startswith(MEMORY):
-        _check_memory(value)
+    if is_memory(value):
+        check_use(value)
     configured = _configured
     if configured is None or configured[:2] != (os.getpid(), value):
         # First uses may come at once: all of them get the same server.
         with _locks.setdefault(os.getpid(), threading.Lock()):
             configured = _configured
             if configured is None or configured[:2] != (os.getpid(), value):
-                if isinstance(value, str) and value.startswith(MEMORY):
-                    logger.warning(
-                        'memory:// belongs to this process alone (%s): nothing reaches or '
-                        'leaves others',
-                        os.getpid(),
-                    )
+                if is_memory(value):
+                    warn_of_one_process()
                 _configured = configured = (os.getpid(), value, RedisServer(value))
     return configured[2]
 
 
-def outage(away: bool) -> None:
-    """Take memory:// out of the reach of everything in this process, or bring it back: for a site
-    that rehearses it.
+def take_away() -> None:
+    """Take memory:// out of the reach of everything in this process, for a site that rehearses it.
 
-    Connections are cut and new ones refused, so that publishers raise, and the loop waits and comes
-    back as it does when a Redis server restarts. What is stored stays.
-
-    Args:
-        away: whether it is out of reach from now on.
+    Connections are cut and new ones refused, so that publishers raise, and the loop waits until
+    bring_back(). What is stored stays.
 
     Raises:
         RuntimeError: DEBUG is off, or this process uses a Redis server: that one is not ours to
             take away.
         ImproperlyConfigured: as active_server(); so it is in a shell, where no websockets are.
     """
+    _set_out_of_reach(True)
+
+
+def bring_back() -> None:
+    """End what take_away() has begun: the loop comes back as it does when a Redis server restarts.
+
+    Raises:
+        RuntimeError, ImproperlyConfigured: as take_away().
+    """
+    _set_out_of_reach(False)
+
+
+def _set_out_of_reach(away: bool) -> None:
     server = active_server()
     if not django_settings.DEBUG or not server.in_memory:
         raise RuntimeError(
-            'outage() is for memory:// under DEBUG; a Redis server is stopped where it was started'
+            'take_away() and bring_back() are for memory:// under DEBUG; a Redis server is '
+            'stopped where it was started'
         )
     server.gate.closed = away
-    # Whoever listens finds the gate closed.
+    # Whoever listens finds the gate closed, or open again.
     server.gate.passed()
-
-
-def memory_allowed(value: str) -> bool:
-    """Whether memory:// may be used: under DEBUG, in a test environment, or where the URL says
-    so.
-    """
-    return (
-        django_settings.DEBUG
-        or _in_test_environment()
-        or parse_qs(urlsplit(value).query).get('allow') == ['1']
-    )
-
-
-def _check_memory(value: str) -> None:
-    if not memory_allowed(value):
-        raise ImproperlyConfigured(
-            'WS4REDIS_CONNECTION is memory://, which belongs to one process: with DEBUG off it '
-            'takes memory://?allow=1'
-        )
-    if _serving != os.getpid():
-        raise ImproperlyConfigured(
-            f'WS4REDIS_CONNECTION is memory:// and process {os.getpid()} '
-            f'({os.path.basename(sys.argv[0])}) serves no websockets: '
-            'what it publishes would vanish. Publish where the websockets are, or use a '
-            'Redis server'
-            " (if this is runserver: put 'ws4redis' before 'django.contrib.staticfiles')"
-        )
-
-
-def _in_test_environment() -> bool:
-    # LiveServerTestCase serves with DEBUG off; setup_test_environment() leaves its mark here.
-    utils = sys.modules.get('django.test.utils')
-    return utils is not None and hasattr(utils._TestState, 'saved_data')

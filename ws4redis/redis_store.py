@@ -9,27 +9,33 @@ import redis
 from asgiref.sync import sync_to_async
 
 from ws4redis import settings
-from ws4redis.core.audience import (
-    SELF,
-    SelfType,
-    audience_names,
-    channel_names,
-    check_name,
-    entry_name,
-    printable,
-)
+from ws4redis.core.audience import SELF, SelfType, audience_names, entry_name
+from ws4redis.core.channel import channel_names, check_name, prefix_of
 from ws4redis.core.echo import OwnCopies
+from ws4redis.core.heartbeat import is_heartbeat
+from ws4redis.core.replies import published
+from ws4redis.core.text import as_bytes, message_bytes
 from ws4redis.exceptions import ChannelNameError
-from ws4redis.redis_client import active_server, namespace, runs_in_test
+from ws4redis.redis_client import active_server
+from ws4redis.seam import seam
 
 __all__ = ['SELF', 'RedisMessage', 'RedisStore']
 
 logger = logging.getLogger('ws4redis.redis_store')
 
+MEMBEROF = 'ws4redis:memberof'
+"""Where a session has the names of its user's groups."""
+
 LONGEST = 10**12
 """Seconds that a message may be kept: beyond its clock's range Redis refuses SET only in EXEC,
 and the PUBLISH still goes out.
 """
+
+
+def current_heartbeat() -> bytes | None:
+    """The heartbeat as the settings have it now; None for none."""
+    text = settings.WS4REDIS_HEARTBEAT
+    return as_bytes(text) if text else None
 
 
 class RedisMessage(bytes):
@@ -53,30 +59,13 @@ class RedisMessage(bytes):
     binary: bool | None = None
 
     def __new__(cls, value: object) -> 'RedisMessage | None':  # type: ignore[misc]
-        if isinstance(value, str):
-            if value == settings.WS4REDIS_HEARTBEAT:
-                return None
-            return super().__new__(cls, value.encode('utf-8'))
-        if isinstance(value, (bytes, bytearray)):
-            heartbeat = settings.WS4REDIS_HEARTBEAT
-            if heartbeat is not None and value == heartbeat.encode('utf-8'):
-                return None
-            return super().__new__(cls, value)
         if isinstance(value, (list, tuple)):
-            return cls._from_reply(value)
-        raise TypeError(
-            f'message is {type(value).__name__}: it takes str, bytes, bytearray or a reply of '
-            f'parse_response()'
+            message = published(value)
+            return None if message is None else cls(message.payload)
+        payload = message_bytes(
+            value, 'it takes str, bytes, bytearray or a reply of parse_response()'
         )
-
-    @classmethod
-    def _from_reply(cls, reply: 'list[Any] | tuple[Any, ...]') -> 'RedisMessage | None':
-        word = reply[0] if reply else None
-        if word in (b'message', 'message') and len(reply) == 3:
-            return cls(reply[2])
-        if word in (b'pmessage', 'pmessage') and len(reply) == 4:
-            return cls(reply[3])
-        return None
+        return None if is_heartbeat(payload, current_heartbeat()) else super().__new__(cls, payload)
 
 
 class _Shared:
@@ -116,8 +105,7 @@ class RedisStore:
     @staticmethod
     def get_prefix() -> str:
         """What stands before each channel name: 'PREFIX:' or ''."""
-        prefix = settings.WS4REDIS_PREFIX
-        return namespace() + (f'{prefix}:' if prefix else '')
+        return seam.namespace + prefix_of(settings.WS4REDIS_PREFIX)
 
     def _get_message_channels(
         self,
@@ -189,8 +177,8 @@ def publish(store: Any, message: Any, expire: float | None, *, atomic: bool) -> 
     )
     if message is None:
         return
-    payload = _payload(message)
-    channels = [_as_bytes(name) for name in getattr(store, '_publishers', ())]
+    payload = message_bytes(message, 'publish_message takes str, bytes, bytearray or RedisMessage')
+    channels = [as_bytes(name) for name in getattr(store, '_publishers', ())]
     own_copies: OwnCopies | None = getattr(store, '_own_copies', None)
     if not channels:
         if own_copies is not None:
@@ -216,24 +204,9 @@ def publish(store: Any, message: Any, expire: float | None, *, atomic: bool) -> 
 
 def in_thread(function: Callable[..., Any]) -> Callable[..., Any]:
     """The function as a coroutine function, run in a thread."""
-    # Under a test's broker thread-sensitive: below async_to_sync, as in Django's test client, that
-    # is the test's own thread and database connection; below a bare asyncio.run() it is another.
-    return sync_to_async(function, thread_sensitive=runs_in_test())
-
-
-def _as_bytes(name: str | bytes) -> bytes:
-    return name.encode('utf-8') if isinstance(name, str) else bytes(name)
-
-
-def _payload(message: Any) -> bytes:
-    if isinstance(message, str):
-        return message.encode('utf-8')
-    if isinstance(message, (bytes, bytearray)):
-        return bytes(message)
-    raise TypeError(
-        f'message is {type(message).__name__}: publish_message takes str, bytes, bytearray or '
-        f'RedisMessage'
-    )
+    # Under a Broker thread-sensitive: below async_to_sync, as in Django's test client, that is the
+    # test's own thread and database connection; below a bare asyncio.run() it is another.
+    return sync_to_async(function, thread_sensitive=seam.in_force)
 
 
 def _seconds(expire: Any) -> float:
@@ -263,8 +236,7 @@ def _execute(
     # here.
     pipeline = connection.pipeline(transaction=False)
     for channel in channels:
-        if gate is not None and gate.on_publish is not None:
-            gate.on_publish(channel, payload, seconds, own_copies)
+        seam.publishing(gate, channel, payload, seconds, own_copies)
         if seconds <= 0:
             pipeline.execute_command('PUBLISH', channel, payload)
             continue
@@ -316,7 +288,7 @@ def own_names(kind: str, request: Any) -> list[str]:
     if session is None:
         return []
     # This look drops a key that the session's store does not know.
-    groups = session.get('ws4redis:memberof') or ()
+    groups = session.get(MEMBEROF) or ()
     if kind == 'group':
         return [str(name) for name in groups]
     return (
@@ -340,8 +312,3 @@ def is_authenticated(user: Any) -> bool:
     """
     value = getattr(user, 'is_authenticated', False)
     return bool(value() if callable(value) else value)
-
-
-def channel_for_log(name: str | bytes) -> str:
-    """A channel name as logs show it."""
-    return printable(name)

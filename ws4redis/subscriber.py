@@ -9,9 +9,14 @@ from ws4redis import settings
 from ws4redis.exceptions import WebSocketError
 from ws4redis.redis_client import active_server
 from ws4redis.redis_store import SELF, RedisStore
-from ws4redis.subscription import Subscription
 
-__all__ = ['RedisSubscriber', 'subscriber_class']
+__all__ = [
+    'RedisSubscriber',
+    'facility_of',
+    'own_connection',
+    'possible_channels',
+    'subscriber_class',
+]
 
 
 class RedisSubscriber(RedisStore):
@@ -104,11 +109,7 @@ class RedisSubscriber(RedisStore):
 
         With a redis-py PubSub of its own it is that connection's socket.
         """
-        subscription = getattr(self, '_subscription', None)
-        if subscription is None or isinstance(subscription, Subscription):
-            return None
-        connection = subscription.connection
-        sock = getattr(connection, '_sock', None)
+        sock = getattr(own_connection(self), '_sock', None)
         # fakeredis invents numbers for its sockets.
         if sock is None or type(sock).__module__.startswith('fakeredis'):
             return None
@@ -139,6 +140,18 @@ def subscriber_class() -> Any:
     """The class of WS4REDIS_SUBSCRIBER."""
     value = settings.WS4REDIS_SUBSCRIBER
     return import_string(value) if isinstance(value, str) else value
+
+
+def possible_channels(cls: Any) -> list[str]:
+    """The names that a query string may have, of a subscriber's class."""
+    return [*cls.subscription_channels, *cls.publish_channels]
+
+
+def own_connection(subscriber: Any) -> Any:
+    """The connection of a subscriber's own pub/sub object; None if the exchange brings its
+    messages.
+    """
+    return getattr(getattr(subscriber, '_subscription', None), 'connection', None)
 
 
 def facility_of(request: Any) -> str:

@@ -3,34 +3,23 @@ subscriber.
 """
 
 from collections.abc import Iterable
-from typing import Any, Protocol
+from typing import Any
 
 import redis
 
-from ws4redis import settings
 from ws4redis.core.recipient import Phase, Recipient
+from ws4redis.core.replies import published
+from ws4redis.core.serving import ServingDriver
+from ws4redis.core.text import as_bytes
 from ws4redis.exceptions import NothingToRead
-from ws4redis.redis_client import namespace
+from ws4redis.redis_store import RedisStore
 
-__all__ = ['ExchangeRedis', 'Switchboard', 'Subscription', 'control_channel']
+__all__ = ['ExchangeRedis', 'Subscription', 'control_channel']
 
 
 def control_channel() -> bytes:
     """The channel by which processes talk to each other; no subscriber may have it."""
-    prefix = settings.WS4REDIS_PREFIX
-    return (namespace() + (f'{prefix}:' if prefix else '')).encode() + b'ws4redis:control'
-
-
-class Switchboard(Protocol):
-    """What a Subscription needs of whoever drives the exchange."""
-
-    def subscribe(self, recipient: Recipient, channels: list[bytes], patterns: list[bytes]) -> None:
-        """Let it listen, and wait for the acknowledgement; redis.ConnectionError if none comes."""
-
-    def unsubscribe(
-        self, recipient: Recipient, channels: list[bytes], patterns: list[bytes]
-    ) -> None:
-        """Let it listen no longer."""
+    return RedisStore.get_prefix().encode() + b'ws4redis:control'
 
 
 class ExchangeRedis(redis.Redis):
@@ -40,16 +29,16 @@ class ExchangeRedis(redis.Redis):
     Args:
         client: the one that this is in all but pubsub(), its pool and what it has been told of
             replies included.
-        switchboard: drives the exchange.
+        driver: drives the exchange.
     """
 
-    def __init__(self, client: 'redis.Redis', switchboard: Switchboard) -> None:
+    def __init__(self, client: 'redis.Redis', driver: ServingDriver) -> None:
         vars(self).update(vars(client))
-        self._switchboard = switchboard
+        self._driver = driver
 
     def pubsub(self, **kwargs: Any) -> 'Subscription':
         """A Subscription for one websocket."""
-        return Subscription(self._switchboard)
+        return Subscription(self._driver)
 
 
 class Subscription:
@@ -63,13 +52,13 @@ class Subscription:
         connection: always None: there is no socket of its own.
     """
 
-    __slots__ = ('_arrived', '_recipient', '_switchboard', 'channels', 'patterns')
+    __slots__ = ('_arrived', '_driver', '_recipient', 'channels', 'patterns')
 
     connection = None
     ignore_subscribe_messages = True
 
-    def __init__(self, switchboard: Switchboard) -> None:
-        self._switchboard = switchboard
+    def __init__(self, driver: ServingDriver) -> None:
+        self._driver = driver
         self._recipient: Recipient | None = None
         self._arrived: list[bytes] | None = None
         self.channels: dict[bytes, Any] = {}
@@ -114,15 +103,15 @@ class Subscription:
             raise TypeError(
                 'handlers are not called here: override parse_response() to see each message'
             )
-        wanted = [_as_bytes(name) for name in _flat(names)]
+        wanted = [as_bytes(name) for name in _flat(names)]
         if control_channel() in wanted:
             raise ValueError('the control channel is for ws4redis alone')
         if self._recipient is None:
             getattr(self, what).update(dict.fromkeys(wanted))
         elif what == 'channels':
-            self._switchboard.subscribe(self._recipient, wanted, [])
+            self._driver.subscribe(self._recipient, wanted, [])
         else:
-            self._switchboard.subscribe(self._recipient, [], wanted)
+            self._driver.subscribe(self._recipient, [], wanted)
 
     def unsubscribe(self, *names: str | bytes) -> None:
         """Listen on these no longer; without arguments on no channel."""
@@ -134,14 +123,14 @@ class Subscription:
 
     def _remove(self, what: str, names: Iterable[Any]) -> None:
         mine: dict[bytes, Any] = getattr(self, what)
-        unwanted = [_as_bytes(name) for name in _flat(names)] or list(mine)
+        unwanted = [as_bytes(name) for name in _flat(names)] or list(mine)
         if self._recipient is None or self._recipient.phase is Phase.GONE:
             for name in unwanted:
                 mine.pop(name, None)
         elif what == 'channels':
-            self._switchboard.unsubscribe(self._recipient, unwanted, [])
+            self._driver.unsubscribe(self._recipient, unwanted, [])
         else:
-            self._switchboard.unsubscribe(self._recipient, [], unwanted)
+            self._driver.unsubscribe(self._recipient, [], unwanted)
 
     def parse_response(self, block: bool = True, timeout: float = 0) -> list[bytes]:
         """The next message that has arrived, as redis-py gives it; never waits, and gives no
@@ -162,15 +151,8 @@ class Subscription:
         waits.
         """
         reply, self._arrived = self._arrived, None
-        if reply is None:
-            return None
-        pattern = reply[1] if reply[0] == b'pmessage' else None
-        return {
-            'type': reply[0].decode(),
-            'pattern': pattern,
-            'channel': reply[-2],
-            'data': reply[-1],
-        }
+        message = published(reply)
+        return None if message is None else message.as_dict()
 
     def reset(self) -> None:
         """Listen on nothing any more."""
@@ -195,7 +177,3 @@ def _flat(names: Iterable[Any]) -> list[Any]:
         for name in names
         for item in (name if isinstance(name, (list, tuple, set)) else [name])
     ]
-
-
-def _as_bytes(name: str | bytes) -> bytes:
-    return name.encode('utf-8') if isinstance(name, str) else bytes(name)

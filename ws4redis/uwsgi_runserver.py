@@ -8,7 +8,8 @@ import django
 import redis.connection
 from django.apps import apps
 
-from ws4redis.wsgi_server import Host, WebsocketWSGIServer
+from ws4redis.core.serving import ServingDriver
+from ws4redis.wsgi_server import WebsocketWSGIServer
 
 __all__ = ['uWSGIWebsocketServer']
 
@@ -25,15 +26,15 @@ class uWSGIWebsocketServer(WebsocketWSGIServer):
     Args:
         redis_connection: a redis.Redis for the subscribers; None takes the one of
             WS4REDIS_CONNECTION.
-        host: what drives the websockets; None takes the loop of this process.
+        driver: what drives the websockets; None takes the loop of this process.
     """
 
     def __init__(
-        self, redis_connection: 'redis.Redis | None' = None, host: Host | None = None
+        self, redis_connection: 'redis.Redis | None' = None, driver: ServingDriver | None = None
     ) -> None:
         module: Any = redis.connection
         if module.socket is sys.modules.get('gevent.socket'):
             module.socket = socket
         if not apps.ready:
             django.setup()
-        super().__init__(redis_connection, host)
+        super().__init__(redis_connection, driver)

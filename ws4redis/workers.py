@@ -19,20 +19,19 @@ import redis
 from django.db import connections
 
 from ws4redis.core.agenda import Job, JobKind, Outcome, Result
-from ws4redis.core.feed import Published
 from ws4redis.core.handle import Handle
+from ws4redis.core.replies import Published
+from ws4redis.core.text import as_bytes
+from ws4redis.core.wording import counted
 from ws4redis.exceptions import NothingToRead
 from ws4redis.redis_store import RedisMessage
-from ws4redis.subscriber import RedisSubscriber
-from ws4redis.subscription import ExchangeRedis, Subscription
+from ws4redis.subscriber_methods import can_read, method, persisted_name
+from ws4redis.subscription import Subscription
 
 __all__ = [
     'ThreadWorkers',
     'close_database_connections',
     'finish_spawned',
-    'method',
-    'needs_persisted',
-    'overrides_parse_response',
     'perform',
     'run_spawned',
     'spawned_greenlets',
@@ -50,62 +49,9 @@ READY_ROUNDS: Final = 100
 waits for time uses them up.
 """
 
-_PERSISTED = ('send_persisted_messages', 'send_persited_messages')
 
-
-def method(subscriber: Any, name: str) -> Callable[..., Any]:
-    """The subscriber's method of this name; RedisSubscriber's, bound to it, if the site's class
-    has none.
-    """
-    found = getattr(subscriber, name, None)
-    if found is None:
-        found = getattr(RedisSubscriber, name).__get__(subscriber)
-    result: Callable[..., Any] = found
-    return result
-
-
-def _persisted_name(subscriber: Any) -> str:
-    """Of the two spellings the one in the first class that defines either; an attribute of the
-    object itself beats both.
-    """
-    for namespace in (
-        getattr(subscriber, '__dict__', {}),
-        *(vars(base) for base in type(subscriber).__mro__),
-    ):
-        for name in _PERSISTED:
-            if name in namespace:
-                return name
-    return _PERSISTED[0]
-
-
-def needs_persisted(subscriber: Any) -> bool:
-    """Whether send_persisted_messages() has to be called: not if ours would only read what the
-    exchange can read for many.
-    """
-    found = method(subscriber, _persisted_name(subscriber))
-    if getattr(found, '__func__', None) is not RedisSubscriber.send_persisted_messages:
-        return True
-    subscription = getattr(subscriber, '_subscription', None)
-    if isinstance(subscription, Subscription):
-        return not isinstance(getattr(subscriber, '_connection', None), ExchangeRedis)
-    return bool(getattr(subscription, 'channels', None))
-
-
-def overrides_parse_response(subscriber: Any) -> bool:
-    """Whether each message has to go through the site's parse_response()."""
-    return (
-        getattr(method(subscriber, 'parse_response'), '__func__', None)
-        is not RedisSubscriber.parse_response
-    )
-
-
-def perform(subscriber: Any, job: Job, handle: Handle, *, keep_connections: bool = False) -> Result:
-    """Run one job; whatever the site's code raises becomes a result, logged once.
-
-    Args:
-        keep_connections: whether the database connections are a test's own, which closes them by
-            itself.
-    """
+def perform(subscriber: Any, job: Job, handle: Handle) -> Result:
+    """Run one job; whatever the site's code raises becomes a result, logged once."""
     result = Result()
     try:
         with contextlib.suppress(NothingToRead):
@@ -115,9 +61,6 @@ def perform(subscriber: Any, job: Job, handle: Handle, *, keep_connections: bool
         result.outcome = _outcome(job, exc)
         if result.outcome is not Outcome.UNAVAILABLE:
             logger.error('%s.%s() failed', type(subscriber).__name__, job.kind.value, exc_info=exc)
-    finally:
-        if not keep_connections:
-            close_database_connections()
     return result
 
 
@@ -130,7 +73,7 @@ def _outcome(job: Job, exc: BaseException) -> Outcome:
 
 def _call(subscriber: Any, job: Job, handle: Handle, result: Result) -> None:
     if job.kind is JobKind.PERSISTED:
-        method(subscriber, _persisted_name(subscriber))(handle)
+        method(subscriber, persisted_name(subscriber))(handle)
     elif job.kind is JobKind.PUBLISH:
         assert isinstance(job.message, bytes)
         message = RedisMessage(job.message)
@@ -164,10 +107,8 @@ def _add_reply(reply: Any, result: Result) -> None:
             result.replies.append((bytes(message), None))
     elif reply is None or (not reply and not isinstance(reply, (bool, int, float))):
         return
-    elif isinstance(reply, str):
-        result.replies.append((reply.encode('utf-8'), None))
-    elif isinstance(reply, (bytes, bytearray)):
-        result.replies.append((bytes(reply), None))
+    elif isinstance(reply, (str, bytes, bytearray)):
+        result.replies.append((as_bytes(reply), None))
     else:
         raise TypeError(
             f'parse_response() returned {type(reply).__name__}: it returns None, str, bytes or '
@@ -180,8 +121,7 @@ def _serve(subscriber: Any, result: Result) -> None:
     while True:
         with contextlib.suppress(NothingToRead):
             _add_reply(parse_response(), result)
-        connection = getattr(getattr(subscriber, '_subscription', None), 'connection', None)
-        if connection is None or not connection.can_read(timeout=0):
+        if not can_read(subscriber):
             break
     result.descriptor = method(subscriber, 'get_file_descriptor')()
 
@@ -228,7 +168,8 @@ class ThreadWorkers:
             # there are do the rest.
             if not self._threads:
                 raise
-            logger.info('%s threads do what a further one would: %s', len(self._threads), exc)
+            doing = counted(len(self._threads), 'thread does', 'threads do')
+            logger.info('%s what a further one would: %s', doing, exc)
         else:
             self._threads.append(thread)
 

@@ -4,96 +4,30 @@ else happens here.
 
 import logging
 from collections.abc import Callable, Iterable
-from typing import Any, Protocol
+from typing import Any
 
 import redis
 from django.core.exceptions import SuspiciousOperation
 from django.core.handlers.wsgi import WSGIRequest
 
-from ws4redis import access, settings
-from ws4redis.core import handshake
+from ws4redis import access, origin, settings
+from ws4redis.core import handshake as core_handshake
 from ws4redis.core.limits import Limits
-from ws4redis.core.recipient import Recipient
+from ws4redis.core.query import requested_channels
+from ws4redis.core.serving import ServingDriver
 from ws4redis.exceptions import HandshakeError
-from ws4redis.redis_client import serve_websockets
-from ws4redis.subscriber import facility_of, subscriber_class
+from ws4redis.handshake import HANDSHAKE, Handshake, under_way
+from ws4redis.memory import serve_websockets
+from ws4redis.redis_store import current_heartbeat
+from ws4redis.subscriber import facility_of, possible_channels, subscriber_class
+from ws4redis.subscriber_methods import method, needs_persisted, overrides_parse_response
 from ws4redis.subscription import Subscription
 from ws4redis.takeover import end_request, start_closing
-from ws4redis.workers import (
-    close_database_connections,
-    method,
-    needs_persisted,
-    overrides_parse_response,
-)
+from ws4redis.workers import close_database_connections
 
-__all__ = ['Host', 'WebsocketWSGIServer', 'ServerTransport']
+__all__ = ['WebsocketWSGIServer', 'current_limits']
 
 logger = logging.getLogger('ws4redis.wsgi_server')
-
-ACCEPTED = 'ws4redis.accepted'
-"""Where the environ has the 101 between the first look at the request and its answer."""
-
-
-class ServerTransport(Protocol):
-    """The way to the client, as long as the WSGI server still has it."""
-
-    def detach(self) -> tuple[Any, bytes]:
-        """Take the connection away from the server.
-
-        Returns:
-            What open() gets as transport, and the bytes that the server has read behind the
-            request's head.
-        """
-
-
-class Host(Protocol):
-    """What drives websockets: the loop of this process, or the broker of a test. Called in the
-    server's own thread.
-    """
-
-    @property
-    def connection(self) -> 'redis.Redis':
-        """What subscribers get."""
-
-    def find_transport(
-        self, environ: dict[str, Any], start_response: Callable[..., Any]
-    ) -> ServerTransport:
-        """The way to the client; UnavailableError if this server gives it to nobody."""
-
-    def admit(self) -> None:
-        """UnavailableError if this process takes no more websockets."""
-
-    def new_recipient(self, limits: Limits, name: str, echo: bool) -> Recipient:
-        """A recipient for a handshake."""
-
-    def join(self, recipient: Recipient, channels: list[bytes], patterns: list[bytes]) -> None:
-        """Let it listen, and wait for the acknowledgement; redis.ConnectionError if none comes."""
-
-    def open(
-        self,
-        recipient: Recipient,
-        transport: Any,
-        head: bytes,
-        rest: bytes,
-        persisted: bool,
-        descriptor: int | None,
-    ) -> None:
-        """The handshake has succeeded; descriptor is that of a subscriber that serves itself."""
-
-    def forget(self, recipient: Recipient) -> None:
-        """The handshake has failed after all."""
-
-    def refused(self) -> None:
-        """Count a refusal."""
-
-    def raise_in_test(self, refusal: HandshakeError) -> None:
-        """What refused the handshake, with its cause: a test's broker raises what the site's
-        code raised.
-        """
-
-    @property
-    def websockets(self) -> Iterable[Any]:
-        """The open ones."""
 
 
 class WebsocketWSGIServer:
@@ -104,21 +38,21 @@ class WebsocketWSGIServer:
     Args:
         redis_connection: a redis.Redis for the subscribers; None takes the one of
             WS4REDIS_CONNECTION.
-        host: what drives the websockets; None takes the loop of this process.
+        driver: what drives the websockets; None takes the loop of this process.
     """
 
     def __init__(
-        self, redis_connection: 'redis.Redis | None' = None, host: Host | None = None
+        self, redis_connection: 'redis.Redis | None' = None, driver: ServingDriver | None = None
     ) -> None:
         self._redis_connection = redis_connection
-        self._host = host
+        self._driver = driver
         serve_websockets()
 
     @property
-    def host(self) -> Host:
+    def driver(self) -> ServingDriver:
         """What drives the websockets."""
-        if self._host is not None:
-            return self._host
+        if self._driver is not None:
+            return self._driver
         from ws4redis.loop import current_loop
 
         # A preloading server has made this object before it forked.
@@ -139,13 +73,12 @@ class WebsocketWSGIServer:
     @property
     def possible_channels(self) -> list[str]:
         """The names that a query string may have."""
-        subscriber = self.Subscriber
-        return [*subscriber.subscription_channels, *subscriber.publish_channels]
+        return possible_channels(self.Subscriber)
 
     @property
     def websockets(self) -> list[Any]:
         """The open websockets of this process."""
-        return list(self.host.websockets)
+        return list(self.driver.websockets)
 
     # Steps that a site may override
 
@@ -155,7 +88,7 @@ class WebsocketWSGIServer:
         Raises:
             HandshakeError, UpgradeRequiredError: it is none.
         """
-        environ[ACCEPTED] = handshake.accept(environ)
+        under_way(environ).accepted = core_handshake.accept(environ)
 
     def process_request(self, request: Any) -> None:
         """Put session and user on the request."""
@@ -168,7 +101,7 @@ class WebsocketWSGIServer:
         Unknown names are logged, but for those with a value, as in `room=9`: these are for the
         site's own code.
         """
-        channels, echo, unknown = access.requested_channels(request.GET, self.possible_channels)
+        channels, echo, unknown = requested_channels(request.GET, self.possible_channels)
         parameters = {name.lower() for name, value in request.GET.items() if value}
         unknown = [
             name
@@ -185,13 +118,13 @@ class WebsocketWSGIServer:
 
     def upgrade_websocket(
         self, environ: dict[str, Any], start_response: Callable[..., Any]
-    ) -> handshake.Accepted:
+    ) -> core_handshake.Accepted:
         """The 101 that this request gets; it leaves once the connection is ours."""
-        accepted: handshake.Accepted | None = environ.get(ACCEPTED)
+        accepted = under_way(environ).accepted
         return (
             accepted
             if accepted is not None and accepted.answers(environ)
-            else handshake.accept(environ)
+            else core_handshake.accept(environ)
         )
 
     # The whole way
@@ -199,25 +132,28 @@ class WebsocketWSGIServer:
     def __call__(
         self, environ: dict[str, Any], start_response: Callable[..., Any]
     ) -> Iterable[bytes]:
-        host = self.host
+        driver = self.driver
+        environ.setdefault(HANDSHAKE, Handshake())
         try:
-            self._serve(host, environ, start_response)
+            self._serve(driver, environ, start_response)
         except Exception as exc:
             refusal = access.refused(exc, type(self).__name__)
             if refusal is not exc:
                 refusal.__cause__ = exc
-            host.refused()
             logger.warning(
                 'refused %r with %s: %s',
                 environ.get('PATH_INFO', ''),
                 refusal.status,
                 refusal.reason,
             )
-            host.raise_in_test(refusal)
-            status, headers, body = handshake.refusal(refusal)
+            driver.refused(refusal)
+            status, headers, body = core_handshake.refusal(refusal)
             start_closing(environ, start_response, status, headers)
             return [body]
         finally:
+            # Its request leads back to the environ, and what no ring holds together is freed at
+            # once.
+            environ.pop(HANDSHAKE, None)
             self._close_connections()
         return end_request(environ, start_response)
 
@@ -225,40 +161,44 @@ class WebsocketWSGIServer:
         close_database_connections()
 
     def _serve(
-        self, host: Host, environ: dict[str, Any], start_response: Callable[..., Any]
+        self, driver: ServingDriver, environ: dict[str, Any], start_response: Callable[..., Any]
     ) -> None:
+        handshake = under_way(environ)
         self.assure_protocol_requirements(environ)
-        server_transport = host.find_transport(environ, start_response)
-        host.admit()
-        request = WSGIRequest(environ)
-        self._check_facility(request)
-        access.check_origin(request)
-        self.process_request(request)
-        channels, echo = self._channels(request)
-        who, limits, name = (
-            access.describe(request, channels),
-            current_limits(),
-            repr(facility_of(request)),
-        )
-        named = access.names_for_log(who, getattr(request, 'user', None), channels)
-        # Made before the recipient, which would stay for ever if this failed.
-        subscriber = self._make_subscriber(host)
-        recipient = host.new_recipient(limits, name, echo)
-        recipient.access, recipient.subscriber = who, subscriber
+        server_transport = driver.find_transport(environ, start_response)
+        driver.admit()
+        self._authorize(handshake, WSGIRequest(environ))
+        self._enter(driver, handshake)
         try:
-            self._subscribe(host, recipient, request, channels)
+            self._subscribe(handshake)
             accepted = self.upgrade_websocket(environ, start_response)
-            descriptor = method(subscriber, 'get_file_descriptor')()
-            if descriptor is None:
-                self._join(host, recipient)
-            persisted = needs_persisted(subscriber)
+            self._join(driver, handshake)
             transport, rest = server_transport.detach()
         except BaseException as exc:
-            host.forget(recipient)
-            self._release(subscriber)
-            raise access.refused(exc, type(subscriber).__name__) from exc
-        logger.info('%s: open, %s', recipient, named)
-        host.open(recipient, transport, accepted.head, rest, persisted, descriptor)
+            driver.forget(handshake.recipient)
+            self._release(handshake.subscriber)
+            raise access.refused(exc, type(handshake.subscriber).__name__) from exc
+        logger.info('%s: open, %s', handshake.recipient, handshake.named)
+        driver.open(
+            handshake.recipient,
+            transport,
+            accepted.head,
+            rest,
+            handshake.persisted,
+            handshake.descriptor,
+        )
+
+    def _authorize(self, handshake: Handshake, request: Any) -> None:
+        """Find out who it is, and which channels they get."""
+        handshake.request = request
+        self._check_facility(request)
+        origin.check_origin(request)
+        self.process_request(request)
+        self._find_channels(handshake)
+        handshake.access = access.describe(request, handshake.channels)
+        handshake.named = access.names_for_log(
+            handshake.access, getattr(request, 'user', None), handshake.channels
+        )
 
     def _check_facility(self, request: Any) -> None:
         if not request.path_info.startswith(settings.WEBSOCKET_URL):
@@ -272,35 +212,44 @@ class WebsocketWSGIServer:
                 'Facility too long', reason=f'facility has {size} bytes, limit is {limit}'
             )
 
-    def _channels(self, request: Any) -> tuple[list[str], bool]:
+    def _find_channels(self, handshake: Handshake) -> None:
+        request = handshake.request
         try:
-            asked, echo = self.process_subscriptions(request)
+            asked, handshake.echo = self.process_subscriptions(request)
         except SuspiciousOperation as exc:
             raise HandshakeError('Bad query string', reason=str(exc)) from exc
         except Exception as exc:
             raise access.refused(exc, 'process_subscriptions') from exc
         channels = access.allowed_channels(request, list(asked), self.possible_channels)
         access.drop_lost_groups(request, channels)
-        return channels, echo
+        handshake.channels = channels
 
-    def _make_subscriber(self, host: Host) -> Any:
+    def _enter(self, driver: ServingDriver, handshake: Handshake) -> None:
+        """Make subscriber and recipient, in this order: the recipient would stay for ever if the
+        other failed.
+        """
+        limits, name = current_limits(), repr(facility_of(handshake.request))
         try:
-            return self.Subscriber(self._redis_connection or host.connection)
+            subscriber = self.Subscriber(self._redis_connection or driver.connection)
         except Exception as exc:
             raise access.refused(exc, 'WS4REDIS_SUBSCRIBER') from exc
+        recipient = driver.new_recipient(limits, name, handshake.echo)
+        recipient.access, recipient.subscriber = handshake.access, subscriber
+        handshake.subscriber, handshake.recipient = subscriber, recipient
 
-    def _subscribe(
-        self, host: Host, recipient: Recipient, request: Any, channels: list[str]
-    ) -> None:
-        subscriber = recipient.subscriber
+    def _subscribe(self, handshake: Handshake) -> None:
+        subscriber, recipient = handshake.subscriber, handshake.recipient
         subscriber._own_copies = recipient.own_copies
-        method(subscriber, 'set_pubsub_channels')(request, channels)
+        method(subscriber, 'set_pubsub_channels')(handshake.request, handshake.channels)
         recipient.parses = overrides_parse_response(subscriber)
 
-    def _join(self, host: Host, recipient: Recipient) -> None:
-        subscription = getattr(recipient.subscriber, '_subscription', None)
-        if isinstance(subscription, Subscription):
-            host.join(recipient, *subscription.attach(recipient))
+    def _join(self, driver: ServingDriver, handshake: Handshake) -> None:
+        subscriber, recipient = handshake.subscriber, handshake.recipient
+        handshake.descriptor = method(subscriber, 'get_file_descriptor')()
+        subscription = getattr(subscriber, '_subscription', None)
+        if handshake.descriptor is None and isinstance(subscription, Subscription):
+            driver.subscribe(recipient, *subscription.attach(recipient))
+        handshake.persisted = needs_persisted(subscriber)
 
     def _release(self, subscriber: Any) -> None:
         try:
@@ -316,13 +265,12 @@ def current_limits() -> Limits:
     """The limits as the settings have them now; one object as long as they do not change."""
     global _limits
     rate = settings.WS4REDIS_MESSAGE_RATE
-    heartbeat = settings.WS4REDIS_HEARTBEAT
     limits = Limits(
         max_message_size=settings.WS4REDIS_MAX_MESSAGE_SIZE,
         max_pending=settings.WS4REDIS_MAX_PENDING,
         message_rate=rate,
         message_burst=2 * rate if rate is not None else 0,
-        heartbeat=heartbeat.encode('utf-8') if heartbeat else None,
+        heartbeat=current_heartbeat(),
         ping_interval=settings.WS4REDIS_PING_INTERVAL,
         ping_timeout=settings.WS4REDIS_PING_TIMEOUT,
     )

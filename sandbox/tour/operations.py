@@ -14,10 +14,9 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_POST
 
-from ws4redis import publisher
+from ws4redis import publisher, redis_client
 from ws4redis.loop import current_loop
 from ws4redis.publisher import RedisPublisher
-from ws4redis.redis_client import outage
 
 __all__ = ['BURST', 'FACILITY', 'LOAD', 'burst', 'figures', 'operations', 'take_away', 'tick']
 
@@ -115,7 +114,10 @@ def _may_take_away() -> bool:
 def take_away(request: HttpRequest) -> HttpResponse:
     """Take the in-memory Redis away, or bring it back: under DEBUG, and on memory:// alone."""
     try:
-        outage('away' in request.POST)
+        if 'away' in request.POST:
+            redis_client.take_away()
+        else:
+            redis_client.bring_back()
     except RuntimeError as exc:
         return JsonResponse({'errors': {'redis': [str(exc)]}}, status=403)
     return HttpResponse(status=204)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.browser.visitor import Visitor, expect
-from tests.processes.sandbox import REPOSITORY
+from tests.processes.serving import ROOT
 
 
 def test_chapter_shows_the_code_beside_its_tests(visitor: Visitor) -> None:
@@ -13,7 +13,7 @@ def test_chapter_shows_the_code_beside_its_tests(visitor: Visitor) -> None:
     expect(heading).to_be_in_viewport()
     for path in ('tour/progress.py', 'tests/test_progress.py'):
         shown = page.get_by_role('region', name=path, exact=path.startswith('tour'))
-        assert shown.text_content() == (REPOSITORY / 'sandbox' / path).read_text('utf-8')
+        assert shown.text_content() == (ROOT / 'sandbox' / path).read_text('utf-8')
 
 
 def test_every_page_is_reached_from_every_other_by_its_link(visitor: Visitor) -> None:

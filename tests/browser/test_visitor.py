@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.browser.visitor import Visitor
-from tests.processes.journey import GUARD
 from tests.processes.sandbox import SandboxServer
+from tests.processes.serving import GUARD
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser

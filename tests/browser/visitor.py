@@ -9,7 +9,7 @@ import re
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from tests.processes.journey import GUARD
+from tests.processes.serving import GUARD
 
 if TYPE_CHECKING:
     from playwright.sync_api import (

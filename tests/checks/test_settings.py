@@ -17,6 +17,7 @@ from ws4redis.checks import check_all
 from ws4redis.checks import settings as checks
 from ws4redis.redis_store import RedisStore
 from ws4redis.subscriber import RedisSubscriber
+from ws4redis.subscriber_methods import METHODS
 
 if TYPE_CHECKING:
     from pytest_django import Settings
@@ -221,7 +222,7 @@ def test_password_is_in_no_message(settings: Settings) -> None:
 def test_missing_methods_are_named(settings: Settings) -> None:
     settings.WS4REDIS_SUBSCRIBER = Bare
     (message,) = found()
-    assert message.msg == f'Bare lacks {", ".join(checks.METHODS)}.'
+    assert message.msg == f'Bare lacks {", ".join(METHODS)}.'
 
 
 @pytest.mark.parametrize(

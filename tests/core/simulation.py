@@ -17,10 +17,11 @@ from websockets.frames import Close, Frame, Opcode
 from ws4redis.core.agenda import Job, JobKind, Outcome, Result
 from ws4redis.core.driver import Driver
 from ws4redis.core.exchange import Exchange, Gap
-from ws4redis.core.feed import Feed, FeedState, Published, Reply
+from ws4redis.core.feed import Feed, FeedState
 from ws4redis.core.handle import Handle
 from ws4redis.core.limits import Limits
 from ws4redis.core.recipient import Phase, Recipient
+from ws4redis.core.replies import Published, Reply
 
 HEAD = b'HTTP/1.1 101 Switching Protocols\r\n\r\n'
 QUIET = Limits(message_rate=None, ping_interval=None)
@@ -244,11 +245,27 @@ class Running:
     result: Result = field(default_factory=Result)
 
 
+@dataclass
+class LookUp:
+    """Rights that are to be looked up, and whom to tell."""
+
+    some: list[str]
+    done: Callable[[set[str]], None]
+
+
 class World(Driver):
-    """Redis, one process, and its clients."""
+    """Redis, one process, and its clients.
+
+    Attributes:
+        recheck_interval: seconds between two looks at everybody's rights.
+        without_rights: the accesses that have lost theirs.
+    """
 
     def __init__(self, *, reserved: bytes = b'') -> None:
-        super().__init__(Exchange(Feed(lambda: 1.0), reserved))
+        super().__init__(Exchange(Feed(lambda: 1.0), reserved), lambda: self.recheck_interval)
+        self.recheck_interval: float | None = None
+        self.without_rights: set[str] = set()
+        self.look_ups: list[LookUp] = []
         self.time = 1000.0
         self.redis = Redis()
         self.feed: Connection | None = None
@@ -312,6 +329,9 @@ class World(Driver):
     def gap_ended(self, gap: Gap) -> None:
         self.gaps.append(gap)
 
+    def look_up(self, some: list[str], done: Callable[[set[str]], None]) -> None:
+        self.look_ups.append(LookUp(some, done))
+
     def serve_again(self, recipient: Recipient, descriptor: int | None) -> None:
         self.served.append(descriptor)
 
@@ -366,6 +386,13 @@ class World(Driver):
     def fail_fetch(self, at: int = 0) -> None:
         self.fetches.pop(at).done(None)
 
+    # Steps of the site's database
+
+    def answer_look_up(self) -> None:
+        """The database has answered for the batch that was asked for first."""
+        look_up = self.look_ups.pop(0)
+        look_up.done(self.without_rights & set(look_up.some))
+
     # Steps of a websocket
 
     def handshake(
@@ -378,6 +405,7 @@ class World(Driver):
         publishes: list[bytes] | None = None,
         persist: bool = False,
         parses: bool = False,
+        access: str | None = None,
     ) -> Client:
         """A request has come and its subscriptions are asked for."""
         self.touch()
@@ -386,8 +414,9 @@ class World(Driver):
         client.publishes, client.persist = publishes or [], persist
         recipient.subscriber = client
         recipient.parses = parses
+        recipient.access = access
         self.clients.append(client)
-        self.exchange.enter(recipient)
+        self.enter(recipient)
         self.subscribe(client, channels or [], patterns or [], client.acknowledge)
         return client
 
@@ -441,6 +470,7 @@ class World(Driver):
         publishes: list[bytes] | None = None,
         persist: bool = False,
         parses: bool = False,
+        access: str | None = None,
     ) -> Client:
         """A websocket that has joined."""
         client = self.handshake(
@@ -451,6 +481,7 @@ class World(Driver):
             publishes=publishes,
             persist=persist,
             parses=parses,
+            access=access,
         )
         self.settle()
         assert client.answer, client.answer
@@ -469,7 +500,7 @@ class World(Driver):
         self.receive_data(client.recipient, b'')
 
     def handle(self, client: Client) -> Handle:
-        return Handle(client.recipient, self.take_entry)
+        return Handle(client.recipient, self.receive_entry)
 
     def resume(self, client: Client, room: int | None = None) -> None:
         """The client takes so many more bytes; None for all."""
@@ -550,6 +581,9 @@ class World(Driver):
             self.execute_fetch()
             self.answer_fetch()
             return True
+        if self.look_ups:
+            self.answer_look_up()
+            return True
         if jobs and self.jobs:
             self.run(next(iter(self.jobs)))
             return True
@@ -559,7 +593,7 @@ class World(Driver):
         """Let time pass, from one deadline to the next."""
         until = self.time + seconds
         for _ in range(10_000):
-            deadline = self.exchange.deadline()
+            deadline = self.deadline()
             if deadline is None or deadline > until:
                 self.time = until
                 self.touch()

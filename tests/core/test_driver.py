@@ -13,6 +13,7 @@ from ws4redis.core.agenda import Job, JobKind, Outcome, Result
 from ws4redis.core.driver import Driver
 from ws4redis.core.feed import ANSWER_TIME, SILENCE, FeedState
 from ws4redis.core.limits import Limits
+from ws4redis.core.recheck import BATCH
 from ws4redis.core.recipient import Phase, Recipient
 
 NEWS = b'broadcast:news'
@@ -375,7 +376,7 @@ def test_outage_is_logged_once_with_length_and_channels(
     world.advance(20)
     world.redis.reachable = True
     world.advance(20)
-    assert caplog.text.count('Redis is away (broken): 1 websockets stay open') == 1
+    assert caplog.text.count('Redis is away (broken): 1 websocket stays open') == 1
     assert caplog.text.count('Redis is back after') == 1
     assert '2 channels' in caplog.text
     assert len(world.gaps) == 1
@@ -404,7 +405,7 @@ def test_lost_while_sending_commands_connects_again() -> None:
 
 
 def test_everything_is_read_between_taking_and_handing_over_the_wire(world: World) -> None:
-    """F1: what the server had read behind the request's head is not lost, whatever its size."""
+    """What the server had read behind the request's head is not lost, whatever its size."""
     client = world.handshake([NEWS], publishes=[CHAT])
     world.settle()
     world.begin(client, rest=masked(Opcode.TEXT, b'first') + masked(Opcode.TEXT, b'second')[:4])
@@ -428,7 +429,7 @@ def test_shutdown_closes_all_with_1001_and_runs_what_waits(world: World) -> None
 
 
 def test_many_clients_that_break_off_leave_nothing(world: World) -> None:
-    """F17: ten broken connections left ten entries."""
+    """Ten broken connections left ten entries."""
     ends = [_by_eof, _by_reset, _by_close, _by_failure, _by_nothing]
     for number in range(10):
         client = world.open(
@@ -484,3 +485,82 @@ def test_head_is_written_whole_on_a_wire_that_takes_one_byte_at_a_time(world: Wo
         world.resume(client, 1)
     assert bytes(client.transport.data[: len(HEAD)]) == HEAD
     assert client.received == [b'1']
+
+
+# Rights
+
+
+def crowd(world: World, count: int, interval: float = 60.0) -> list[Client]:
+    """Let so many come, each with an access of his own."""
+    world.recheck_interval = interval
+    return [world.open([NEWS], access=f'user {number}') for number in range(count)]
+
+
+def test_rights_are_looked_up_one_batch_after_the_other(world: World) -> None:
+    crowd(world, 2 * BATCH + 1)
+    world.time += 60
+    world.tick()
+    sizes = []
+    while world.look_ups:
+        assert len(world.look_ups) == 1
+        sizes.append(len(world.look_ups[0].some))
+        world.answer_look_up()
+    assert sizes == [BATCH, BATCH, 1]
+
+
+def test_who_has_lost_his_rights_is_closed_with_1008_and_nobody_else(world: World) -> None:
+    clients = crowd(world, 2 * BATCH)
+    world.without_rights = {'user 3', 'user 30'}
+    world.advance(61)
+    assert [number for number, client in enumerate(clients) if client.close_code == 1008] == [3, 30]
+    assert world.exchange.agenda.counters.rights_withdrawn == 2
+
+
+def test_websockets_of_one_access_are_looked_up_once(world: World) -> None:
+    crowd(world, 1)
+    clients = [world.open([NEWS], access='the same') for _ in range(2)]
+    world.open([NEWS])
+    world.without_rights = {'the same'}
+    world.time += 60
+    world.tick()
+    assert sorted(world.look_ups[0].some) == ['the same', 'user 0']
+    world.answer_look_up()
+    assert [client.close_code for client in clients] == [1008, 1008]
+
+
+def test_recheck_is_not_begun_while_one_is_under_way(world: World) -> None:
+    crowd(world, BATCH + 1)
+    for _ in range(3):
+        world.time += 60
+        world.tick()
+    assert [len(look_up.some) for look_up in world.look_ups] == [BATCH]
+    world.answer_look_up()
+    world.answer_look_up()
+    assert not world.look_ups
+    world.time += 60
+    world.tick()
+    assert len(world.look_ups) == 1
+
+
+def test_rechecks_are_counted_from_the_first_websocket_whoever_comes_and_goes(
+    world: World,
+) -> None:
+    (first,) = crowd(world, 1)
+    world.send_eof(first)
+    world.settle()
+    assert world.deadline() == world.exchange.deadline()
+    world.advance(110)
+    second = world.open([NEWS], access='second')
+    assert not world.look_ups
+    world.without_rights = {'second'}
+    world.advance(9)
+    assert second.recipient.phase is Phase.OPEN
+    world.advance(1)
+    assert second.close_code == 1008
+
+
+def test_rights_are_never_looked_up_without_an_interval(world: World) -> None:
+    world.open([NEWS], access='john')
+    world.without_rights = {'john'}
+    world.advance(10_000)
+    assert world.exchange.agenda.counters.rights_withdrawn == 0

@@ -16,7 +16,6 @@ def world() -> World:
 
 
 def test_three_quick_sends_give_three_suppressed_copies(world: World) -> None:
-    """F21."""
     sender, other = world.open([CHAT], publishes=[CHAT]), world.open([CHAT])
     world.send_text(sender, b'hi', b'hi', b'hi')
     for _ in range(3):
@@ -53,7 +52,7 @@ def test_hub_that_looks_while_a_worker_counts_does_not_miss_the_own_copy(world: 
 
 
 def test_equal_text_of_somebody_else_arrives(world: World) -> None:
-    """F21: two copies, one of them its own."""
+    """Two copies, one of them its own."""
     sender, other = world.open([CHAT], publishes=[CHAT]), world.open([CHAT], publishes=[CHAT])
     world.send_text(sender, b'hi')
     world.settle()

@@ -258,7 +258,7 @@ def check_latest(world: World) -> None:
 
 @pytest.mark.parametrize('second', [True, False], ids=['persisted', 'passing'])
 def test_joining_loses_and_repeats_nothing_in_any_order(second: bool) -> None:
-    """F3: the first listener of a channel joins while three messages are published, one older is
+    """The first listener of a channel joins while three messages are published, one older is
     persisted.
     """
 
@@ -699,7 +699,6 @@ def test_heartbeat_text_from_redis_is_no_message() -> None:
 
 
 def test_five_messages_in_one_read_make_one_write_for_each_websocket(world: World) -> None:
-    """F1."""
     clients = [world.open([NEWS]) for _ in range(3)]
     for number in range(5):
         world.redis.publish(NEWS, b'%d' % number)
@@ -772,7 +771,6 @@ def test_websocket_that_expects_own_copies_takes_its_own_path(world: World) -> N
 
 
 def test_text_is_text_and_anything_else_is_binary(world: World) -> None:
-    """F10."""
     client = world.open([NEWS])
     for payload in (b'plain', 'größer'.encode(), b'\xff\x00', b''):
         world.redis.publish(NEWS, payload)
@@ -808,7 +806,6 @@ def outage(world: World) -> None:
 
 
 def test_websockets_stay_open_and_messages_come_again_after_an_outage(world: World) -> None:
-    """F4."""
     client = world.open([NEWS], [b'user:*'])
     outage(world)
     world.redis.publish(NEWS, b'lost')

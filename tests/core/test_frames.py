@@ -62,7 +62,7 @@ def read_one(data: bytes) -> Frame:
     ],
 )
 def test_text_is_what_is_valid_utf8(payload: bytes, text: bool) -> None:
-    """F10: anything else goes out as binary, so that no browser breaks the connection over it."""
+    """Anything else goes out as binary, so that no browser breaks the connection over it."""
     assert is_text(payload) is text
     frame = read_one(message_frame(payload))
     assert frame.opcode is (Opcode.TEXT if text else Opcode.BINARY)
@@ -111,7 +111,7 @@ def test_a_length_takes_as_few_bytes_as_it_needs(size: int, head: bytes) -> None
 
 
 def test_joined_frames_are_read_one_by_one() -> None:
-    """D4: consecutive messages leave in one piece."""
+    """Consecutive messages leave in one piece."""
     payloads = [b'', b'one', b'\xff', b'x' * 126, b'y' * 65536]
     got, _ = read(b''.join(message_frame(payload) for payload in payloads))
     assert [frame.data for frame in got] == payloads
@@ -164,7 +164,7 @@ def test_the_close_codes_of_this_package() -> None:
 
 @pytest.mark.parametrize('code', CloseCode)
 def test_a_close_code_has_one_fixed_reason(code: CloseCode) -> None:
-    """F12: sizes, limits, names and exceptions stay in the log."""
+    """Sizes, limits, names and exceptions stay in the log."""
     (frame,), client = read(close_frame(code))
     assert frame.opcode is Opcode.CLOSE
     assert client.close_rcvd is not None

@@ -5,7 +5,8 @@ from websockets.exceptions import ProtocolError
 from websockets.frames import Opcode
 
 from tests.core.simulation import World
-from ws4redis.core.handle import Closing, Entry, Handle
+from ws4redis.core.entries import Closing, Entry
+from ws4redis.core.handle import Handle
 from ws4redis.exceptions import WebSocketError
 
 NEWS = b'broadcast:news'

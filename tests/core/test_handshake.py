@@ -108,7 +108,7 @@ def environ_of(client: ClientProtocol) -> dict[str, Any]:
 def test_a_real_client_takes_the_101_and_the_frames_behind_it(
     subprotocols: list[str] | None,
 ) -> None:
-    """It checks Sec-WebSocket-Accept and the subprotocol; U13."""
+    """It checks Sec-WebSocket-Accept and the subprotocol."""
     client = ClientProtocol(parse_uri('ws://example.com/ws/chat'), subprotocols=subprotocols)  # type: ignore[arg-type]
     accepted = accept(environ_of(client))
     client.receive_data(accepted.head + message_frame(b'hello'))
@@ -189,7 +189,7 @@ def test_a_good_request_may_look_like_this(changes: dict[str, str | None]) -> No
     ],
 )
 def test_what_is_no_upgrade_gets_400_and_is_told_so(changes: dict[str, str | None]) -> None:
-    """U13: a plain GET or POST on /ws/..., and everything else that asks for no websocket."""
+    """A plain GET or POST on /ws/..., and everything else that asks for no websocket."""
     error = refused(**changes)
     assert (error.status, error.text) == (400, NOT_AN_UPGRADE)
 
@@ -288,7 +288,7 @@ def test_a_control_character_in_a_header_gets_an_answer(name: str, bad: str) -> 
     ],
 )
 def test_the_first_subprotocol_is_taken(header: str, taken: str) -> None:
-    """U13: as the client wrote it, in one header."""
+    """As the client wrote it, in one header."""
     accepted = accept(upgrade(HTTP_SEC_WEBSOCKET_PROTOCOL=header))
     assert accepted.subprotocol == taken
     assert head_of(accepted)[1]['sec-websocket-protocol'] == taken
@@ -320,7 +320,7 @@ def test_no_subprotocol_header_breaks_the_head(header: str) -> None:
 
 @pytest.mark.parametrize('version', [None, '', '8', '12', '14', '013', '13, 8', 'thirteen', '-13'])
 def test_another_version_gets_426_and_is_told_ours(version: str | None) -> None:
-    """U13, RFC 6455, 4.4."""
+    """RFC 6455, 4.4."""
     error = refused(HTTP_SEC_WEBSOCKET_VERSION=version)
     assert isinstance(error, UpgradeRequiredError)
     assert error.status == 426
@@ -329,7 +329,7 @@ def test_another_version_gets_426_and_is_told_ours(version: str | None) -> None:
 
 
 def test_what_the_client_sent_goes_to_the_log_only() -> None:
-    """F12: the text is fixed, the reason is not."""
+    """The text is fixed, the reason is not."""
     error = refused(HTTP_SEC_WEBSOCKET_VERSION='secret')
     assert 'secret' in error.reason
     assert 'secret' not in str(refusal(error))
@@ -406,7 +406,6 @@ def test_a_426_carries_its_headers_and_closes_the_connection() -> None:
 
 
 def test_a_refusal_never_shows_the_reason() -> None:
-    """F12."""
     assert 'hunter2' not in str(
         refusal(UnavailableError('Try again later', reason='redis://:hunter2@db'))
     )

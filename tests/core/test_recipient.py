@@ -12,11 +12,11 @@ from websockets.frames import Opcode
 
 from tests.core.simulation import HEAD, QUIET, Client, World, masked
 from ws4redis.core.agenda import Agenda, JobKind, Outcome
-from ws4redis.core.feed import Published
+from ws4redis.core.entries import Sent
 from ws4redis.core.frames import CloseCode, message_frame, ping_frame
-from ws4redis.core.handle import Sent
 from ws4redis.core.limits import Limits
 from ws4redis.core.recipient import CLOSE_TIME, HEARTBEAT_INTERVAL, MOST_JOBS, Phase, Recipient
+from ws4redis.core.replies import Published
 
 NEWS = b'broadcast:news'
 CHAT = b'broadcast:chat'
@@ -113,7 +113,6 @@ def test_job_knows_whether_the_message_was_binary(world: World) -> None:
 
 
 def test_half_a_frame_and_a_lone_ping_do_not_stop_delivery(world: World) -> None:
-    """F15."""
     client = world.open([NEWS])
     world.receive_data(client.recipient, masked(Opcode.TEXT, b'half')[:3])
     world.redis.publish(NEWS, b'one')
@@ -379,8 +378,8 @@ ENDINGS: dict[Callable[[World, Client], None], int] = {
 def test_every_ending_releases_once_last_and_leaves_nothing_behind(
     ending: Callable[[World, Client], None], code: int, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """F17; one close frame at the most (the transport's frames() refuses anything behind it). Freed
-    at once, without a search.
+    """One close frame at the most (the transport's frames() refuses anything behind it). Freed at
+    once, without a search.
     """
     # pytest keeps log records, and they the websocket that they name.
     caplog.set_level(logging.CRITICAL, 'ws4redis')
@@ -414,7 +413,6 @@ def _live_and_end(
 
 
 def test_nothing_is_sent_after_the_close_frame(world: World) -> None:
-    """F2."""
     client = world.open([NEWS], publishes=[CHAT])
     world.send_text(client, b'1')
     client.recipient.close(CloseCode.GOING_AWAY)
@@ -422,7 +420,7 @@ def test_nothing_is_sent_after_the_close_frame(world: World) -> None:
     client.recipient.close(CloseCode.POLICY_VIOLATION)
     world.redis.publish(NEWS, b'late')
     world.receive_data(client.recipient, masked(Opcode.PING, b'late'))
-    world.take_entry(client.recipient, Sent(b'late', None))
+    world.receive_entry(client.recipient, Sent(b'late', None))
     world.settle()
     assert client.opcodes == [Opcode.CLOSE]
     assert client.close_code == 1001
@@ -673,7 +671,7 @@ def test_messages_that_wait_for_parse_response_count_as_pending(world: World) ->
 
 
 def test_slow_reader_found_while_joining_gets_nothing_after_its_close_frame(world: World) -> None:
-    """F2: persisted and held messages together exceed the limit of a reader that is blocked."""
+    """Persisted and held messages together exceed the limit of a reader that is blocked."""
     world.redis.keys[NEWS] = b'p' * 900
     client = world.handshake([NEWS], limits=SMALL)
     world.settle()
@@ -718,7 +716,6 @@ BEATING = Limits(message_rate=None, ping_interval=None, heartbeat=b'--hb--')
 
 
 def test_heartbeat_comes_on_its_timer_whatever_else_happens(world: World) -> None:
-    """F6."""
     client = world.open([NEWS], limits=BEATING)
     for _ in range(100):
         world.advance(0.01)

@@ -74,7 +74,7 @@ def failed(events: list[Event]) -> CloseCode:
 
 @pytest.mark.parametrize('size', [0, 1, 125, 126, 127, 65535, 65536, 70000])
 def test_messages_of_every_length_are_read(size: int) -> None:
-    """All three forms of the length; F16: empty text, empty binary."""
+    """All three forms of the length, empty text and empty binary."""
     payload = b'\x7f' * size
     assert read(frame(TEXT, payload), limit=70000) == [Message(payload, binary=False)]
     payload = b'\xff' * size
@@ -85,7 +85,7 @@ def test_messages_of_every_length_are_read(size: int) -> None:
     'payload', ['', 'Grüße', '世界', '🎉', '\x00', '\ufeff', '\U0010ffff', '\ud7ff\ue000']
 )
 def test_text_of_any_language_is_read(payload: str) -> None:
-    """F16: non-ASCII text."""
+    """Non-ASCII text."""
     assert read(frame(TEXT, payload.encode())) == [text(payload)]
 
 
@@ -115,7 +115,7 @@ def test_many_messages_in_one_read() -> None:
 
 
 def test_nothing_read_means_nothing() -> None:
-    """No event without a whole frame; F15: half a frame stops nothing."""
+    """No event without a whole frame; half a frame stops nothing."""
     websocket = WebSocket(LIMIT)
     assert websocket.receive_data(b'') == []
     assert websocket.receive_data(frame(TEXT, b'ab')[:-1]) == []
@@ -128,7 +128,7 @@ def test_nothing_read_means_nothing() -> None:
 
 @pytest.mark.parametrize('payload', [b'', b'x', b'\xff' * 125])
 def test_pings_and_pongs_are_events_and_not_answered_here(payload: bytes) -> None:
-    """F15, F16: a lone or empty ping; when it is answered is the recipient's matter."""
+    """A lone or empty ping; when it is answered is the recipient's matter."""
     websocket = WebSocket(LIMIT)
     assert websocket.receive_data(frame(PING, payload)) == [Ping(payload)]
     assert websocket.receive_data(frame(PONG, payload)) == [Pong(payload)]
@@ -338,7 +338,7 @@ def test_invalid_text_fails_with_the_first_fragment_that_shows_it(payload: bytes
 
 @pytest.mark.parametrize('payload', ['κόσμε', '🎉', '\x00é\ud7ff\ue000\U0010ffff', 'aé世🎉z'])
 def test_valid_text_may_be_cut_anywhere(payload: str) -> None:
-    """F16: UTF-8 split over fragments."""
+    """UTF-8 split over fragments."""
     data = payload.encode()
     for one in range(len(data) + 1):
         for two in range(one, len(data) + 1):
@@ -415,7 +415,7 @@ def test_a_message_of_exactly_the_limit_is_read() -> None:
 @pytest.mark.parametrize('over', [1, 124, 125, 126, 127, 5000])
 @pytest.mark.parametrize('opcode', [TEXT, BINARY])
 def test_a_message_over_the_limit_fails(over: int, opcode: int) -> None:
-    """F11: 1009."""
+    """It ends with 1009."""
     assert failed(read(frame(opcode, b'x' * (LIMIT + over)))) == CloseCode.TOO_LARGE
 
 
@@ -423,7 +423,7 @@ def test_a_message_over_the_limit_fails(over: int, opcode: int) -> None:
 @pytest.mark.parametrize('first', [0, 1, LIMIT - 1, LIMIT])
 @pytest.mark.parametrize('fin', [True, False])
 def test_fragments_whose_sum_is_over_the_limit_fail(over: int, first: int, fin: bool) -> None:
-    """F11: as soon as the sum is over it, whether or not it is the last."""
+    """As soon as the sum is over it, whether or not it is the last."""
     parts = [
         frame(TEXT, b'x' * first, fin=False),
         frame(CONT, b'x' * (LIMIT - first + over), fin=fin),
@@ -467,7 +467,7 @@ def test_the_log_is_told_the_size_and_the_limit() -> None:
 def test_a_huge_declared_length_fails_before_anything_is_allocated(
     opcode: int, length: int
 ) -> None:
-    """F11: by the head alone, in no more memory than it needs to say so."""
+    """By the head alone, in no more memory than it needs to say so."""
     websocket = WebSocket(2**20)
     data = head(opcode, length)
     websocket.receive_data(frame(BINARY, b'x', fin=False))
@@ -498,7 +498,7 @@ def test_what_follows_a_failure_is_not_kept() -> None:
 
 
 def test_a_large_message_is_read_in_pieces() -> None:
-    """F16: frames larger than one recv."""
+    """Frames larger than one recv."""
     payload = 'ä'.encode() * 2**19
     data = frame(TEXT, payload)
     websocket = WebSocket(2**20)
@@ -663,7 +663,7 @@ FRAMES = st.one_of(
 @settings(deadline=None)
 @given(st.lists(FRAMES, min_size=1, max_size=6).map(b''.join), st.data())
 def test_every_cut_of_a_stream_gives_the_same_events(stream: bytes, data: st.DataObject) -> None:
-    """F15: parsing is incremental, whatever a recv gives."""
+    """Parsing is incremental, whatever a recv gives."""
     cuts = sorted(data.draw(st.lists(st.integers(0, len(stream)), max_size=8)))
     parts = [stream[start:end] for start, end in zip([0, *cuts], [*cuts, len(stream)], strict=True)]
     assert read(*parts) == read(stream)
@@ -785,7 +785,7 @@ def test_an_empty_outbox_has_nothing_to_send() -> None:
 
 
 def test_one_object_in_the_outbox_is_written_as_it_is() -> None:
-    """D4: a frame made once is not copied for each websocket."""
+    """A frame made once is not copied for each websocket."""
     websocket = WebSocket(LIMIT)
     frames = message_frame(b'shared' * 50)
     websocket.send(frames)
@@ -824,7 +824,7 @@ def test_a_discarded_outbox_is_empty() -> None:
 
 
 def test_reading_puts_nothing_into_the_outbox() -> None:
-    """D6: what the protocol object answers by itself never leaves."""
+    """What the protocol object answers by itself never leaves."""
     websocket = WebSocket(LIMIT)
     websocket.receive_data(frame(PING, b'x') + frame(TEXT, b'\xff'))
     assert (websocket.outbox, websocket.pending) == ([], 0)
@@ -853,7 +853,7 @@ def test_every_byte_leaves_once_and_in_order(steps: Iterable[bytes | float]) -> 
 
 
 def test_an_idle_websocket_has_no_protocol_object() -> None:
-    """D1: it is made with the client's first byte; most websockets never send one."""
+    """It is made with the client's first byte; most websockets never send one."""
     tracemalloc.start()
     try:
         websockets = [WebSocket(LIMIT) for _ in range(100)]

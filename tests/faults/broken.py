@@ -6,8 +6,8 @@
 
 SWITCHES are the faults of release 0.6.0: a switch takes a rule out of the library's objects, and
 the symptom is the one that its row in test_regressions.py describes. MUTATIONS are faults that
-somebody might make one day, for the contract to find, and SCRIPT_MUTATIONS those in the browser's
-client, for its cases under tests/js.
+somebody might make one day, for the contract to find. Those in the browser's client are in
+script.py.
 """
 
 import atexit
@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 from weakref import WeakKeyDictionary, WeakSet
 
-__all__ = ['MUTATIONS', 'SCRIPT_MUTATIONS', 'SWITCHES', 'Switch', 'apply']
+__all__ = ['MUTATIONS', 'SWITCHES', 'Switch', 'apply']
 
 logger = logging.getLogger('ws4redis.broken')
 
@@ -240,9 +240,9 @@ def callback_fails_open() -> None:
 @switch('F8')
 def any_page_and_any_host() -> None:
     """Neither Origin nor Host is looked at."""
-    from ws4redis import access
+    from ws4redis import origin
 
-    replace(access, check_origin=lambda request: None)
+    replace(origin, check_origin=lambda request: None)
 
 
 @switch('F9')
@@ -341,8 +341,7 @@ def every_name_makes_a_channel() -> None:
     """Nothing looks for a colon or the end of a line in a name."""
     from ws4redis import redis_store
     from ws4redis.core import audience
-
-    check_name = audience.check_name
+    from ws4redis.core.channel import check_name
 
     def take_name(kind: str, name: str) -> str:
         return name if ':' in name or '\n' in name else check_name(kind, name)
@@ -549,7 +548,7 @@ def echo_by_the_last_message() -> None:
     def is_last(copies: OwnCopies, channel: bytes, payload: bytes) -> bool:
         return copies._added[-1][2] == payload
 
-    replace(OwnCopies, publishing=publishing_last, take_own_copy=is_last)
+    replace(OwnCopies, publishing=publishing_last, pop_own_copy=is_last)
 
 
 @switch('F22')
@@ -748,9 +747,7 @@ def publishing_never_fails() -> None:
 def change_names(change: Callable[[str, str], str]) -> None:
     """Let a name in a channel be another."""
     from ws4redis import redis_store
-    from ws4redis.core import audience
-
-    channel_names = audience.channel_names
+    from ws4redis.core.channel import channel_names
 
     def other_channel_names(
         prefix: str, facility: str, *, broadcast: bool, **names: Iterable[str]
@@ -803,7 +800,7 @@ def persisted_messages_are_not_sent() -> None:
     def take_nothing(recipient: Recipient, values: Any) -> None:
         recipient.preamble = []
 
-    replace(Recipient, take_persisted=take_nothing)
+    replace(Recipient, receive_persisted=take_nothing)
 
 
 @mutation('joins-new-before-old')
@@ -956,7 +953,7 @@ def own_copies_are_delivered() -> None:
     """Everybody gets back what he sent."""
     from ws4redis.core.echo import OwnCopies
 
-    replace(OwnCopies, take_own_copy=lambda copies, channel, payload: False)
+    replace(OwnCopies, pop_own_copy=lambda copies, channel, payload: False)
 
 
 @mutation('ignores-echo')
@@ -976,7 +973,7 @@ def equal_messages_are_own_copies() -> None:
     def is_equal(copies: OwnCopies, channel: bytes, payload: bytes) -> bool:
         return (channel, payload) in copies._fold()
 
-    replace(OwnCopies, take_own_copy=is_equal)
+    replace(OwnCopies, pop_own_copy=is_equal)
 
 
 # Mutations: subscribing
@@ -1143,139 +1140,3 @@ def answer_to_a_ping_may_take_for_ever() -> None:
         tick_ping(recipient, now)
 
     replace(Recipient, _tick_ping=tick_ping_and_forgive)
-
-
-# Mutations of the browser's client
-
-SCRIPT_MUTATIONS: dict[str, tuple[str, str]] = {
-    'script-waits-without-jitter': (' : ceiling * Math.random()', ' : ceiling'),
-    'script-backs-off-not': (' * 2 ** this.#failures', ''),
-    'script-waits-ever-longer': (
-        'Math.min(longest_delay, first_delay * 2 ** this.#failures)',
-        'first_delay * 2 ** this.#failures',
-    ),
-    'script-forgets-failures-at-once': (
-        ' && performance.now() - this.#openedAt >= GOOD_CONNECTION',
-        '',
-    ),
-    'script-never-forgets-failures': ('      this.#failures = 0;\n', ''),
-    'script-comes-back-after-1008': ('POLICY_VIOLATION = 1008', 'POLICY_VIOLATION = 4008'),
-    'script-takes-1013-like-any-other': ('event.code === TRY_AGAIN_LATER', 'false'),
-    'script-hurries-after-1013': (' && !this.#toldToWait', ''),
-    'script-never-forgets-1013': ('this.#toldToWait = toldTo', 'this.#toldToWait ||= toldTo'),
-    'script-passes-over-online': (
-        "    globalThis.addEventListener?.('online', this.#hurry);\n",
-        '',
-    ),
-    'script-passes-over-visibility': (
-        "    globalThis.document?.addEventListener('visibilitychange', this.#hurry);\n",
-        '',
-    ),
-    'script-hurries-when-hidden': ("type !== 'online' && document.hidden", 'false'),
-    'script-waits-online-until-visible': (
-        "type !== 'online' && document.hidden",
-        'document.hidden',
-    ),
-    'script-hurries-twice': (
-        '      clearTimeout(this.#reconnectTimer);\n      this.#connect();',
-        '      this.#connect();',
-    ),
-    'script-leaves-its-attempt': (
-        '    clearTimeout(this.#reconnectTimer);\n    clearInterval',
-        '    clearInterval',
-    ),
-    'script-leaves-its-heartbeat': (
-        '    clearInterval(this.#heartbeatTimer);\n    this.#reconnectTimer =',
-        '    this.#reconnectTimer =',
-    ),
-    'script-watches-the-dead': (
-        '    clearInterval(this.#heartbeatTimer);\n    this.#heartbeatTimer = this.#socket',
-        '    this.#socket',
-    ),
-    'script-watches-twice': (
-        '    clearInterval(this.#heartbeatTimer);\n    this.#missed',
-        '    this.#missed',
-    ),
-    'script-keeps-listening-for-online': (
-        "    globalThis.removeEventListener?.('online', this.#hurry);\n",
-        '',
-    ),
-    'script-keeps-listening-for-visibility': (
-        "    globalThis.document?.removeEventListener('visibilitychange', this.#hurry);\n",
-        '',
-    ),
-    'script-comes-back-after-close': (
-        "} else if (this.#state !== 'closed') {\n      this.#wait",
-        '} else {\n      this.#wait',
-    ),
-    'script-closes-nothing': ('    this.#socket?.close();\n', ''),
-    'script-opens-what-is-closed': (
-        "    if (this.#state === 'closed') {\n      return;",
-        '    if (false) {\n      return;',
-    ),
-    'script-hides-errors': ('          throw error;\n', ''),
-    'script-lets-errors-through': (
-        '      } catch (error) {\n',
-        '      } catch (error) {\n        throw error;\n',
-    ),
-    'script-gives-blobs': ("    socket.binaryType = 'arraybuffer';\n", ''),
-    'script-shows-heartbeats': ('if (!heartbeat || data !== heartbeat) {', 'if (true) {'),
-    'script-answers-no-heartbeat': ('      this.#socket.send(heartbeat);\n', ''),
-    'script-takes-no-message-for-life': ('    this.#missedHeartbeats = 0;\n', ''),
-    'script-declares-dead-too-soon': (
-        'this.#missedHeartbeats > SILENT',
-        'this.#missedHeartbeats >= SILENT',
-    ),
-    'script-declares-dead-after-sleep': (
-        'this.#watch(SILENT_INTERVALS - 1)',
-        'this.#watch(SILENT_INTERVALS)',
-    ),
-    'script-trusts-what-slept': ('this.#watch(SILENT_INTERVALS - 1)', 'this.#watch(0)'),
-    'script-hears-the-dead': (
-        '    socket.onopen = socket.onmessage = socket.onclose = null;\n',
-        '',
-    ),
-    'script-queues-without-end': (
-        '} else if (this.#queue.length >= most) {',
-        '} else if (false) {',
-    ),
-    'script-queues-unasked': ('this.#options.queue || 0', 'this.#options.queue ?? 10'),
-    'script-queues-what-is-closed': ("this.#state === 'closed' || most === 0", 'most === 0'),
-    'script-sends-backwards': ('this.#queue.shift()', 'this.#queue.pop()'),
-    'script-sends-into-the-closing': (
-        'while (this.#queue.length && this.is_connected())',
-        'while (this.#queue.length)',
-    ),
-    'script-sends-the-queue-last': (
-        '    this.#watch(0);\n',
-        "    this.#watch(0);\n    this.#enter('open');\n",
-    ),
-    'script-hands-out-methods-unbound': (
-        'this[name] = this[name].bind(this)',
-        'this[name] = this[name]',
-    ),
-    'script-ends-every-listener': (
-        '(other) => other !== listener',
-        '(other) => other.callback !== listener.callback',
-    ),
-    'script-says-every-state-twice': ('if (this.#state !== state) {', 'if (true) {'),
-    'script-escapes-no-facility': ('segments.map(encodeURIComponent)', 'segments'),
-    'script-escapes-slashes': (
-        "segments.map(encodeURIComponent).join('/')",
-        'encodeURIComponent(facility)',
-    ),
-    'script-takes-dots': ("segments.includes('.') || segments.includes('..')", 'false'),
-    'script-takes-nothing-for-a-facility': ("typeof facility !== 'string'", 'false'),
-    'script-takes-anything-for-audiences': (
-        "typeof asked !== 'string' && !Array.isArray(asked)",
-        'false',
-    ),
-    'script-takes-a-query-for-a-path': ('/[?#]/.test(base)', 'false'),
-    'script-echoes-unasked': ("...(echo ? ['echo'] : [])", "'echo'"),
-    'script-prefers-the-page-to-the-options': (
-        '{...(options.uri ? {} : WS4Redis.config()), ...options}',
-        '{...options, ...(options.uri ? {} : WS4Redis.config())}',
-    ),
-    'script-asks-the-page-always': ('options.uri ? {} : WS4Redis.config()', 'WS4Redis.config()'),
-}
-"""What each replaces in the module, and by what; the classic script is made of it as always."""

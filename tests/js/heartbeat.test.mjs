@@ -85,7 +85,7 @@ testBoth('what a connection that was given up says later is not heard', (WS4Redi
   assert.deepEqual([told, websocket.state, world.sockets.length], [['end'], 'open', 2]);
 });
 
-testBoth('no timer of a heartbeat outlives its websocket (F23)', (WS4Redis, world) => {
+testBoth('no timer of a heartbeat outlives its websocket', (WS4Redis, world) => {
   new WS4Redis(OPTIONS);
   world.socket.opens();
   assert.equal(world.timers.size, 1);

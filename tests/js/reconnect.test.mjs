@@ -196,7 +196,7 @@ testBoth('an attempt at once does not set the ceiling back', (WS4Redis, world) =
 
 // close()
 
-testBoth('close() ends an attempt that waits (F23)', (WS4Redis, world) => {
+testBoth('close() ends an attempt that waits', (WS4Redis, world) => {
   const websocket = new WS4Redis({uri: URI, heartbeat_msg: 'beat'});
   world.socket.ends(1006);
   assert.equal(world.timers.size, 1);

@@ -473,7 +473,7 @@ class Late(RedisSubscriber):
 
 
 class OwnRedis(RedisSubscriber):
-    """Has a pub/sub connection of its own, as projects have it (O8)."""
+    """Has a pub/sub connection of its own, as projects have it."""
 
     def set_pubsub_channels(self, request: Any, channels: list[str]) -> None:
         self._connection = redis.Redis.from_url(django_settings.OWN_REDIS, protocol=2)
@@ -518,9 +518,9 @@ gaps: list[tuple[float, int, bool]] = []
 
 def listen_to_gaps() -> None:
     """Keep what redis_gap says, and whether it was said in the hub."""
-    from ws4redis.signals import redis_gap
+    from ws4redis.signals import WebSockets, redis_gap
 
-    redis_gap.connect(_note_gap)
+    redis_gap.connect(_note_gap, sender=WebSockets)
 
 
 def _note_gap(seconds: float, channels: int, **kwargs: Any) -> None:

@@ -6,7 +6,6 @@ import json
 import os
 import pickle
 import socket
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -21,13 +20,14 @@ from websockets.typing import Subprotocol
 from websockets.uri import parse_uri
 
 from tests.loop import inside
+from tests.processes.serving import ROOT, ServingProcess
 
 __all__ = [
     'GUARD',
-    'Browser',
     'Closed',
     'LoopProcess',
     'Refused',
+    'SocketClient',
     'eventually',
     'frame',
     'request_head',
@@ -38,8 +38,6 @@ GUARD = 20.0
 """Seconds after which a test that waits for something fails; no test waits that long unless it
 fails.
 """
-
-ROOT = Path(__file__).resolve().parent.parent.parent
 
 P = ParamSpec('P')
 T = TypeVar('T')
@@ -114,7 +112,7 @@ def request_head(
     return text.encode()
 
 
-class Browser:
+class SocketClient:
     """One websocket's client end, on a blocking socket.
 
     Args:
@@ -264,7 +262,7 @@ class Browser:
         self.sock.close()
 
 
-class LoopProcess:
+class LoopProcess(ServingProcess):
     """A process of tests.loop.child, inside a with block.
 
     Args:
@@ -277,14 +275,14 @@ class LoopProcess:
     def __init__(
         self, form: str, redis: str, directory: Path, settings: Mapping[str, Any] | None = None
     ) -> None:
+        super().__init__(directory / 'stderr', talks=True)
         self.form = form
         self.redis = redis
         self.directory = directory
         self._settings = dict(settings or {})
-        self._browsers: list[Browser] = []
+        self._browsers: list[SocketClient] = []
         self.port = 0
         self._control = 0
-        self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> 'LoopProcess':
         environment = {
@@ -295,52 +293,28 @@ class LoopProcess:
             'PYTHONWARNINGS': 'error,ignore::DeprecationWarning:gevent,ignore::ResourceWarning',
         }
         arguments = [self.form, self.redis, str(self.directory / 'db.sqlite3')]
-        with (self.directory / 'stderr').open('wb') as errors:
-            self._process = subprocess.Popen(
-                [sys.executable, '-m', 'tests.loop.child', *arguments],
-                env=environment,
-                cwd=ROOT,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=errors,
-            )
-        assert self._process.stdout is not None
-        line = self._process.stdout.readline()
-        assert line, self.stderr()
-        ports = json.loads(line)
+        self.launch([sys.executable, '-m', 'tests.loop.child', *arguments], environment)
+        try:
+            ports = json.loads(self.read_line())
+        except BaseException:
+            self.kill()
+            raise
         self.port, self._control = ports['port'], ports['control']
         return self
 
     def __exit__(self, *exc_info: object) -> None:
-        self.end()
+        if self._process is not None:
+            self.end()
 
-    @property
-    def pid(self) -> int:
-        """Its process id."""
-        assert self._process is not None
-        return self._process.pid
-
-    def ask_to_end(self) -> None:
-        """Let it end in order; end() waits for it."""
-        assert self._process is not None and self._process.stdin is not None
-        self._process.stdin.close()
+    def begin_to_end(self) -> None:
+        """Let it end in order: its standard input is over."""
+        assert self.running.stdin is not None
+        self.running.stdin.close()
 
     def end(self) -> int:
         """End it in order; its exit status."""
-        process = self._process
-        assert process is not None and process.stdout is not None
         self.forget_browsers()
-        self.ask_to_end()
-        try:
-            return process.wait(GUARD)
-        finally:
-            process.kill()
-            process.wait()
-            process.stdout.close()
-
-    def stderr(self) -> str:
-        """What it has said on standard error."""
-        return (self.directory / 'stderr').read_text()
+        return self.stop(GUARD)
 
     def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Call a function of tests.loop.inside in that process."""
@@ -352,9 +326,9 @@ class LoopProcess:
         answer: T = result
         return answer
 
-    def browser(self, path: str, **kwargs: Any) -> Browser:
+    def browser(self, path: str, **kwargs: Any) -> SocketClient:
         """A websocket that is open, closed at the end of the test."""
-        browser = Browser(self.port, path, **kwargs)
+        browser = SocketClient(self.port, path, **kwargs)
         self._browsers.append(browser)
         return browser
 

@@ -4,35 +4,35 @@ ports of the loopback.
 
 import os
 import signal
-import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from tests.processes.hosts import APPLICATION, HOSTS, OLD, REFUSING, Host
+from tests.processes.serving import GUARD, ROOT, ServingProcess, free_port, listens
 
-ROOT = Path(__file__).resolve().parent.parent.parent
+__all__ = [
+    'PROJECT',
+    'Deployment',
+    'ServerProcess',
+    'children',
+    'descriptor_count',
+    'form_data',
+    'interruptible',
+    'thread_count',
+]
+
 PROJECT = ROOT / 'tests' / 'projects' / 'journey'
-
-GUARD = 30.0
-"""Seconds after which what has not happened is a failure; on a busy machine a server takes some
-to come up.
-"""
 
 ATTEMPTS = 3
 """Between asking for a free port and listening on it somebody else may take it."""
 
-LINES = 100
-"""What of a log is shown when a test has failed."""
-
 
 @dataclass(frozen=True)
-class Site:
+class Deployment:
     """The journey project with a database file and a Redis.
 
     Attributes:
@@ -79,28 +79,24 @@ class Site:
         return done.stdout + done.stderr
 
 
-@dataclass
-class ServerProcess:
-    """A server inside a with block; what it writes goes into the file `log`.
+class ServerProcess(ServingProcess):
+    """A server inside a with block.
 
     Args:
+        deployment: what it serves.
         host: one of HOSTS, REFUSING or OLD; without the nginx that may stand in front of it.
-        log: a file that is made.
+        log: the file into which it writes, made anew.
         options: for the command line.
     """
 
-    site: Site
-    host: str
-    log: Path
-    options: tuple[str, ...] = ()
-    port: int = field(default=0, init=False)
-    _process: 'subprocess.Popen[bytes] | None' = field(default=None, init=False)
-
-    @property
-    def pid(self) -> int:
-        """The process id of the server; of its master, if it has workers."""
-        assert self._process is not None, f'{self.host} is not running'
-        return self._process.pid
+    def __init__(
+        self, deployment: Deployment, host: str, log: Path, options: tuple[str, ...] = ()
+    ) -> None:
+        super().__init__(log, leads=True)
+        self.deployment = deployment
+        self.host = host
+        self.options = options
+        self.port = 0
 
     @property
     def origin(self) -> str:
@@ -119,18 +115,15 @@ class ServerProcess:
         # uWSGI has started its router last.
         return children(self.pid)[: self.kind.workers]
 
-    def said(self) -> str:
-        """What it has written so far."""
-        return self.log.read_text('utf-8', 'replace')
-
     def __enter__(self) -> 'ServerProcess':
         for _ in range(ATTEMPTS):
             self.port = free_port()
+            self.log.unlink(missing_ok=True)
             try:
                 self._start()
                 return self
             except BaseException as exc:
-                self._end()
+                self.kill()
                 if 'in use' not in self.said():
                     raise AssertionError(
                         f'{self.host} has not come up: {exc}\n{self.said()}'
@@ -138,36 +131,18 @@ class ServerProcess:
         raise AssertionError(f'{self.host} has found no free port:\n{self.said()}')
 
     def _start(self) -> None:
-        kind = self.kind
-        command = [
-            *kind.command(self.site.application or kind.application, f'127.0.0.1:{self.port}'),
-            *self.options,
-        ]
-        with self.log.open('wb') as log, interruptible():
-            # A session of its own, so that the workers of a server can be ended with it.
-            self._process = subprocess.Popen(
-                command,
-                cwd=self.site.project,
-                env=self.site.environ,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
+        application = self.deployment.application or self.kind.application
+        command = self.kind.command(application, f'127.0.0.1:{self.port}')
+        with interruptible():
+            self.launch(
+                [*command, *self.options],
+                self.deployment.environ,
+                directory=self.deployment.project,
             )
-        eventually(self._serves, f'{self.host} does not listen')
+        self.until(self._serves, 'it does not listen')
 
     def _serves(self) -> bool:
-        return self._listens() and len(self.serving_pids()) >= self.kind.workers
-
-    def _listens(self) -> bool:
-        assert self._process is not None
-        if self._process.poll() is not None:
-            raise RuntimeError(f'it has ended with {self._process.returncode}')
-        return listens(self.port)
-
-    def begin_to_end(self) -> None:
-        """Send SIGTERM, as who runs servers does."""
-        os.kill(self.pid, signal.SIGTERM)
+        return listens(self.port) and len(self.serving_pids()) >= self.kind.workers
 
     def interrupt(self) -> None:
         """Send SIGINT to all of its processes, as Ctrl-C in its terminal does."""
@@ -176,27 +151,13 @@ class ServerProcess:
     def begin_to_reload(self) -> None:
         """Let it load its code again, as who runs servers does."""
         if self.kind.reloads == 'file':
-            (self.site.project / 'journey' / 'views.py').touch()
+            (self.deployment.project / 'journey' / 'views.py').touch()
         else:
             os.kill(self.pid, signal.SIGHUP)
 
-    def wait(self) -> int:
-        """Wait for its end, and return the exit code."""
-        assert self._process is not None
-        return self._process.wait(GUARD)
-
-    def _end(self) -> None:
-        process, self._process = self._process, None
-        if process is not None:
-            # The group lives as long as one of its members, whether or not its leader still does.
-            with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
-
     def __exit__(self, *exc_info: object) -> None:
-        self._end()
-        # For the report of a test that has failed.
-        print(f'--- {self.host} said:', *self.said().splitlines()[-LINES:], sep='\n')
+        self.kill()
+        self.show(self.host)
 
 
 @contextmanager
@@ -209,19 +170,6 @@ def interruptible() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGINT, before)
-
-
-def eventually(happened: Callable[[], Any], otherwise: str, seconds: float = GUARD) -> Any:
-    """Ask until the answer is true, and return it: for what other processes do. `otherwise` is
-    the failure's text.
-    """
-    deadline = time.monotonic() + seconds
-    while not (answer := happened()):
-        if time.monotonic() > deadline:
-            raise AssertionError(otherwise)
-        # As short as a process takes to do anything.
-        time.sleep(0.005)
-    return answer
 
 
 def children(pid: int) -> list[int]:
@@ -241,13 +189,6 @@ def thread_count(pid: int) -> int:
     return len(os.listdir(f'/proc/{pid}/task'))
 
 
-def listens(port: int) -> bool:
-    """Whether somebody takes connections on this port."""
-    with suppress(OSError), socket.create_connection(('127.0.0.1', port), timeout=GUARD):
-        return True
-    return False
-
-
 def form_data(fields: Mapping[str, object]) -> list[tuple[str, str]]:
     """The fields of a form, a list of values as several of one name."""
     pairs: list[tuple[str, str]] = []
@@ -255,10 +196,3 @@ def form_data(fields: Mapping[str, object]) -> list[tuple[str, str]]:
         values = value if isinstance(value, list) else [value]
         pairs.extend((name, str(one)) for one in values)
     return pairs
-
-
-def free_port() -> int:
-    """A port that nobody listens on at this moment."""
-    with socket.create_server(('127.0.0.1', 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port

@@ -1,14 +1,15 @@
 """nginx in front of two servers: one for Django's pages, one for the websockets."""
 
+import os
 import re
-import subprocess
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.processes.hosts import Host, nginx_program
-from tests.processes.journey import ROOT, ServerProcess, Site, eventually, free_port, listens
+from tests.processes.journey import Deployment, ServerProcess
+from tests.processes.serving import ROOT, ServingProcess, free_port, listens
 
 CONFIGURATION = """
 daemon off;
@@ -60,7 +61,7 @@ class BehindNginx:
         lines: what nginx is told of them, from the ports of nginx, pages and websockets.
     """
 
-    site: Site
+    deployment: Deployment
     host: str
     directory: Path
     passes_host: bool = True
@@ -89,9 +90,7 @@ class BehindNginx:
 
     def said(self) -> str:
         """What all three have written so far."""
-        return (
-            self._websockets.said() + self._pages.said() + self._log.read_text('utf-8', 'replace')
-        )
+        return self._websockets.said() + self._pages.said() + self._nginx.said()
 
     def begin_to_end(self) -> None:
         """Send SIGTERM to the websockets' server."""
@@ -113,17 +112,18 @@ class BehindNginx:
         with ExitStack() as stack:
             logs = self.directory
             self._websockets = stack.enter_context(
-                ServerProcess(self.site, self.host, logs / 'websockets.log')
+                ServerProcess(self.deployment, self.host, logs / 'websockets.log')
             )
             self._pages = stack.enter_context(
-                ServerProcess(self.site, self.pages_host, logs / 'pages.log')
+                ServerProcess(self.deployment, self.pages_host, logs / 'pages.log')
             )
-            self._log = logs / 'nginx.log'
-            self._start(stack)
+            self._nginx = ServingProcess(logs / 'nginx.log')
+            stack.callback(self._nginx.kill)
+            self._start()
             self._stack = stack.pop_all()
         return self
 
-    def _start(self, stack: ExitStack) -> None:
+    def _start(self) -> None:
         self.port = free_port()
         lines = self.lines(self.port, self._pages.port, self._websockets.port)
         assert PASS_HOST.search(lines)
@@ -134,28 +134,10 @@ class BehindNginx:
                 lines=lines if self.passes_host else PASS_HOST.sub('', lines),
             )
         )
-        with self._log.open('wb') as log:
-            command = [
-                nginx_program() or 'nginx',
-                '-p',
-                str(self.directory),
-                '-e',
-                'stderr',
-                '-c',
-                str(configuration),
-            ]
-            process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT
-            )
-        stack.callback(process.wait)
-        stack.callback(process.kill)
-
-        def serves() -> bool:
-            assert process.poll() is None, self._log.read_text()
-            return listens(self.port)
-
-        eventually(serves, 'nginx does not listen')
+        command = [nginx_program() or 'nginx', '-p', str(self.directory), '-e', 'stderr']
+        self._nginx.launch([*command, '-c', str(configuration)], os.environ)
+        self._nginx.until(lambda: listens(self.port), 'nginx does not listen')
 
     def __exit__(self, *exc_info: object) -> None:
         self._stack.close()
-        print('--- nginx said:', self._log.read_text('utf-8', 'replace'), sep='\n')
+        self._nginx.show('nginx')

@@ -4,7 +4,6 @@ tests, and the server.
 
 import os
 import re
-import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,14 +11,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tests.conftest import PLUGIN, PLUGIN_INSTALLED
-from tests.processes.journey import eventually
+from tests.processes.serving import ROOT, ServingProcess
 
-__all__ = ['REPOSITORY', 'Sandbox', 'SandboxServer']
+__all__ = ['Sandbox', 'SandboxServer']
 
-REPOSITORY = Path(__file__).resolve().parent.parent.parent
 SANDBOX_VARIABLES = ('DJANGO_SETTINGS_MODULE', 'REDIS_URL')
-LINES = 100
-"""What of a log is shown when a test has failed."""
 
 
 class Sandbox:
@@ -34,7 +30,7 @@ class Sandbox:
         inherited = {
             name: value for name, value in os.environ.items() if name not in SANDBOX_VARIABLES
         }
-        own = {'PYTHONPATH': str(REPOSITORY), 'SANDBOX_DATABASE': str(database)}
+        own = {'PYTHONPATH': str(ROOT), 'SANDBOX_DATABASE': str(database)}
         self.environment = {**inherited, **own, **({'REDIS_URL': redis_url} if redis_url else {})}
 
     def manage(self, *arguments: str) -> str:
@@ -42,7 +38,7 @@ class Sandbox:
         command = [sys.executable, '-W', 'error', 'sandbox/manage.py', *arguments]
         process = subprocess.run(
             command,
-            cwd=REPOSITORY,
+            cwd=ROOT,
             env=self.environment,
             capture_output=True,
             text=True,
@@ -70,7 +66,7 @@ class Sandbox:
         ]
         process = subprocess.run(
             command,
-            cwd=REPOSITORY,
+            cwd=ROOT,
             env=self.environment,
             capture_output=True,
             text=True,
@@ -91,11 +87,10 @@ class Sandbox:
             yield server
         finally:
             server.kill()
-            # For the report of a test that has failed.
-            print('--- the sandbox said:', *server.said().splitlines()[-LINES:], sep='\n')
+            server.show('the sandbox')
 
 
-class SandboxServer:
+class SandboxServer(ServingProcess):
     """The development server; after kill() or stop() it may be started again, and listens on the
     same port.
 
@@ -105,12 +100,10 @@ class SandboxServer:
     """
 
     def __init__(self, sandbox: Sandbox, log: Path, logins: dict[str, list[str]]) -> None:
+        super().__init__(log)
         self.sandbox = sandbox
-        self.log = log
         self.logins = logins
         self.port = 0
-        self._process: subprocess.Popen[bytes] | None = None
-        self._begin = 0
 
     @property
     def host(self) -> str:
@@ -122,13 +115,8 @@ class SandboxServer:
         """The address of its first page, without the slash."""
         return f'http://{self.host}'
 
-    def said(self) -> str:
-        """What it has written so far, also before it was started again."""
-        return self.log.read_text('utf-8', 'replace') if self.log.exists() else ''
-
     def start(self) -> None:
         """Start it, and return when it listens."""
-        self._begin = len(self.said())
         command = [
             sys.executable,
             '-W',
@@ -137,40 +125,12 @@ class SandboxServer:
             'sandbox/manage.py',
             'runserver',
             '--noreload',
-            f'127.0.0.1:{self.port}',
+            self.host,
         ]
-        with self.log.open('ab') as log:
-            self._process = subprocess.Popen(
-                command,
-                cwd=REPOSITORY,
-                env=self.sandbox.environment,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-            )
-        self.port = eventually(self._port, 'the sandbox does not listen')
+        self.launch(command, self.sandbox.environment)
+        self.port = self.until(self._port, 'the sandbox does not listen')
 
     def _port(self) -> int | None:
         # The line that Django writes when it listens.
-        found = re.search(
-            r'development server at http://127\.0\.0\.1:(\d+)/', self.said()[self._begin :]
-        )
-        assert self._process is not None
-        assert found or self._process.poll() is None, (
-            f'the sandbox ended before it listened:\n{self.said()}'
-        )
+        found = re.search(r'development server at http://127\.0\.0\.1:(\d+)/', self.said_now())
         return int(found[1]) if found else None
-
-    def stop(self) -> None:
-        """End it as a terminal does."""
-        self._end(signal.SIGTERM)
-
-    def kill(self) -> None:
-        """End it without a chance to say anything."""
-        self._end(signal.SIGKILL)
-
-    def _end(self, number: int) -> None:
-        process, self._process = self._process, None
-        if process is not None:
-            process.send_signal(number)
-            process.wait()

@@ -11,7 +11,8 @@ from urllib.parse import urlencode
 from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Origin
 
-from tests.processes.journey import GUARD, form_data
+from tests.processes.journey import form_data
+from tests.processes.serving import GUARD
 
 FORM = 'application/x-www-form-urlencoded'
 

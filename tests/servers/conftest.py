@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.processes.journey import ServerProcess, Site
+from tests.processes.journey import Deployment, ServerProcess
 from ws4redis.testing.redis_process import RedisProcess
 
 
@@ -13,16 +13,16 @@ from ws4redis.testing.redis_process import RedisProcess
 def journey_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The database file of the journey project, with john and mary."""
     path = tmp_path_factory.mktemp('journey') / 'db.sqlite3'
-    Site(path, 'redis://127.0.0.1:1/0').manage('prepare')
+    Deployment(path, 'redis://127.0.0.1:1/0').manage('prepare')
     return path
 
 
 @pytest.fixture(scope='session')
-def shared_site(journey_database: Path, _shared_redis: RedisProcess) -> Site:
+def shared_site(journey_database: Path, _shared_redis: RedisProcess) -> Deployment:
     """The journey project on the Redis of the whole run; a test that uses redis_url too begins
     with an empty one.
     """
-    return Site(journey_database, _shared_redis.url)
+    return Deployment(journey_database, _shared_redis.url)
 
 
 @pytest.fixture(scope='module')
@@ -32,14 +32,14 @@ def log_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope='module')
-def gunicorn(shared_site: Site, log_directory: Path) -> Iterator[ServerProcess]:
+def gunicorn(shared_site: Deployment, log_directory: Path) -> Iterator[ServerProcess]:
     """Gunicorn with its gevent worker."""
     with ServerProcess(shared_site, 'gunicorn-gevent', log_directory / 'gunicorn.log') as server:
         yield server
 
 
 @pytest.fixture(scope='module')
-def runserver(shared_site: Site, log_directory: Path) -> Iterator[ServerProcess]:
+def runserver(shared_site: Deployment, log_directory: Path) -> Iterator[ServerProcess]:
     """Django's development server."""
     with ServerProcess(shared_site, 'runserver', log_directory / 'runserver.log') as server:
         yield server

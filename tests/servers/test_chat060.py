@@ -23,8 +23,9 @@ from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Origin
 
 from tests.processes.hosts import require_programs
-from tests.processes.journey import GUARD, ROOT, ServerProcess, Site, eventually
+from tests.processes.journey import Deployment, ServerProcess
 from tests.processes.nginx import BehindNginx
+from tests.processes.serving import GUARD, ROOT, eventually
 from tests.servers.browser import FORM, receive
 from ws4redis.testing.redis_process import RedisProcess
 
@@ -39,7 +40,7 @@ HEARTBEAT = '--heartbeat--'
 AnyServer = ServerProcess | BehindNginx
 
 
-class OldSite(Site):
+class OldDeployment(Deployment):
     """A project whose entry files name its settings, with a database file and a Redis."""
 
     @property
@@ -177,9 +178,9 @@ def split_060(port: int, pages: int, websockets: int) -> str:
 
 
 @pytest.fixture(scope='module')
-def site(tmp_path_factory: pytest.TempPathFactory, _shared_redis: RedisProcess) -> Site:
+def site(tmp_path_factory: pytest.TempPathFactory, _shared_redis: RedisProcess) -> Deployment:
     """The chat, with its users, on the Redis of the whole run."""
-    site = OldSite(
+    site = OldDeployment(
         tmp_path_factory.mktemp('chat060') / 'db.sqlite3',
         _shared_redis.url,
         project=PROJECTS / 'chat060',
@@ -194,7 +195,7 @@ ON = ['runserver-of-060', 'uwsgi-of-060', 'nginx-uwsgi-of-060']
 """The development server; one uWSGI; two, behind nginx."""
 
 
-def serving(site: Site, on: str, directory: Path) -> AnyServer:
+def serving(site: Deployment, on: str, directory: Path) -> AnyServer:
     """The chat on one of these."""
     if on.startswith('nginx'):
         require_programs('nginx')
@@ -212,7 +213,7 @@ def serving(site: Site, on: str, directory: Path) -> AnyServer:
 
 @pytest.fixture(scope='module', params=ON)
 def server(
-    request: pytest.FixtureRequest, site: Site, tmp_path_factory: pytest.TempPathFactory
+    request: pytest.FixtureRequest, site: Deployment, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[AnyServer]:
     """The chat, for all tests that leave it as they found it."""
     with serving(site, request.param, tmp_path_factory.mktemp(request.param)) as server:
@@ -361,7 +362,9 @@ def test_channels_that_the_callback_leaves_out_are_left_out(
 
 
 @pytest.mark.parametrize('on', ON)
-def test_interrupted_server_ends_without_a_traceback(on: str, site: Site, tmp_path: Path) -> None:
+def test_interrupted_server_ends_without_a_traceback(
+    on: str, site: Deployment, tmp_path: Path
+) -> None:
     with ExitStack() as stack:
         server = stack.enter_context(serving(site, on, tmp_path))
         john = Visitor(server, 'john')
@@ -402,7 +405,7 @@ def test_strangers_may_publish_by_one_line(
         settings = project / 'billboard' / 'settings.py'
         assert settings.read_text().count(LINE) == 1
         settings.write_text(settings.read_text().replace(LINE, ''))
-    site = OldSite(tmp_path / 'db.sqlite3', _shared_redis.url, project=project)
+    site = OldDeployment(tmp_path / 'db.sqlite3', _shared_redis.url, project=project)
     with ServerProcess(site, 'runserver-of-060', tmp_path / 'log') as server:
         writer, reader = Visitor(server), Visitor(server)
         with writer.open('/') as written, reader.open('/') as read:

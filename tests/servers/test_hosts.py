@@ -21,13 +21,13 @@ from tests.loop import process
 from tests.processes.hosts import HOSTS, REFUSING, require_programs
 from tests.processes.journey import (
     PROJECT,
+    Deployment,
     ServerProcess,
-    Site,
     descriptor_count,
-    eventually,
     thread_count,
 )
 from tests.processes.nginx import BehindNginx
+from tests.processes.serving import eventually
 from tests.servers.browser import UPGRADE, Browser, raw_request, receive
 
 pytestmark = pytest.mark.usefixtures('redis_url')
@@ -67,7 +67,7 @@ class Keeper:
         directory: an empty one, for its logs and for the copy of the project that may be changed.
     """
 
-    def __init__(self, host: str, site: Site, directory: Path) -> None:
+    def __init__(self, host: str, site: Deployment, directory: Path) -> None:
         self.host = host
         self.site = site
         self.directory = directory
@@ -105,7 +105,9 @@ class Keeper:
 
 @pytest.fixture(scope='module', params=HOSTS)
 def keeper(
-    request: pytest.FixtureRequest, shared_site: Site, tmp_path_factory: pytest.TempPathFactory
+    request: pytest.FixtureRequest,
+    shared_site: Deployment,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Keeper]:
     """Each host, for all cases."""
     require_programs(request.param)
@@ -150,11 +152,11 @@ def open_many(stack: ExitStack, browser: Browser, count: int) -> list[ClientConn
     return [stack.enter_context(browser.websocket(EVERYWHERE)) for _ in range(count)]
 
 
-def open_crowd(stack: ExitStack, server: AnyServer, count: int) -> list[process.Browser]:
+def open_crowd(stack: ExitStack, server: AnyServer, count: int) -> list[process.SocketClient]:
     """Open websockets whose clients have no thread of their own; they are closed with the stack."""
     crowd = []
     for _ in range(count):
-        crowd.append(process.Browser(server.port, f'/ws/{EVERYWHERE}'))
+        crowd.append(process.SocketClient(server.port, f'/ws/{EVERYWHERE}'))
         stack.callback(crowd[-1].drop)
     return crowd
 
@@ -398,7 +400,7 @@ def test_log_has_no_complaint(keeper: Keeper) -> None:
 
 @pytest.mark.parametrize('host', MIDDLEWARE)
 def test_middleware_that_is_a_generator_is_no_obstacle(
-    host: str, shared_site: Site, tmp_path: Path
+    host: str, shared_site: Deployment, tmp_path: Path
 ) -> None:
     require_programs(host)
     site = replace(shared_site, application='journey.behind_middleware:application')
@@ -416,7 +418,7 @@ def test_middleware_that_is_a_generator_is_no_obstacle(
 
 @pytest.mark.parametrize('host', ['nginx-gunicorn-gevent'])
 def test_host_that_nginx_keeps_to_itself_is_named_and_so_is_the_remedy(
-    host: str, shared_site: Site, tmp_path: Path
+    host: str, shared_site: Deployment, tmp_path: Path
 ) -> None:
     require_programs(host)
     with BehindNginx(shared_site, host, tmp_path, passes_host=False) as server:
@@ -431,7 +433,7 @@ def test_host_that_nginx_keeps_to_itself_is_named_and_so_is_the_remedy(
 
 @pytest.mark.parametrize('host', ['nginx-gunicorn-gevent'])
 def test_page_that_may_open_websockets_may_so_without_its_host(
-    host: str, shared_site: Site, tmp_path: Path
+    host: str, shared_site: Deployment, tmp_path: Path
 ) -> None:
     require_programs(host)
     site = replace(shared_site, origins=('https://shop.example',))
@@ -443,7 +445,9 @@ def test_page_that_may_open_websockets_may_so_without_its_host(
 
 
 @pytest.mark.parametrize('host', ['nginx-gunicorn-gevent'])
-def test_host_is_the_one_that_nginx_went_by(host: str, shared_site: Site, tmp_path: Path) -> None:
+def test_host_is_the_one_that_nginx_went_by(
+    host: str, shared_site: Deployment, tmp_path: Path
+) -> None:
     """If the request line names a host, that one counts, and the header of that name says
     nothing (RFC 9112, 3.2.2).
     """
@@ -474,7 +478,7 @@ REMEDIES = {
 
 @pytest.mark.parametrize('host', REFUSING)
 def test_server_that_cannot_is_refused_with_a_remedy(
-    host: str, shared_site: Site, tmp_path: Path
+    host: str, shared_site: Deployment, tmp_path: Path
 ) -> None:
     require_programs(host)
     with ServerProcess(shared_site, host, tmp_path / 'server.log') as server:

@@ -14,7 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.processes.journey import GUARD, ServerProcess, Site
+from tests.processes.journey import Deployment, ServerProcess
+from tests.processes.serving import GUARD
 from tests.servers.browser import UPGRADE, request_head
 from ws4redis.publisher import RedisPublisher
 from ws4redis.redis_client import RedisServer
@@ -278,7 +279,7 @@ class Visits:
 
 @pytest.fixture(params=['gunicorn-gevent', 'gunicorn-gthread'])
 def host(
-    request: pytest.FixtureRequest, shared_site: Site, tmp_path: Path
+    request: pytest.FixtureRequest, shared_site: Deployment, tmp_path: Path
 ) -> Iterator[ServerProcess]:
     """Both forms of the loop: in the main hub, and in a thread of its own."""
     options = ('--worker-connections', '4000')

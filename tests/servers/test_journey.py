@@ -19,7 +19,8 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection
 
 from tests.conftest import require
-from tests.processes.journey import GUARD, ServerProcess, Site, eventually
+from tests.processes.journey import Deployment, ServerProcess
+from tests.processes.serving import GUARD, eventually
 from tests.servers.browser import UPGRADE, Browser, raw_request, receive, request_head
 from ws4redis.testing.redis_process import RedisProcess
 
@@ -53,7 +54,7 @@ def test_view_in_another_process_reaches_a_websocket(nobody: Browser) -> None:
         assert receive(websocket) == 'from the view: \u00e9\u4e16\U0001f310'
 
 
-def test_shell_reaches_a_websocket(nobody: Browser, shared_site: Site) -> None:
+def test_shell_reaches_a_websocket(nobody: Browser, shared_site: Deployment) -> None:
     with nobody.websocket('news?subscribe-broadcast') as websocket:
         shared_site.manage(
             'shell',
@@ -301,7 +302,7 @@ class Outage:
 @pytest.fixture
 def outage(redis_process: RedisProcess, journey_database: Path, tmp_path: Path) -> Iterator[Outage]:
     """Servers of this test alone, on a Redis of this test alone."""
-    site = Site(journey_database, redis_process.url)
+    site = Deployment(journey_database, redis_process.url)
     with (
         ServerProcess(site, 'runserver', tmp_path / 'runserver.log') as pages,
         ServerProcess(site, 'gunicorn-gevent', tmp_path / 'gunicorn.log') as websockets,

@@ -16,7 +16,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Origin
 
-from tests.processes.journey import eventually
+from tests.processes.serving import eventually
 from ws4redis.django_runserver import application
 from ws4redis.loop import current_loop
 from ws4redis.publisher import RedisPublisher

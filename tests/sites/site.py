@@ -22,7 +22,7 @@ import pytest
 import redis
 from django.test import Client as DjangoClient
 
-from tests.processes.journey import GUARD
+from tests.processes.serving import GUARD
 from tests.sites.production import inside
 from tests.subscribers import overrides
 from ws4redis.testing import Broker

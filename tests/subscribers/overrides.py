@@ -68,7 +68,7 @@ def set_tenant(request: Any) -> None:
     request.tenant = 'lab'
 
 
-# O1
+# Channels of its own
 
 
 class ExtraChannel(RedisSubscriber):
@@ -85,7 +85,7 @@ class ExtraChannel(RedisSubscriber):
             super().publish_message(message, expire)
 
 
-# O2
+# The whole method replaced
 
 
 class WholeReplacement(RedisSubscriber):
@@ -111,7 +111,7 @@ class FailsToSubscribe(RedisSubscriber):
         raise RuntimeError('a bug of the site')
 
 
-# O3
+# One more audience
 
 
 class LabStore(RedisStore):
@@ -172,7 +172,7 @@ class FewAudiences(RedisSubscriber):
         return [f'all:{facility}'] if broadcast else []
 
 
-# O4
+# Where a browser's message arrives
 
 
 class JsonCommands(Noting):
@@ -214,7 +214,7 @@ class JsonCommands(Noting):
         raise RuntimeError('a bug of the site: redis://:s3cret@db.internal')
 
 
-# O5
+# Persisted messages
 
 
 class SendsList(RedisSubscriber):
@@ -275,7 +275,7 @@ class FailsWhileJoining(RedisSubscriber):
         raise RuntimeError('a bug of the site')
 
 
-# O6
+# release()
 
 
 class SaysGoodbye(Noting):
@@ -319,7 +319,7 @@ class FailsToRelease(Noting):
         raise RuntimeError('a bug of the site')
 
 
-# O7
+# parse_response()
 
 
 class Filters(RedisSubscriber):
@@ -400,7 +400,7 @@ class FailsToParse(RedisSubscriber):
         raise RuntimeError('a bug of the site')
 
 
-# O8
+# Another client in place
 
 
 class OtherClient(RedisSubscriber):
@@ -424,7 +424,7 @@ class ServesItself(RedisSubscriber):
         return connection and connection._sock and int(connection._sock.fileno())
 
 
-# O9
+# Classes of another kind
 
 
 class FromRedisStore(RedisStore):
@@ -489,7 +489,7 @@ class FromNothing:
             self._publishers = {name}
 
 
-# O10
+# The request
 
 
 class KeepsRequest(Noting):
@@ -510,7 +510,7 @@ class KeepsRequest(Noting):
         super().release()
 
 
-# O12
+# Test doubles written by hand
 
 
 class HandWrittenDouble(RedisSubscriber):

@@ -24,9 +24,12 @@ from django.db import connection
 from django.http import HttpRequest
 from django.test import Client, TestCase
 
+from ws4redis import access
+from ws4redis.core.recheck import BATCH
 from ws4redis.publisher import RedisPublisher
-from ws4redis.redis_client import active_server, runs_in_test
+from ws4redis.redis_client import active_server
 from ws4redis.redis_store import SELF
+from ws4redis.seam import seam
 from ws4redis.signals import redis_gap
 from ws4redis.subscriber import RedisSubscriber
 from ws4redis.testing import Broker, HandshakeRejected, Publication
@@ -84,7 +87,7 @@ class FailsToPublish(RedisSubscriber):
         raise ZeroDivisionError('a bug of the site')
 
 
-# T1: the real code with the transport replaced
+# The real code with the transport replaced
 
 
 @pytest.mark.row('T1')
@@ -138,7 +141,7 @@ def test_url_and_facility_are_the_same_websocket(broker: Broker, settings: Setti
     assert broker.connect('/live/news?subscribe-broadcast').channels == ['broadcast:news']
 
 
-# T2: the test's thread and the test's database connection
+# The test's thread and the test's database connection
 
 
 @pytest.mark.row('T2')
@@ -174,7 +177,7 @@ def test_database_is_not_touched_without_a_login(broker: Broker) -> None:
     client.close()
 
 
-# T3: exceptions of the server side
+# Exceptions of the server side
 
 
 @pytest.mark.row('T3')
@@ -230,7 +233,7 @@ def test_browser_sees_codes_only_when_asked_for() -> None:
         assert refused.value.status_code == 500
 
 
-# T4: settled is proved
+# Settled is proved
 
 
 @pytest.mark.row('T4')
@@ -261,7 +264,7 @@ def test_greenlet_that_a_hook_spawned_has_run(broker: Broker) -> None:
     assert client.receive() == 'later: hello'
 
 
-# T6: one clock
+# One clock
 
 
 @pytest.mark.row('T6')
@@ -411,7 +414,7 @@ def test_heartbeats_with_a_frozen_clock(settings: Settings) -> None:
         assert client.heartbeats == 3
 
 
-# T7: typos
+# Typos
 
 
 @pytest.mark.row('T7')
@@ -478,14 +481,14 @@ def test_other_url_is_refused(url: Any) -> None:
         Broker(url),
     ):
         pass
-    assert not runs_in_test()
+    assert not seam.in_force
 
 
 @pytest.mark.row('T7')
 def test_server_that_does_not_answer_is_an_error_at_once() -> None:
     with pytest.raises(redis.ConnectionError), Broker('redis://127.0.0.1:1'):
         pass
-    assert not runs_in_test()
+    assert not seam.in_force
 
 
 # What was published
@@ -706,7 +709,6 @@ def test_echo_is_asked_for(broker: Broker, john: User) -> None:
 
 
 def test_binary_goes_out_as_binary(broker: Broker) -> None:
-    """F10."""
     client = broker.connect('news', subscribe='broadcast')
     tell(broker, b'\xff\xfe')
     tell(broker, 'grün'.encode())
@@ -717,7 +719,7 @@ def test_binary_goes_out_as_binary(broker: Broker) -> None:
 
 
 def test_logout_closes_the_websockets_of_its_session_alone(broker: Broker, john: User) -> None:
-    """F14: sockets outlived logout."""
+    """Sockets outlived logout."""
     here, elsewhere = Client(), Client()
     for client in (here, elsewhere):
         client.force_login(john)
@@ -744,6 +746,36 @@ def test_rights_are_looked_up_again_after_a_minute(broker: Broker, john: User) -
     assert john_ws.open
     broker.advance(2)
     assert (john_ws.close_code, nobody.close_code) == (1008, None)
+
+
+def test_rights_are_looked_up_on_a_grid_that_the_first_websocket_begins(
+    broker: Broker, john: User
+) -> None:
+    broker.connect('news').close()
+    broker.advance(50)
+    client = broker.connect('news', subscribe='user', user=john)
+    User.objects.update(is_active=False)
+    broker.advance(9)
+    assert client.open
+    broker.advance(2)
+    assert client.close_code == 1008
+
+
+def test_rights_of_any_number_of_websockets_are_looked_up_in_batches(
+    broker: Broker, john: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    no_longer_allowed, sizes = access.no_longer_allowed, []
+
+    def counted(some: list[access.Access]) -> set[access.Access]:
+        sizes.append(len(some))
+        return no_longer_allowed(some)
+
+    monkeypatch.setattr(access, 'no_longer_allowed', counted)
+    clients = [broker.connect('news', subscribe='user', user=john) for _ in range(BATCH + 1)]
+    User.objects.update(is_active=False)
+    broker.advance(61)
+    assert sizes == [BATCH, 1]
+    assert {client.close_code for client in clients} == {1008}
 
 
 def test_rights_are_never_looked_up_again_if_the_setting_says_so(
@@ -850,7 +882,7 @@ def test_handshake_in_an_outage_is_refused_with_503(broker: Broker) -> None:
     assert refused.value.status_code == 503
 
 
-# T12, T13: a broker of one's own, and tidying up
+# A broker of one's own, and tidying up
 
 
 @pytest.mark.row('T12')
@@ -864,7 +896,7 @@ def test_brokers_know_nothing_of_each_other() -> None:
         tell(outer, 'outer')
         assert outer_client.receive_all() == ['outer']
         assert outer.persisted(facility='news', broadcast=True) is None
-    assert not runs_in_test()
+    assert not seam.in_force
 
 
 @pytest.mark.row('T12')
@@ -898,14 +930,14 @@ def test_clients_still_open_are_closed_and_released() -> None:
     assert released == ['released'] * 2
     assert broker._engine.driver.exchange.channel_count == 0
     assert not broker._engine.driver.exchange.recipients
-    assert not runs_in_test()
+    assert not seam.in_force
 
 
 @pytest.mark.row('T13')
 def test_server_is_given_back_when_the_block_fails() -> None:
     with pytest.raises(KeyError), Broker():
         raise KeyError
-    assert not runs_in_test()
+    assert not seam.in_force
 
 
 @pytest.mark.row('T13')
@@ -913,7 +945,7 @@ def test_server_is_given_back_in_the_middle_of_an_outage() -> None:
     with pytest.raises(KeyError), Broker() as broker, broker.outage():
         broker.connect('news')
         raise KeyError
-    assert not runs_in_test()
+    assert not seam.in_force
 
 
 def test_clients_are_those_that_the_server_still_has(broker: Broker) -> None:
@@ -961,7 +993,7 @@ def test_use_outside_its_block_is_refused() -> None:
     for call in [*calls, client.assert_nothing_received, client.receive]:
         with pytest.raises(RuntimeError, match='this Broker has ended, or has not begun'):
             call()
-    assert not runs_in_test()
+    assert not seam.in_force
 
 
 def test_brokers_may_end_in_any_order() -> None:
@@ -972,7 +1004,7 @@ def test_brokers_may_end_in_any_order() -> None:
     assert active_server() is other._engine.server
     other.publish('x', facility='news', broadcast=True)
     other.__exit__(None)
-    assert not runs_in_test()
+    assert not seam.in_force
 
 
 def test_what_a_broker_was_made_of_is_freed_at_its_end(caplog: pytest.LogCaptureFixture) -> None:
@@ -1007,7 +1039,7 @@ def test_server_is_given_back_when_the_end_fails(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr('ws4redis.testing.servers.BrokerServer.close', fail)
     with pytest.raises(redis.ConnectionError, match='gone'), Broker():
         pass
-    assert not runs_in_test()
+    assert not seam.in_force
 
 
 @pytest.mark.row('T6')
@@ -1148,7 +1180,7 @@ def test_most_websockets_of_a_process_count_here_too(broker: Broker, settings: S
         broker.connect('news')
     assert (refused.value.status_code, refused.value.reason) == (
         503,
-        '1 websockets are open, which is WS4REDIS_MAX_WEBSOCKETS',
+        '1 websocket is open, which is WS4REDIS_MAX_WEBSOCKETS',
     )
 
 

@@ -84,7 +84,6 @@ def test_raw_bytes_may_break_the_protocol(client: WebSocketClient) -> None:
 
 
 def test_half_a_frame_holds_nothing_up(broker: Broker, client: WebSocketClient) -> None:
-    """F15."""
     client.send_raw(b'\x81')
     tell(broker, 'live')
     assert client.receive_all() == ['live']
@@ -151,7 +150,7 @@ def test_nothing_received_is_a_fact(broker: Broker, client: WebSocketClient) -> 
     client.assert_nothing_received()
 
 
-# T5: read and unread
+# Read and unread
 
 
 def test_assert_received_takes_the_first_that_is_meant_and_no_other(
@@ -237,7 +236,7 @@ def test_heartbeats_are_counted_and_are_no_messages(broker: Broker, settings: Se
 
 
 def test_fragments_of_the_client_are_one_message(broker: Broker, client: WebSocketClient) -> None:
-    """F16: UTF-8 split over fragments."""
+    """UTF-8 split over fragments."""
     text = 'grün'.encode()
     client._end.protocol.send_text(text[:3], fin=False)
     client._end.protocol.send_continuation(text[3:], fin=True)

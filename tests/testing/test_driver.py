@@ -73,7 +73,6 @@ def test_heartbeat_follows_the_latest_handshake(driver: MemoryDriver) -> None:
 
 
 def test_server_side_runs_in_the_tests_thread(broker: Broker) -> None:
-    """T2."""
     threads: list[int] = []
 
     class Looking(RedisSubscriber):
@@ -133,7 +132,7 @@ def test_settle_works_off_what_follows_from_what_arrived(broker: Broker) -> None
 
 
 class Spawning(RedisSubscriber):
-    """O4: hands the rest of its work to greenlets."""
+    """Hands the rest of its work to greenlets."""
 
     rest: Any = None
 
@@ -176,7 +175,6 @@ def test_greenlet_of_a_hook_that_waits_for_real_time_is_named_at_once(broker: Br
 
 
 def test_burst_arrives_whole_and_in_order(broker: Broker) -> None:
-    """F1."""
     clients = [broker.connect('news', subscribe='broadcast') for _ in range(3)]
     for number in range(1000):
         broker.redis.publish('broadcast:news', str(number))

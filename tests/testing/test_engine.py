@@ -7,7 +7,8 @@ import pytest
 import redis
 
 from ws4redis.publisher import RedisPublisher
-from ws4redis.redis_client import active_server, runs_in_test
+from ws4redis.redis_client import active_server
+from ws4redis.seam import seam
 from ws4redis.testing import Broker
 from ws4redis.testing.engine import Engine
 
@@ -30,7 +31,7 @@ def test_publishers_reach_it_until_its_end() -> None:
     engine = Engine('memory://', lambda: None)
     assert active_server() is engine.server
     engine.end()
-    assert not runs_in_test()
+    assert not seam.in_force
 
 
 def test_what_is_published_is_written_down(engine: Engine) -> None:

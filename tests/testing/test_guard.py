@@ -1,30 +1,26 @@
-"""Guard: what becomes of what a test publishes without a Broker (T11)."""
+"""Guard: what becomes of what a test publishes without a Broker."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from importlib import util
 
 import pytest
 import redis
 
-import ws4redis
 from ws4redis.publisher import RedisPublisher
 from ws4redis.redis_client import active_server
+from ws4redis.seam import seam
 from ws4redis.testing import Broker
 from ws4redis.testing.guard import Guard
 
 
 @pytest.fixture
-def guard(request: pytest.FixtureRequest) -> Iterator[Guard]:
+def guard(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Guard:
     """In force, with the choice that the test's parameter names, else 'memory'."""
-    before = ws4redis.unrequested
-    ws4redis.unrequested = guard = Guard(
-        getattr(request, 'param', 'memory'), lambda place: place.rpartition('/')[2]
-    )
+    guard = Guard(getattr(request, 'param', 'memory'), lambda place: place.rpartition('/')[2])
+    monkeypatch.setattr(seam, 'unrequested', guard)
     guard.begin('test one')
-    yield guard
-    ws4redis.unrequested = before
+    return guard
 
 
 def publish() -> None:

@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from tests.conftest import require
-from ws4redis.redis_client import Gate
+from ws4redis.gate import Gate
 from ws4redis.testing import Broker
 from ws4redis.testing.redis_process import find_redis_server
 

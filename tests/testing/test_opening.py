@@ -89,12 +89,6 @@ def test_contradictions_are_refused() -> None:
         opening(user=User(pk=1), force_user=User(pk=1)).check()
 
 
-@pytest.mark.parametrize(('text', 'expected'), [('beat', b'beat'), (None, None), ('', None)])
-def test_heartbeat_is_that_of_the_settings(settings: Any, text: Any, expected: Any) -> None:
-    settings.WS4REDIS_HEARTBEAT = text
-    assert opening().heartbeat() == expected
-
-
 def test_address_has_names_and_verbs() -> None:
     asked = opening('a b', subscribe='user', echo=True)
     assert asked.address(lambda: ['subscribe-user']) == ('/ws/a%20b', 'subscribe-user&echo')

@@ -99,13 +99,14 @@ def test_clients_are_closed_before_the_database_goes(
     result.stdout.fnmatch_lines(['*users at release: 1'])
 
 
-def test_plugin_loads_pytest_alone() -> None:
+def test_plugin_loads_pytest_and_what_imports_nothing() -> None:
     heavy = ('django', 'redis', 'gevent', 'fakeredis', 'websockets', 'asyncio')
     code = (
         'import sys, pytest\n'
         'before = set(sys.modules)\n'
         f'import {PLUGIN}\n'
-        'ours = {"ws4redis", "ws4redis.testing", "ws4redis.testing.plugin"}\n'
+        'ours = {"ws4redis", "ws4redis.schemes", "ws4redis.seam", "ws4redis.testing", '
+        '"ws4redis.testing.plugin"}\n'
         f'found = [name for name in {heavy} if name in set(sys.modules) - before]\n'
         'assert found == [], found\n'
         'assert {name for name in sys.modules if name.startswith("ws4redis")} == ours\n'
@@ -239,24 +240,24 @@ def test_mark_is_the_fixture_without_its_object(project: pytest.Pytester) -> Non
         """
         import unittest
         import pytest
-        from ws4redis.redis_client import runs_in_test
+        from ws4redis.seam import seam
 
         @pytest.mark.ws4redis
         def test_function():
-            assert runs_in_test()
+            assert seam.in_force
 
         @pytest.mark.ws4redis
         class TestClass:
             def test_method(self):
-                assert runs_in_test()
+                assert seam.in_force
 
         @pytest.mark.ws4redis
         class TestCase(unittest.TestCase):
             def test_method(self):
-                assert runs_in_test()
+                assert seam.in_force
 
         def test_without():
-            assert not runs_in_test()
+            assert not seam.in_force
         """
     )
     run(project, '--ds=tests.settings', '--strict-markers').assert_outcomes(passed=4)
@@ -285,8 +286,8 @@ def test_what_is_published_without_the_fixture_is_kept_in_memory_and_named(
     result = run(project, '--ds=tests.settings')
     result.assert_outcomes(passed=3)
     line = (
-        'ws4redis: 2 tests published without the fixture, kept in memory: test_what*.py:5, '
-        'test_what*.py:5'
+        'ws4redis: 2 tests published without the fixture, kept in memory: test_what_is*.py:5, '
+        'test_what_is*.py:5'
     )
     result.stdout.fnmatch_lines([line])
 

@@ -1,4 +1,4 @@
-"""What was published, and the assertions about it (T8)."""
+"""What was published, and the assertions about it."""
 
 from __future__ import annotations
 

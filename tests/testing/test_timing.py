@@ -81,7 +81,7 @@ def test_age_shortens_what_is_left(store: redis.Redis) -> None:
 def test_what_somebody_else_moves_a_server_notices_too(
     request: pytest.FixtureRequest, tick: bool
 ) -> None:
-    """T6: time-machine moves time.time() of this process, not that of a redis-server."""
+    """A clock tool moves time.time() of this process, not that of a redis-server."""
     request.getfixturevalue('redis_url')
     with (
         time_machine.travel('2026-01-01T00:00:00Z', tick=tick) as traveller,

@@ -25,7 +25,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from tests.processes.journey import ServerProcess, Site
+from tests.processes.journey import Deployment, ServerProcess
 
 __all__ = [
     'HOSTS',
@@ -226,7 +226,9 @@ def run(python: str, packages: Path, host: str, directory: Path) -> Report:
     """
     shutil.rmtree(directory, ignore_errors=True)
     directory.mkdir(parents=True)
-    site = Site(directory / 'db.sqlite3', 'memory://?allow=1', settings='journey.settings_echo')
+    site = Deployment(
+        directory / 'db.sqlite3', 'memory://?allow=1', settings='journey.settings_echo'
+    )
     with ServerProcess(site, host, directory / 'server.log') as server:
         specification = directory / 'fuzzingclient.json'
         specification.write_text(

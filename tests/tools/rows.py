@@ -1,10 +1,9 @@
 """Prints every row of what existing projects rely on and of what release 0.6.0 did wrong, with its
 tests: python -m tests.tools.rows
 
-U is what projects rely on, O how they override the subscriber, C the contract with an override, F
-what release 0.6.0 did wrong. A test is a row's by its mark, @pytest.mark.row('U7'), wherever it
-stands; pytest says which there are. A row without one shows an empty cell, and the exit status is
-1.
+docs/compatibility.md says which rows there are, and why one is aside: without a test of its own. A
+test is a row's by its mark, @pytest.mark.row('U7'), wherever it stands; pytest says which there
+are. A row without one shows an empty cell, and the exit status is 1.
 """
 
 import re
@@ -16,25 +15,42 @@ from pathlib import Path
 
 import pytest
 
-__all__ = ['ASIDE', 'ROWS', 'Test', 'collect', 'files', 'missing', 'table']
+__all__ = [
+    'ASIDE',
+    'LINE',
+    'PAGE',
+    'ROWS',
+    'Test',
+    'collect',
+    'files',
+    'missing',
+    'rows_of',
+    'table',
+]
 
 REPOSITORY = Path(__file__).resolve().parent.parent.parent
 
-ASIDE = {
-    'U20': 'how many websockets listen is asked of all processes: count_listeners(), work of '
-    'its own',
-    'O11': 'the same; that PUBSUB NUMSUB counts processes is shown beside O6',
-}
-"""Rows that are tested with something else, and with what."""
+PAGE = REPOSITORY / 'docs/compatibility.md'
 
-NUMBERS = {'U': range(1, 25), 'O': range(1, 13), 'C': range(12), 'F': range(1, 25)}
+LINE = re.compile(r'^\| ([A-Z]\d+) \| (.+) \| (.+) \|$', re.MULTILINE)
+"""A row on the page: its name, what holds, and why, or why it is aside."""
 
-ROWS = [
-    row
-    for kind, numbers in NUMBERS.items()
-    for number in numbers
-    if (row := f'{kind}{number}') not in ASIDE
-]
+KINDS = 'UOCF'
+"""The rows that are listed; those of the test kit, T, are held by its whole suite."""
+
+
+def rows_of(page: str) -> tuple[list[str], dict[str, str]]:
+    """The rows that have tests of their own, and those aside, each with the reason."""
+    reasons = {name: why for name, _, why in LINE.findall(page) if name[0] in KINDS}
+    aside = {
+        name: why.removeprefix('aside: ')
+        for name, why in reasons.items()
+        if why.startswith('aside: ')
+    }
+    return [name for name in reasons if name not in aside], aside
+
+
+ROWS, ASIDE = rows_of(PAGE.read_text('utf-8'))
 
 MARK = re.compile(r"^\s*@pytest\.mark\.row\('", re.MULTILINE)
 

@@ -1,10 +1,8 @@
-"""System checks of what surrounds the settings: apps, middleware, gevent, processes, Redis; and
-their way into the log.
+"""System checks of what surrounds the settings: apps, middleware, gevent, processes, Redis.
 
-No WSGI server runs system checks, so the loop logs what they find when it starts. None of those
-that every command of manage.py runs connects to anything: an image is built, and a file collected,
-where there is no Redis. That one, whose answer may take a second, and the one about the policy
-belong to `manage.py check --deploy`.
+None of those that every command of manage.py runs connects to anything: an image is built, and a
+file collected, where there is no Redis. The check that asks Redis, whose answer may take a second,
+and the one about the policy belong to `manage.py check --deploy`.
 """
 
 import sys
@@ -19,7 +17,8 @@ from django.core.exceptions import ImproperlyConfigured
 from django.utils.module_loading import import_string
 
 from ws4redis import settings
-from ws4redis.redis_client import MEMORY, RedisServer
+from ws4redis.redis_client import RedisServer
+from ws4redis.schemes import is_memory
 
 __all__ = [
     'CHECKS',
@@ -145,8 +144,7 @@ def check_processes(several: bool) -> Iterator[CheckMessage]:
     Args:
         several: whether the WSGI server has more than one.
     """
-    value = settings.WS4REDIS_CONNECTION
-    if several and isinstance(value, str) and value.startswith(MEMORY):
+    if several and is_memory(settings.WS4REDIS_CONNECTION):
         yield Warning(
             'WS4REDIS_CONNECTION is memory://, and the server has several processes.',
             hint='What one of them publishes reaches no websocket of another: name a Redis '

@@ -12,7 +12,10 @@ from django.utils.module_loading import import_string
 
 from ws4redis import settings
 from ws4redis.access import check_dotted_path
-from ws4redis.redis_client import MEMORY, connection_arguments, memory_allowed
+from ws4redis.memory import memory_allowed
+from ws4redis.redis_client import connection_arguments
+from ws4redis.schemes import is_memory
+from ws4redis.subscriber_methods import missing_methods
 
 __all__ = ['CHECKS']
 
@@ -20,15 +23,6 @@ RESEMBLANCE = 0.8
 """From 0 to 1, how much of a misspelt name has to be right, behind the prefix that all of them
 have.
 """
-
-METHODS = (
-    'set_pubsub_channels',
-    'send_persisted_messages',
-    'parse_response',
-    'get_file_descriptor',
-    'release',
-    'publish_message',
-)
 
 
 def _is_number(value: Any) -> bool:
@@ -47,7 +41,7 @@ def _check_url() -> Iterator[CheckMessage]:
 
 def _check_connection() -> Iterator[CheckMessage]:
     value = settings.WS4REDIS_CONNECTION
-    if isinstance(value, str) and value.startswith(MEMORY):
+    if is_memory(value):
         if not memory_allowed(value):
             yield Error(
                 'WS4REDIS_CONNECTION is memory:// with DEBUG off.',
@@ -103,7 +97,7 @@ def _check_texts() -> Iterator[CheckMessage]:
         yield Error(problem, hint='True or False.', id='ws4redis.E008')
 
 
-def _check_numbers() -> Iterator[CheckMessage]:
+def _check_expire() -> Iterator[CheckMessage]:
     expire = settings.WS4REDIS_EXPIRE
     if expire is not None and not _is_number(expire):
         yield Error(
@@ -111,29 +105,27 @@ def _check_numbers() -> Iterator[CheckMessage]:
             hint='Seconds; 0 or None stores nothing.',
             id='ws4redis.E006',
         )
-    for name, may_be_none, whole in (
-        ('WS4REDIS_MAX_MESSAGE_SIZE', False, True),
-        ('WS4REDIS_MAX_PENDING', False, True),
-        ('WS4REDIS_MAX_FACILITY', False, True),
-        ('WS4REDIS_MESSAGE_RATE', True, False),
-        ('WS4REDIS_MAX_WEBSOCKETS', True, True),
-        ('WS4REDIS_PING_INTERVAL', True, False),
-        ('WS4REDIS_PING_TIMEOUT', False, False),
-        ('WS4REDIS_DRAIN_TIMEOUT', False, False),
-        ('WS4REDIS_RECHECK', True, False),
-        ('WS4REDIS_THREADS', False, True),
-        ('WS4REDIS_BLOCKED_WARNING', False, False),
-    ):
-        value = getattr(settings, name)
-        if value is None and may_be_none:
-            continue
-        if not _is_number(value) or value <= 0 or (whole and not isinstance(value, int)):
-            kind = 'A whole number' if whole else 'A number'
-            unit = settings.SETTINGS[name].unit
-            none = ', or None' if may_be_none else ''
+
+
+def _check_numbers() -> Iterator[CheckMessage]:
+    for setting in settings.SETTINGS.values():
+        value = getattr(settings, setting.name)
+        if setting.is_number and setting.above is not None and not _fits(setting, value):
+            kind = 'A whole number' if setting.is_whole else 'A number'
+            none = ', or None' if setting.may_be_none else ''
             yield Error(
-                f'{name} is {value!r}.', hint=f'{kind} of {unit} above 0{none}.', id='ws4redis.E009'
+                f'{setting.name} is {value!r}.',
+                hint=f'{kind} of {setting.unit} above {setting.above}{none}.',
+                id='ws4redis.E009',
             )
+
+
+def _fits(setting: settings.Setting, value: Any) -> bool:
+    if value is None:
+        return setting.may_be_none
+    if not _is_number(value) or (setting.is_whole and not isinstance(value, int)):
+        return False
+    return setting.above is None or bool(value > setting.above)
 
 
 def _check_origins() -> Iterator[CheckMessage]:
@@ -196,9 +188,7 @@ def _check_subscriber() -> Iterator[CheckMessage]:
                 hint='It names what a query string may ask for; RedisSubscriber has it.',
                 id='ws4redis.E015',
             )
-    missing = [name for name in METHODS if not callable(getattr(subscriber, name, None))]
-    if 'send_persisted_messages' in missing and hasattr(subscriber, 'send_persited_messages'):
-        missing.remove('send_persisted_messages')
+    missing = missing_methods(subscriber)
     if missing:
         yield Warning(
             f'{subscriber.__name__} lacks {", ".join(missing)}.',
@@ -249,6 +239,7 @@ CHECKS: Final[tuple[Callable[[], Iterator[CheckMessage]], ...]] = (
     _check_connection,
     _check_prefix,
     _check_texts,
+    _check_expire,
     _check_numbers,
     _check_origins,
     _check_callbacks,

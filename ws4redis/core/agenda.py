@@ -1,18 +1,22 @@
-"""What there is to do: calls of the site's code, and what the driver does next; the time and the
-counters that all share.
+"""Agenda: what there is to do next, written by the core and worked off by the driver; the time and
+the counters that all share.
+
+The core puts recipients on it and never waits: who has bytes to write (to_write, when an outbox is
+empty no longer), and who has a job, an end or another change (to_attend). A job is one call of the
+site's code; its result comes back with job_done().
 """
 
 import enum
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import Generic, TypeVar
 
-from ws4redis.core.feed import Published
 from ws4redis.core.frames import CloseCode
-
-if TYPE_CHECKING:
-    from ws4redis.core.recipient import Recipient
+from ws4redis.core.replies import Published
 
 __all__ = ['Agenda', 'Counters', 'Job', 'JobKind', 'Outcome', 'Result']
+
+R = TypeVar('R')
+"""Recipient, which has the agenda to write on."""
 
 
 class JobKind(enum.Enum):
@@ -85,7 +89,7 @@ class Counters:
     """Ended websockets by close code; 1006 where there was none."""
 
 
-class Agenda:
+class Agenda(Generic[R]):
     """What the driver has to do next, in the order in which it came up; and the time, which all
     recipients share.
 
@@ -98,7 +102,7 @@ class Agenda:
     def __init__(self, now: float = 0.0) -> None:
         self.now = now
         self.counters = Counters()
-        self.to_write: list[Recipient] = []
+        self.to_write: list[R] = []
         """Those whose outbox was empty and is no longer."""
-        self.to_attend: dict[Recipient, None] = {}
+        self.to_attend: dict[R, None] = {}
         """Those with a job, an end or another change."""

@@ -1,8 +1,14 @@
-"""What the loop and the test's broker have in common: which step follows which. They add the
-transport, the clock and the jobs.
+"""Driver: which step follows which, for the loop and for the test's broker. They add the transport,
+the clock, the jobs and the way to Redis.
 
-All of this runs in one thread, or in one hub; what other threads say comes in through the driver's
-own means.
+In go the time, bytes, replies and results; each step tells the core, and works off what comes onto
+the agenda then. Out go the abstract methods. What must hold:
+
+- All of this runs in one thread, or in one hub; what others say comes in by the driver's own means.
+- Each step begins by telling the core the time, and ends with work_off().
+- A barrier is sent only when everything that has arrived is worked off.
+- A fault in the step of one websocket ends that one alone.
+- One GET serves all who join at once; its answer counts only on the connection that it is about.
 """
 
 import logging
@@ -11,11 +17,14 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from ws4redis.core.agenda import Job, JobKind, Result
+from ws4redis.core.entries import Entry
 from ws4redis.core.exchange import Exchange, Gap
-from ws4redis.core.feed import FeedState, Reply
+from ws4redis.core.feed import FeedState
 from ws4redis.core.frames import CloseCode
-from ws4redis.core.handle import Entry
+from ws4redis.core.recheck import Recheck
 from ws4redis.core.recipient import Phase, Recipient
+from ws4redis.core.replies import Reply
+from ws4redis.core.wording import counted
 
 __all__ = ['Driver']
 
@@ -27,10 +36,12 @@ class Driver(ABC):
 
     Args:
         exchange: the websockets and what Redis owes them.
+        recheck_interval: gives the seconds between two looks at everybody's rights; None for never.
     """
 
-    def __init__(self, exchange: Exchange) -> None:
+    def __init__(self, exchange: Exchange, recheck_interval: Callable[[], float | None]) -> None:
         self.exchange = exchange
+        self._recheck = Recheck(recheck_interval)
         self._working = False
         self._fetching = False
         self._gap: Gap | None = None
@@ -81,11 +92,23 @@ class Driver(ABC):
     def gap_ended(self, gap: Gap) -> None:
         """Tell the site that messages may have been missed."""
 
+    @abstractmethod
+    def look_up(self, some: list[Any], done: Callable[[set[Any]], None]) -> None:
+        """Look the rights of these accesses up, where that may wait; done() with those who have
+        lost them, never from within this call.
+        """
+
     # Steps
 
     def touch(self) -> None:
         """Tell the core the time; each entry into it begins with this."""
         self.exchange.agenda.now = self.now()
+
+    def enter(self, recipient: Recipient) -> None:
+        """A handshake has begun: what arrives for this recipient is held from now on."""
+        if not self.exchange.recipients:
+            self._recheck.somebody_comes(self.now())
+        self.exchange.enter(recipient)
 
     def start(
         self,
@@ -127,10 +150,10 @@ class Driver(ABC):
         self._write(recipient)
         self.work_off()
 
-    def take_entry(self, recipient: Recipient, entry: Entry) -> None:
+    def receive_entry(self, recipient: Recipient, entry: Entry) -> None:
         """A subscriber sent something by itself."""
         self.touch()
-        recipient.take_entry(entry)
+        recipient.receive_entry(entry)
         self.work_off()
 
     def job_done(self, recipient: Recipient, job: Job, result: Result) -> None:
@@ -158,7 +181,9 @@ class Driver(ABC):
         """The pub/sub connection is gone or could not be made; the feed says when to try again."""
         if self.exchange.feed.state is FeedState.UP:
             logger.warning(
-                'Redis is away (%s): %s websockets stay open', reason, len(self.exchange.recipients)
+                'Redis is away (%s): %s open',
+                reason,
+                counted(len(self.exchange.recipients), 'websocket stays', 'websockets stay'),
             )
         self.drop_feed()
         self._gap = None
@@ -175,15 +200,15 @@ class Driver(ABC):
         if self.exchange.feed.refusal is not None:
             self.feed_lost(self.exchange.feed.refusal)
             return
-        if not self.exchange.feed.take_resubscribed():
+        if not self.exchange.feed.pop_resubscribed():
             return
         gap = self.exchange.catch_up(self.now())
         if gap is None:
             return
         logger.warning(
-            'Redis is back after %.1f s: %s channels; what was not persisted is lost',
+            'Redis is back after %.1f s: %s; what was not persisted is lost',
             gap.seconds,
-            gap.channels,
+            counted(gap.channels, 'channel'),
         )
         self.gap_ended(gap)
         self._gap = gap
@@ -199,13 +224,37 @@ class Driver(ABC):
             self.exchange.fetched(values, self.now())
             self.work_off()
 
+    def deadline(self) -> float | None:
+        """When tick() has something to do; None if never."""
+        due = self.exchange.deadline()
+        recheck = self._recheck.due if self.exchange.recipients else None
+        if due is None or recheck is None:
+            return recheck if due is None else due
+        return min(due, recheck)
+
     def tick(self) -> None:
-        """Do what is due; exchange.deadline() says when to come back."""
+        """Do what is due; deadline() says when to come back."""
         now = self.now()
         self.exchange.tick(now)
         if not self.exchange.feed.tick(now):
             self.feed_lost('no sign of life')
+        if self._recheck.tick(now):
+            recipients = self.exchange.recipients
+            self._recheck.begin(
+                {recipient.access for recipient in recipients if recipient.access is not None}
+            )
+            self._look_up_next()
         self.work_off()
+
+    def _look_up_next(self) -> None:
+        batch = self._recheck.pop_batch()
+        if batch:
+            self.look_up(batch, self._looked_up)
+
+    def _looked_up(self, lost: set[Any]) -> None:
+        if lost:
+            self.withdraw(lost.__contains__)
+        self._look_up_next()
 
     def withdraw(self, lost: Callable[[Any], bool]) -> None:
         """Close the websockets of those who have lost their rights; lost() is asked with the
@@ -247,7 +296,7 @@ class Driver(ABC):
                         self._guarded(self._attend, recipient)
                 self._fetch_for_joins()
                 self.exchange.send_barrier()
-                commands = feed.take_commands()
+                commands = feed.pop_commands()
                 if commands:
                     self.send_commands(commands)
                 elif self.exchange.recipients and feed.wants_connection(self.now()):
@@ -264,7 +313,7 @@ class Driver(ABC):
         """
         if self._fetching:
             return
-        asking = self.exchange.take_asking()
+        asking = self.exchange.pop_asking()
         if asking:
             self._fetching = True
             names = dict.fromkeys(name for recipient in asking for name in recipient.channels)

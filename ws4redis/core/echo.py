@@ -1,14 +1,33 @@
-"""Whose message is it? A websocket does not get back what it sent itself, and does get equal
-messages of others.
+"""OwnCopies: whose message is it? A websocket does not get back what it sent itself, and does get
+equal messages of others.
+
+In go channels and payload of each publish, and each message that arrives; out comes whether that is
+an own copy. What must hold:
+
+- A copy is counted before PUBLISH is sent, so that it never arrives uncounted; a publish that
+  failed takes its count back.
+- As many equal messages are own copies as were published, and no more.
+- A copy that cannot come any more (connection lost, channel given up) is forgotten.
+- publishing() and failed() may run in another thread than the rest: their counts travel in a list.
 """
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from ws4redis.core.recipient import Recipient
+from typing import Protocol
 
 __all__ = ['OwnCopies']
+
+
+class Listener(Protocol):
+    """Whose own copies they are: the recipient.
+
+    Attributes:
+        direct: whether it gets messages without asking here.
+    """
+
+    direct: bool
+
+    def listens_on(self, channel: bytes) -> bool:
+        """Whether a message of this channel is for it."""
 
 
 class OwnCopies:
@@ -25,10 +44,10 @@ class OwnCopies:
 
     __slots__ = ('_added', '_owed', '_recipient', 'echo', 'nowhere')
 
-    def __init__(self, recipient: 'Recipient', echo: bool) -> None:
+    def __init__(self, recipient: Listener, echo: bool) -> None:
         self.echo = echo
         self.nowhere = 0
-        self._recipient: Recipient | None = recipient
+        self._recipient: Listener | None = recipient
         self._added: list[tuple[int, bytes, bytes]] = []
         self._owed: dict[tuple[bytes, bytes], int] | None = None
 
@@ -60,7 +79,7 @@ class OwnCopies:
         """Whether an own copy may still come."""
         return bool(self._added or self._owed)
 
-    def take_own_copy(self, channel: bytes, payload: bytes) -> bool:
+    def pop_own_copy(self, channel: bytes, payload: bytes) -> bool:
         """Whether this message is an own copy; then it is not counted any more."""
         owed = self._fold()
         if (channel, payload) not in owed:

@@ -1,9 +1,18 @@
 """Exchange: which channel is wanted by which recipients, and what a batch from Redis means for each
 of them.
 
-A batch is all that one wake-up has read. Consecutive messages of one channel are joined once, and
-that bytes object goes into the outbox of everyone who listens; nothing but consecutive ones are
-merged, so that Redis' order holds.
+In go recipients, subscriptions, replies and persisted messages; out come frames in outboxes, and
+commands of the feed. What must hold:
+
+- A batch is all that one wake-up has read. Consecutive messages of one channel are joined once, and
+  that bytes object goes into the outbox of everyone who listens; nothing but consecutive ones are
+  merged, so that Redis' order holds.
+- The interest in a channel is counted when it is wanted, not when Redis acknowledges it.
+- A recipient joins in this order: enter(), subscribe(), start(), its persisted messages, a barrier;
+  what arrives meanwhile is held.
+- A message that comes by a name and by patterns is delivered once.
+- After an outage what arrives is held until the persisted messages are read and a barrier has
+  passed; what is new of them goes first.
 """
 
 import heapq
@@ -15,11 +24,13 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from ws4redis.core.agenda import Agenda, Job, JobKind, Outcome, Result
-from ws4redis.core.audience import glob_pattern
-from ws4redis.core.feed import Feed, FeedState, Kind, Published, Reply
+from ws4redis.core.entries import Persisted
+from ws4redis.core.feed import Feed, FeedState, Kind
 from ws4redis.core.frames import Run, message_frame
-from ws4redis.core.handle import Persisted
+from ws4redis.core.glob import glob_pattern
+from ws4redis.core.heartbeat import is_heartbeat, without_heartbeats
 from ws4redis.core.recipient import Phase, Recipient
+from ws4redis.core.replies import Published, Reply
 
 __all__ = ['Exchange', 'Gap']
 
@@ -82,7 +93,7 @@ class Exchange:
         self.feed = feed
         self.reserved = reserved
         self.heartbeat: bytes | None = None
-        self.agenda = Agenda()
+        self.agenda: Agenda[Recipient] = Agenda()
         self.recipients: dict[Recipient, None] = {}
         self._channels: dict[bytes, _Listeners] = {}
         self._patterns: dict[bytes, _Listeners] = {}
@@ -214,7 +225,7 @@ class Exchange:
         if job.kind is JobKind.PERSISTED and result.outcome is Outcome.DONE:
             self.gather(recipient)
 
-    def take_asking(self) -> list[Recipient]:
+    def pop_asking(self) -> list[Recipient]:
         """Those whose persisted messages are to be read now, for one fetch; found() follows."""
         if not self._asking or self.feed.state is not FeedState.UP:
             return []
@@ -229,7 +240,7 @@ class Exchange:
             self._asking.extend(asking)
             return
         for recipient in asking:
-            recipient.take_persisted(values)
+            recipient.receive_persisted(values)
             self.gather(recipient)
 
     def gather(self, recipient: Recipient) -> None:
@@ -276,22 +287,19 @@ class Exchange:
             if channel is not None:
                 self._deliver(channel, run)
                 channel = None
-            self._receive_one(self.feed.receive(reply))
+            event = self.feed.receive(reply)
+            if event is not None:
+                self._receive_event(event)
         if channel is not None:
             self._deliver(channel, run)
 
-    def _receive_one(self, event: Published | int | None) -> None:
-        if event is None:
-            return
-        if self._held_back is None:
-            self._take(event)
-        elif event == self._catch_up_barrier:
-            self._finish_catch_up()
-        else:
-            self._held_back.append(event)
-
-    def _take(self, event: Published | int) -> None:
-        if isinstance(event, int):
+    def _receive_event(self, event: Published | int) -> None:
+        if self._held_back is not None:
+            if event == self._catch_up_barrier:
+                self._finish_catch_up()
+            else:
+                self._held_back.append(event)
+        elif isinstance(event, int):
             self._pass_barrier(event)
         elif event.pattern is None:
             self._deliver(event.channel, [event.payload])
@@ -303,7 +311,7 @@ class Exchange:
         counters = self.agenda.counters
         counters.messages_from_redis += len(payloads)
         if self.heartbeat is not None:
-            payloads = [payload for payload in payloads if payload != self.heartbeat]
+            payloads = without_heartbeats(payloads, self.heartbeat)
         if listeners is None or not payloads:
             return
         run = Run(channel, payloads)
@@ -329,7 +337,9 @@ class Exchange:
         self.agenda.counters.messages_from_redis += 1
         pattern, channel = message.pattern, message.channel
         listeners = self._patterns.get(pattern) if pattern is not None else None
-        if listeners is None or channel == self.reserved or message.payload == self.heartbeat:
+        if listeners is None or channel == self.reserved:
+            return
+        if is_heartbeat(message.payload, self.heartbeat):
             return
         run = Run(channel, [message.payload], pattern)
         for recipient in list(listeners.members):
@@ -384,7 +394,7 @@ class Exchange:
         self._catch_up_barrier = None
         self._missed = {}
         for event in held or ():
-            self._take(event)
+            self._receive_event(event)
 
     def catch_up(self, now: float) -> Gap | None:
         """Everything is subscribed to again: hold what arrives until fetched() has the persisted
@@ -427,7 +437,7 @@ class Exchange:
                 continue
             self._deliver(channel, [payload])
         for event in waiting or ():
-            self._take(event)
+            self._receive_event(event)
         # What is still owed was published while the connection was away.
         self._forget_own_copies()
 

@@ -1,20 +1,30 @@
 """Feed: Redis' end, the pure half of the one pub/sub connection of a process.
 
-Replies go in; commands, acknowledgements and deadlines come out. Redis answers a connection in
-order, so counting the answers tells which command an acknowledgement belongs to, and the answer to
-a PING proves that everything published before it has been read.
+Replies go in; commands, acknowledgements and deadlines come out.
+
+    state         event          next          what follows
+    DOWN          connecting()   CONNECTING    wants_connection() has said that it is time
+    CONNECTING    connected()    UP            SUBSCRIBE to everything that is wanted
+    CONNECTING    lost()         DOWN          the next attempt, later each time
+    UP            lost()         DOWN          the same; a gap begins, which gap() tells once
+
+What must hold:
+
+- Redis answers a connection in order, so counting the answers tells which command an
+  acknowledgement belongs to, and the answer to a PING proves that everything published before it
+  has been read.
+- On one connection the commands of a name alternate, beginning with SUBSCRIBE.
+- Who waits for acknowledgements is told once, of success or of the loss of the connection.
+- A connection that is silent for too long is asked, and lost if it does not answer.
 """
 
 import enum
 from collections import deque
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from typing import Any, TypeAlias
 
-__all__ = ['Feed', 'FeedState', 'Kind', 'Published', 'Reply']
+from ws4redis.core.replies import Published, Reply, ping, ping_number, published
 
-Reply: TypeAlias = Any
-"""One reply as a RESP2 parser gives it: a list of bytes and ints, bytes, an int or an error."""
+__all__ = ['Feed', 'FeedState', 'Kind']
 
 SILENCE = 15.0
 """Seconds without a reply after which Redis is asked for a sign of life: a peer that vanished
@@ -50,19 +60,13 @@ class FeedState(enum.Enum):
     UP = enum.auto()
 
 
-@dataclass(frozen=True, slots=True)
-class Published:
-    """A message from Redis; pattern is None unless it came by a pattern."""
-
-    channel: bytes
-    payload: bytes
-    pattern: bytes | None = None
-
-    def as_reply(self) -> list[bytes]:
-        """As redis-py's parse_response() gives it."""
-        if self.pattern is None:
-            return [b'message', self.channel, self.payload]
-        return [b'pmessage', self.pattern, self.channel, self.payload]
+ACKNOWLEDGES = {
+    b'subscribe': Kind.CHANNEL,
+    b'unsubscribe': Kind.CHANNEL,
+    b'psubscribe': Kind.PATTERN,
+    b'punsubscribe': Kind.PATTERN,
+}
+"""The first word of an acknowledgement, and what it is about."""
 
 
 class _Wish:
@@ -205,10 +209,10 @@ class Feed:
         it has been read.
         """
         self._pings += 1
-        self._commands.append((b'PING', b'ws4redis:%d' % self._pings))
+        self._commands.append(ping(self._pings))
         return self._pings
 
-    def take_commands(self) -> list[tuple[bytes, ...]]:
+    def pop_commands(self) -> list[tuple[bytes, ...]]:
         """The commands to send now, in order."""
         commands = list(self._commands)
         self._commands.clear()
@@ -291,20 +295,14 @@ class Feed:
     def receive(self, reply: Reply) -> Published | int | None:
         """Take one reply; give a message, or the number of a PING that is answered, or None."""
         if isinstance(reply, list):
-            word = reply[0]
-            if word == b'message':
-                return Published(reply[1], reply[2])
-            if word == b'pmessage':
-                return Published(reply[2], reply[3], reply[1])
-            if word == b'pong':
-                return _ping_number(reply[1])
-            kind = Kind.PATTERN if word[:1] == b'p' else Kind.CHANNEL
-            self._acknowledge(kind, reply[1])
-            return None
-        if isinstance(reply, Exception):
+            kind = ACKNOWLEDGES.get(reply[0])
+            if kind is not None:
+                self._acknowledge(kind, reply[1])
+                return None
+        elif isinstance(reply, Exception):
             self.refusal = reply
-        # While nothing is subscribed to, Redis answers PING with the bare text.
-        return _ping_number(reply) if isinstance(reply, bytes) else None
+        message = published(reply)
+        return ping_number(reply) if message is None else message
 
     def _acknowledge(self, kind: Kind, name: bytes) -> None:
         wish = self._wishes.get((kind, name))
@@ -320,7 +318,7 @@ class Feed:
                     self._waits.remove(wait)
                     wait.done(True)
 
-    def take_resubscribed(self) -> bool:
+    def pop_resubscribed(self) -> bool:
         """True once for each connection, when everything that was wanted on it has been
         acknowledged.
         """
@@ -334,8 +332,3 @@ class Feed:
         """Seconds for which messages may have been missed, told once; None if there was no gap."""
         lost_at, self.lost_at = self.lost_at, None
         return None if lost_at is None else now - lost_at
-
-
-def _ping_number(text: bytes) -> int | None:
-    word, _, number = text.partition(b':')
-    return int(number) if word == b'ws4redis' and number.isdigit() else None

@@ -1,5 +1,9 @@
-"""A message becomes one frame, built once for all websockets; close codes with their fixed
+"""Frames: a message becomes one frame, built once for all websockets; close codes with their fixed
 texts.
+
+What must hold: valid UTF-8 goes out as text and anything else as binary, and a close frame tells
+the peer its code's fixed text and no more, both unless the site says otherwise; a server's frames
+are unmasked (RFC 6455, 5.1).
 """
 
 import enum

@@ -1,16 +1,20 @@
-"""The websocket as a subscriber sees it, and what it says through it."""
+"""Handle: the websocket as a subscriber sees it; what is said through it becomes entries.
+
+It may be used in any thread and at any time: it looks at the recipient, and changes nothing but by
+the entries that it posts.
+"""
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
 
+from ws4redis.core.entries import Closing, Entry, Persisted, Sent
 from ws4redis.core.frames import CloseCode, close_frame, is_text
+from ws4redis.core.recipient import Recipient
+from ws4redis.core.text import message_bytes
 from ws4redis.exceptions import WebSocketError
 
-if TYPE_CHECKING:
-    from ws4redis.core.recipient import Recipient
+__all__ = ['Handle']
 
-__all__ = ['Closing', 'Entry', 'Handle', 'Persisted', 'Sent']
+TAKES = 'a websocket sends str, bytes or bytearray'
 
 
 class Handle:
@@ -25,9 +29,7 @@ class Handle:
 
     __slots__ = ('_closing', '_post', '_recipient')
 
-    def __init__(
-        self, recipient: 'Recipient', post: Callable[['Recipient', 'Entry'], None]
-    ) -> None:
+    def __init__(self, recipient: Recipient, post: Callable[[Recipient, Entry], None]) -> None:
         self._recipient = recipient
         self._post = post
         self._closing = False
@@ -46,7 +48,7 @@ class Handle:
             WebSocketError: the websocket is closed.
         """
         self._check_open()
-        payload = _as_bytes(message)
+        payload = message_bytes(message, TAKES)
         if binary is not None and not binary and not is_text(payload):
             raise ValueError('message is no UTF-8: a text frame holds nothing else')
         self._post(self._recipient, Sent(payload, binary))
@@ -63,7 +65,7 @@ class Handle:
             TypeError, WebSocketError: as send().
         """
         self._check_open()
-        self._post(self._recipient, Persisted(channel, _as_bytes(message)))
+        self._post(self._recipient, Persisted(channel, message_bytes(message, TAKES)))
 
     def close(self, code: int = CloseCode.NORMAL, reason: str = '') -> None:
         """Close the websocket.
@@ -90,40 +92,3 @@ class Handle:
     def _check_open(self) -> None:
         if self.closed:
             raise WebSocketError('websocket is closed')
-
-
-def _as_bytes(message: str | bytes | bytearray) -> bytes:
-    if isinstance(message, str):
-        return message.encode('utf-8')
-    if isinstance(message, (bytes, bytearray)):
-        return bytes(message)
-    raise TypeError(
-        f'message is {type(message).__name__}: a websocket sends str, bytes or bytearray'
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class Sent:
-    """A message that a subscriber sent by itself."""
-
-    payload: bytes
-    binary: bool | None
-
-
-@dataclass(frozen=True, slots=True)
-class Persisted:
-    """A channel's persisted message."""
-
-    channel: bytes
-    payload: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Closing:
-    """A subscriber's wish to close."""
-
-    code: int
-    frame: bytes
-
-
-Entry: TypeAlias = Sent | Persisted | Closing

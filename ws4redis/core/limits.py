@@ -1,4 +1,4 @@
-"""What one websocket may use."""
+"""Limits: what one websocket may use, and the bucket that counts its messages."""
 
 from dataclasses import dataclass
 
@@ -29,7 +29,8 @@ class Bucket:
         self.tokens = burst
         self.at = now
 
-    def take(self, rate: float, burst: float, now: float) -> bool:
+    def allows(self, rate: float, burst: float, now: float) -> bool:
+        """Whether there is a token for one more, which then is gone."""
         self.tokens = min(burst, self.tokens + (now - self.at) * rate)
         self.at = now
         if self.tokens < 1:

@@ -1,8 +1,26 @@
 """Recipient: what one websocket is owed, and in which order.
 
-A recipient joins (messages are held until its persisted ones are there and a barrier has passed),
-is live, and ends. Everything that runs the site's code is a Job, one at a time and in order; the
-answers that must wait behind a job (PONG, close frames) stand in the same queue.
+In go messages from Redis, bytes and the end of the client, results of jobs, and the time; out come
+bytes in the outbox, jobs, and a deadline.
+
+    phase      event                                                     next
+    OPEN       close()                                                   CLOSING
+    OPEN       close(), the client having said goodbye                   ENDING
+    OPEN       the client's close frame, or its error, is answered       ENDING
+    CLOSING    the client's close frame, or its error                    ENDING
+    any        the client's end, abort(), no answer to a ping;           GONE
+               CLOSE_TIME after OPEN has ended
+
+What must hold:
+
+- While it joins (held is a list) messages are held; complete_join() sends the persisted ones, then
+  the held ones, in Redis' order. From then on it is live (held is None).
+- What runs the site's code is a Job, one at a time and in order; the answers that must wait behind
+  a job (PONG, close frames) stand in the same queue.
+- No frame follows a close frame.
+- What the client sent is published even when it has gone, unless a message before it was lost or
+  its rights are withdrawn; release() is the last job, and comes once.
+- Who leaves more than max_pending bytes unread is closed; nobody else waits for it.
 """
 
 import enum
@@ -14,7 +32,7 @@ from typing import Any, Final
 
 from ws4redis.core.agenda import Agenda, Job, JobKind, Outcome, Result
 from ws4redis.core.echo import OwnCopies
-from ws4redis.core.feed import Published
+from ws4redis.core.entries import Closing, Entry, Persisted, Sent
 from ws4redis.core.frames import (
     CloseCode,
     Run,
@@ -24,9 +42,11 @@ from ws4redis.core.frames import (
     ping_frame,
     pong_frame,
 )
-from ws4redis.core.handle import Closing, Entry, Persisted, Sent
+from ws4redis.core.heartbeat import is_heartbeat
 from ws4redis.core.limits import Bucket, Limits
+from ws4redis.core.replies import Published
 from ws4redis.core.websocket import Closed, Event, Failed, Message, Ping, WebSocket
+from ws4redis.core.wording import counted
 
 __all__ = ['Phase', 'Recipient']
 
@@ -123,7 +143,7 @@ class Recipient:
     )
 
     def __init__(
-        self, limits: Limits, agenda: Agenda, *, name: str = '', echo: bool = False
+        self, limits: Limits, agenda: 'Agenda[Recipient]', *, name: str = '', echo: bool = False
     ) -> None:
         self.limits = limits
         self.agenda = agenda
@@ -187,7 +207,7 @@ class Recipient:
         own = [
             payload
             for payload in run.payloads
-            if self.own_copies.take_own_copy(run.channel, payload)
+            if self.own_copies.pop_own_copy(run.channel, payload)
         ]
         if not own:
             return run
@@ -227,9 +247,9 @@ class Recipient:
         counters.slow_readers += 1
         counters.not_delivered += sum(len(run.payloads) for run in self.held or ())
         logger.warning(
-            '%s: %s bytes wait for a slow reader, limit is %s: closing',
+            '%s: %s for a slow reader, limit is %s: closing',
             self,
-            waiting,
+            counted(waiting, 'byte waits', 'bytes wait'),
             self.limits.max_pending,
         )
         self.held = None
@@ -274,7 +294,7 @@ class Recipient:
         elif persisted:
             self._add(Job(JobKind.PERSISTED))
 
-    def take_entry(self, entry: Entry) -> None:
+    def receive_entry(self, entry: Entry) -> None:
         """A subscriber sent something by itself: before the live messages while joining, else at
         once.
         """
@@ -287,7 +307,7 @@ class Recipient:
             self.preamble = self.preamble or []
             self.preamble.append(entry)
         else:
-            self._send(message_frame(entry.payload, getattr(entry, 'binary', None)))
+            self._send(entry.as_frame())
             self.check_pending()
 
     def _send_preamble(self) -> None:
@@ -295,8 +315,8 @@ class Recipient:
         frame follows.
         """
         for entry in self.preamble or ():
-            if isinstance(entry, Sent) or entry.payload != self.limits.heartbeat:
-                self._send(message_frame(entry.payload, getattr(entry, 'binary', None)))
+            if isinstance(entry, Sent) or not is_heartbeat(entry.payload, self.limits.heartbeat):
+                self._send(entry.as_frame())
                 self.agenda.counters.messages_sent += 1
         self.preamble = None
 
@@ -314,7 +334,7 @@ class Recipient:
                 self.held.remove(run)
                 self._held_bytes -= run.size
 
-    def take_persisted(self, values: Mapping[bytes, bytes]) -> None:
+    def receive_persisted(self, values: Mapping[bytes, bytes]) -> None:
         """The persisted messages of its channels, read for many that join at once."""
         self.preamble = [Persisted(name, values[name]) for name in self.channels if name in values]
 
@@ -332,7 +352,7 @@ class Recipient:
         said = []
         for entry in preamble:
             if isinstance(entry, Persisted):
-                if entry.payload == self.limits.heartbeat:
+                if is_heartbeat(entry.payload, self.limits.heartbeat):
                     continue
                 if any(
                     run.channel == entry.channel and entry.payload in run.payloads for run in held
@@ -341,12 +361,12 @@ class Recipient:
                 if (entry.channel, entry.payload) in own:
                     continue
                 said.append(entry)
-                self._send(message_frame(entry.payload))
+                self._send(entry.as_frame())
             else:
-                self._send(message_frame(entry.payload, entry.binary))
+                self._send(entry.as_frame())
                 # An override may have read it from any of them.
                 said.extend(Persisted(channel, entry.payload) for channel in self.channels)
-                _take_out(held, entry.payload)
+                _remove_first(held, entry.payload)
             self.agenda.counters.messages_sent += 1
         for run in held:
             if self.phase is not Phase.OPEN:
@@ -386,7 +406,7 @@ class Recipient:
             self._answer(_End(event.close_code, close_frame(event.close_code)))
 
     def _receive_message(self, message: Message) -> None:
-        if message.payload == self.limits.heartbeat and not message.binary:
+        if is_heartbeat(message.payload, self.limits.heartbeat, binary=message.binary):
             return
         self.agenda.counters.messages_received += 1
         self._add(Job(JobKind.PUBLISH, message.payload, message.binary))
@@ -397,9 +417,9 @@ class Recipient:
             return True
         if self._bucket is None:
             self._bucket = Bucket(burst, now)
-        if self._bucket.take(rate, burst, now):
+        if self._bucket.allows(rate, burst, now):
             return True
-        logger.warning('%s: more than %s messages a second: closing', self, rate)
+        logger.warning('%s: more than %s a second: closing', self, counted(rate, 'message'))
         self._answer(_End(CloseCode.POLICY_VIOLATION, close_frame(CloseCode.POLICY_VIOLATION)))
         return False
 
@@ -512,7 +532,8 @@ class Recipient:
         self._queue = deque(job for job in jobs if job.kind is JobKind.RELEASE) or None
         if unpublished:
             self.agenda.counters.not_published += unpublished
-            logger.warning('%s: %s messages of the client were not published', self, unpublished)
+            lost = counted(unpublished, 'message of the client was', 'messages of the client were')
+            logger.warning('%s: %s not published', self, lost)
 
     # Ending
 
@@ -633,7 +654,7 @@ class Recipient:
         return f'websocket {self.name}'
 
 
-def _take_out(held: list[Run], payload: bytes) -> None:
+def _remove_first(held: list[Run], payload: bytes) -> None:
     """Take the first message with this payload out of what is held."""
     for place, run in enumerate(held):
         if payload in run.payloads:

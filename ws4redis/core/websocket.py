@@ -1,5 +1,9 @@
-"""WebSocket: the browser's end. Bytes in become events, frames become bytes out; it counts what
-has not left yet.
+"""WebSocket: the browser's end. Bytes in become events, frames become bytes out; it counts what has
+not left yet.
+
+What must hold: events come in the order of the bytes, and none after Closed or Failed; a message is
+whole and within the limit, and text is valid UTF-8; pending is the number of bytes in the outbox;
+nothing is answered here, since each answer has its turn.
 """
 
 import codecs
@@ -148,7 +152,7 @@ class WebSocket:
         self._unparsed += len(data)
         for frame in protocol.events_received():
             assert isinstance(frame, Frame)
-            self._unparsed -= _wire_size(len(frame.data))
+            self._unparsed -= _frame_size(len(frame.data))
             events.extend(self._frame_events(frame, protocol))
             if self._ended:
                 return events
@@ -249,7 +253,7 @@ def _failure(exc: Exception, limit: int) -> tuple[CloseCode, str]:
     return CloseCode.INTERNAL_ERROR, f'{type(exc).__name__} in the frame parser'
 
 
-def _wire_size(length: int) -> int:
+def _frame_size(length: int) -> int:
     """Bytes of a client's frame with so much payload, at least: a length may be written longer
     than it needs to be.
     """

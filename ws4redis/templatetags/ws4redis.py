@@ -14,8 +14,8 @@ from django.utils.html import json_script
 from django.utils.safestring import SafeString
 
 from ws4redis import context_processors, settings
-from ws4redis.access import query_names
-from ws4redis.subscriber import subscriber_class
+from ws4redis.core.query import query_names
+from ws4redis.subscriber import possible_channels, subscriber_class
 
 __all__ = ['register', 'websocket_config', 'websocket_uri']
 
@@ -90,7 +90,7 @@ def _audiences(verb: str, value: str | Iterable[str]) -> list[str]:
 
 def _possible_channels() -> list[str]:
     subscriber = subscriber_class()
-    return [*subscriber.subscription_channels, *subscriber.publish_channels]
+    return possible_channels(subscriber)
 
 
 def _path(facility: object) -> str:

@@ -139,9 +139,10 @@ def _problem(url: str) -> str | None:
     import redis
     from django.core.exceptions import ImproperlyConfigured
 
-    from ws4redis.testing.servers import MEMORY, BrokerServer
+    from ws4redis.schemes import MEMORY, is_memory
+    from ws4redis.testing.servers import BrokerServer
 
-    if url.startswith(MEMORY):
+    if is_memory(url):
         return f'{MEMORY} is compared with a Redis server: name one'
     try:
         BrokerServer(url).close()

@@ -11,6 +11,8 @@ from asgiref.sync import sync_to_async
 from django.http import HttpRequest
 
 from ws4redis.redis_client import active_server
+from ws4redis.redis_store import current_heartbeat
+from ws4redis.schemes import MEMORY
 from ws4redis.testing.asynchronous import OwnThread, names_twin, twin_of
 from ws4redis.testing.audience import Audience, Entries
 from ws4redis.testing.browser_end import MemoryEnd
@@ -28,7 +30,6 @@ from ws4redis.testing.fakes.alone import make_subscriber
 from ws4redis.testing.handshake import SAME, environ_of, uri_of
 from ws4redis.testing.opening import Connects, Opening
 from ws4redis.testing.publications import Publication, Publications, check_expire, matching
-from ws4redis.testing.servers import MEMORY
 from ws4redis.testing.timing import check_sessions, seconds_of
 
 __all__ = ['ANY', 'SAME', 'Broker']
@@ -354,14 +355,12 @@ class Broker(Connects[WebSocketClient]):
                 uri_of(path, query),
                 opening.shown_name(self._opened),
                 tuple(opening.subprotocols),
-                opening.heartbeat(),
+                current_heartbeat(),
             )
             client = self._clients[websocket] = WebSocketClient(self, websocket)
-            headers, origin = opening.headers, opening.origin
-            environ = environ_of(websocket, path, query, cookies, headers or {}, origin)
-            environ['ws4redis.testing.force'] = (
-                (force_user, groups) if force_user is not None else None
-            )
+            headers, origin = opening.headers or {}, opening.origin
+            forced = (force_user, groups) if force_user is not None else None
+            environ = environ_of(websocket, path, query, cookies, headers, origin, forced)
             self._handshake(websocket, environ)
         self.settle()
         return client

@@ -20,6 +20,7 @@ from websockets.uri import parse_uri
 
 from ws4redis import settings
 from ws4redis.core.echo import OwnCopies
+from ws4redis.core.heartbeat import is_heartbeat
 from ws4redis.testing.publications import Pattern, short
 
 if TYPE_CHECKING:
@@ -148,7 +149,7 @@ class BrowserEnd(ABC):
         binary = self._fragments[0].opcode is Opcode.BINARY
         payload = b''.join(bytes(part.data) for part in self._fragments)
         self._fragments.clear()
-        if not binary and payload == self._heartbeat:
+        if is_heartbeat(payload, self._heartbeat, binary=binary):
             self.heartbeats += 1
             return
         message = payload if binary else payload.decode('utf-8')
@@ -241,7 +242,7 @@ class MemoryEnd(BrowserEnd):
             raise self.protocol.handshake_exc
 
     def put(self, data: bytes) -> None:
-        self._broker._engine.driver.take_from_client(self, data)
+        self._broker._engine.driver.receive_from_client(self, data)
 
     def vanish(self) -> None:
         self.put(b'')

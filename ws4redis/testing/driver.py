@@ -3,7 +3,7 @@ feed a fakeredis connection.
 """
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import redis
@@ -11,15 +11,20 @@ from django.core.exceptions import PermissionDenied
 from django.http import Http404
 
 from ws4redis import access, settings
+from ws4redis.access import Access
 from ws4redis.core.agenda import Job, JobKind
 from ws4redis.core.exchange import Exchange, Gap
 from ws4redis.core.feed import Feed, FeedState
 from ws4redis.core.handle import Handle
 from ws4redis.core.limits import Limits
 from ws4redis.core.recipient import Phase, Recipient
+from ws4redis.core.replies import ping_number
+from ws4redis.core.serving import ServingDriver
 from ws4redis.exceptions import HandshakeError
+from ws4redis.handshake import HANDSHAKE, Handshake
 from ws4redis.redis_client import RedisServer, persisted_values
-from ws4redis.signals import redis_gap, rights_withdrawn
+from ws4redis.signals import rights_withdrawn, tell_gap
+from ws4redis.subscriber_methods import can_read
 from ws4redis.subscription import ExchangeRedis, control_channel
 from ws4redis.testing.browser_end import MemoryEnd
 from ws4redis.testing.clock import Clock
@@ -27,10 +32,27 @@ from ws4redis.testing.faults import Faults
 from ws4redis.testing.publications import ANSWER_GUARD
 from ws4redis.workers import perform, run_spawned, spawned_greenlets
 
-__all__ = ['MemoryDriver', 'MemoryTransport', 'error_of_the_site']
+__all__ = ['MemoryDriver', 'MemoryHandshake', 'MemoryTransport', 'error_of_the_site']
 
 REDIS_AWAY = (redis.ConnectionError, redis.TimeoutError)
 """What a publisher in the site's code raises in an outage: no fault of the site."""
+
+
+class MemoryHandshake(Handshake):
+    """A handshake of a client in the same thread, in whose environ it is before the application is
+    called.
+
+    Args:
+        client: who asks.
+        forced: user and group names that stand for session and database; None looks there.
+    """
+
+    def __init__(
+        self, client: MemoryEnd, forced: tuple[Any, Sequence[str] | None] | None = None
+    ) -> None:
+        super().__init__()
+        self.client = client
+        self.forced = forced
 
 
 class MemoryTransport:
@@ -44,7 +66,7 @@ class MemoryTransport:
         return self.client, b''
 
 
-class MemoryDriver(Faults):
+class MemoryDriver(Faults, ServingDriver):
     """Everything that the loop does, without a loop: each call returns when all that follows from
     it is done.
 
@@ -58,17 +80,19 @@ class MemoryDriver(Faults):
     """
 
     def __init__(self, server: RedisServer, clock: Clock) -> None:
-        super().__init__(Exchange(Feed(lambda: 1.0), control_channel()))
+        super().__init__(
+            Exchange(Feed(lambda: 1.0), control_channel()), lambda: settings.WS4REDIS_RECHECK
+        )
         self.server = server
         self.clock = clock
-        self.connection: Any = ExchangeRedis(server.client, self)
+        self._connection: ExchangeRedis | None = ExchangeRedis(server.client, self)
         self.errors: list[BaseException] = []
         self.refusal: HandshakeError | None = None
         self._feed: Any = None
         self._from_clients: deque[tuple[MemoryEnd, bytes]] = deque()
         self._own: dict[Recipient, int] = {}
         self.subscribed: Callable[[bytes], None] | None = None
-        self._rechecked = self.now()
+        self._lookups: deque[tuple[list[Access], Callable[[set[Access]], None]]] = deque()
         self._greenlets_before = spawned_greenlets()
         rights_withdrawn.connect(self._session_ended)
 
@@ -92,9 +116,7 @@ class MemoryDriver(Faults):
         self._own.pop(recipient, None)
 
     def run_job(self, recipient: Recipient, job: Job) -> None:
-        result = perform(
-            recipient.subscriber, job, Handle(recipient, self.take_entry), keep_connections=True
-        )
+        result = perform(recipient.subscriber, job, Handle(recipient, self.receive_entry))
         if result.exception is not None and not (
             self.server.gate.closed and isinstance(result.exception, REDIS_AWAY)
         ):
@@ -134,32 +156,30 @@ class MemoryDriver(Faults):
             done(found)
 
     def gap_ended(self, gap: Gap) -> None:
-        answers = redis_gap.send_robust(
-            sender=type(self), seconds=gap.seconds, channels=gap.channels
-        )
-        self.errors.extend(answer for _, answer in answers if isinstance(answer, BaseException))
+        self.errors.extend(error for _, error in tell_gap(gap.seconds, gap.channels))
+
+    def look_up(self, some: list[Access], done: Callable[[set[Access]], None]) -> None:
+        self._lookups.append((some, done))
 
     # What the WSGI server asks for
+
+    @property
+    def connection(self) -> ExchangeRedis | None:
+        return self._connection
 
     def find_transport(
         self, environ: dict[str, Any], start_response: Callable[..., Any]
     ) -> MemoryTransport:
-        transport: MemoryTransport = environ['ws4redis.testing.transport']
-        return transport
+        return MemoryTransport(environ[HANDSHAKE].client)
 
     def admit(self) -> None:
         access.admit(len(self.exchange.recipients))
 
     def new_recipient(self, limits: Limits, name: str, echo: bool) -> Recipient:
         self.touch()
-        if not self.exchange.recipients:
-            self._rechecked = self.now()
         recipient = Recipient(limits, self.exchange.agenda, name=name, echo=echo)
-        self.exchange.enter(recipient)
+        self.enter(recipient)
         return recipient
-
-    def join(self, recipient: Recipient, channels: list[bytes], patterns: list[bytes]) -> None:
-        self.subscribe(recipient, channels, patterns)
 
     def subscribe(self, recipient: Recipient, channels: list[bytes], patterns: list[bytes]) -> None:
         if self.subscribed is not None:
@@ -201,10 +221,8 @@ class MemoryDriver(Faults):
         self.exchange.leave(recipient)
         self.work_off()
 
-    def refused(self) -> None:
-        self.exchange.agenda.counters.refused += 1
-
-    def raise_in_test(self, refusal: HandshakeError) -> None:
+    def refused(self, refusal: HandshakeError) -> None:
+        super().refused(refusal)
         self.refusal = refusal
         error = error_of_the_site(refusal)
         if error is not None:
@@ -220,7 +238,7 @@ class MemoryDriver(Faults):
 
     # Settling
 
-    def take_from_client(self, client: MemoryEnd, data: bytes) -> None:
+    def receive_from_client(self, client: MemoryEnd, data: bytes) -> None:
         """Bytes that a client has sent, b'' for its end; worked off by settle()."""
         self._from_clients.append((client, data))
 
@@ -235,6 +253,7 @@ class MemoryDriver(Faults):
             moved = self._read_clients()
             moved |= self.read_feed()
             moved |= self._tick()
+            moved |= self._look_up_rights()
             moved |= self._serve_own()
 
     def _run_spawned(self) -> None:
@@ -254,39 +273,19 @@ class MemoryDriver(Faults):
                 self.receive_data(client.recipient, data)
         return moved
 
-    def deadline(self) -> float | None:
-        """When something is due; None if never."""
-        interval = settings.WS4REDIS_RECHECK
-        recheck = (
-            self._rechecked + interval
-            if interval is not None and self.exchange.recipients
-            else None
-        )
-        return min(
-            (time for time in (self.exchange.deadline(), recheck) if time is not None), default=None
-        )
-
     def _tick(self) -> bool:
         deadline = self.deadline()
         if deadline is None or deadline > self.now():
             return False
         self.tick()
-        self._recheck()
         return True
 
-    def _recheck(self) -> None:
-        interval = settings.WS4REDIS_RECHECK
-        if interval is None or self.now() < self._rechecked + interval:
-            return
-        self._rechecked = self.now()
-        who = {
-            recipient.access
-            for recipient in self.exchange.recipients
-            if recipient.access is not None
-        }
-        lost = access.no_longer_allowed(who)
-        if lost:
-            self.withdraw(lost.__contains__)
+    def _look_up_rights(self) -> bool:
+        moved = bool(self._lookups)
+        while self._lookups:
+            some, done = self._lookups.popleft()
+            done(access.no_longer_allowed(some))
+        return moved
 
     def _session_ended(self, sender: Any, session_key: str, **kwargs: Any) -> None:
         self.withdraw(lambda who: who.session_key == session_key)
@@ -296,7 +295,7 @@ class MemoryDriver(Faults):
         if self._feed is None or self.exchange.feed.state is not FeedState.UP:
             return False
         barrier = None if self.server.in_memory else self.exchange.feed.ping()
-        self.send_commands(self.exchange.feed.take_commands())
+        self.send_commands(self.exchange.feed.pop_commands())
         try:
             replies = list(self._replies(barrier))
         except redis.RedisError as exc:
@@ -315,7 +314,7 @@ class MemoryDriver(Faults):
         while self._feed is not None and barrier is not None:
             reply = self._next_reply()
             yield reply
-            if (reply[1] if isinstance(reply, list) else reply) == b'ws4redis:%d' % barrier:
+            if ping_number(reply) == barrier:
                 return
 
     def _next_reply(self) -> Any:
@@ -334,14 +333,7 @@ class MemoryDriver(Faults):
     def _serve_own(self) -> bool:
         moved = False
         for recipient in list(self._own):
-            connection = getattr(
-                getattr(recipient.subscriber, '_subscription', None), 'connection', None
-            )
-            if (
-                recipient.phase is Phase.OPEN
-                and connection is not None
-                and connection.can_read(timeout=0)
-            ):
+            if recipient.phase is Phase.OPEN and can_read(recipient.subscriber):
                 recipient.serve()
                 self.work_off()
                 moved = True
@@ -358,7 +350,7 @@ class MemoryDriver(Faults):
         self.drop_feed()
         self.exchange.feed_lost(self.now())
         # It leads back here, and what no ring holds together is freed at once.
-        self.connection = None
+        self._connection = None
 
 
 def error_of_the_site(refusal: HandshakeError) -> BaseException | None:

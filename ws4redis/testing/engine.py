@@ -52,7 +52,7 @@ class Engine:
             ending.callback(self.record.close)
             ending.callback(self.driver.stop)
             self._ending = ending.pop_all()
-        self.application = Application(host=self.driver)
+        self.application = Application(driver=self.driver)
         if self._store.shared:
             self.record.raw_name = self._raw_name_used
             self.driver.subscribed = self.record.hear

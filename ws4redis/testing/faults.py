@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from ws4redis.core.driver import Driver
-from ws4redis.core.feed import Published, Reply
+from ws4redis.core.replies import Published, Reply, published
 
 __all__ = ['Faults']
 
@@ -35,10 +35,6 @@ class Faults(Driver):
             raise ValueError(f'lose_publishes() takes a count from 1 on, not {count}')
         self._to_lose += count
 
-    def lose_nothing(self) -> None:
-        """Take back what is left of lose()."""
-        self._to_lose = 0
-
     def cut(self, reason: str) -> None:
         """Cut the pub/sub connection, and make the next one at once."""
         self.feed_lost(reason)
@@ -56,7 +52,7 @@ class Faults(Driver):
 
     def _left(self, replies: Iterable[Reply]) -> Iterator[Reply]:
         for reply in replies:
-            message = _message(reply)
+            message = published(reply)
             if message is None:
                 self._copied = None
             if message is None or not self._is_lost(message):
@@ -84,11 +80,3 @@ def _is_copy(message: Published, first: Published) -> bool:
         first.channel,
         first.payload,
     )
-
-
-def _message(reply: Reply) -> Published | None:
-    if isinstance(reply, list) and reply[0] == b'message':
-        return Published(reply[1], reply[2])
-    if isinstance(reply, list) and reply[0] == b'pmessage':
-        return Published(reply[2], reply[3], reply[1])
-    return None

@@ -1,13 +1,16 @@
-"""What tests publish without asking for a Broker. Loaded by the plugin: at first it imports the
-standard library alone.
+"""What tests publish without asking for a Broker. Loaded by the plugin: at first it imports
+nothing that needs Django.
 
-ws4redis.redis_client asks `ws4redis.unrequested` for a server when somebody publishes outside a
-Broker; in a test run that is a Guard. Django's mail goes into locmem in the same way.
+A client that needs a server outside a Broker asks `seam.unrequested`; in a test run that is a
+Guard. Django's mail goes into locmem in the same way.
 """
 
 from collections.abc import Callable
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
+
+from ws4redis.schemes import MEMORY
+from ws4redis.seam import seam
 
 if TYPE_CHECKING:
     from ws4redis.redis_client import RedisServer
@@ -55,8 +58,8 @@ class Guard:
         if self._server is None:
             from ws4redis.redis_client import RedisServer
 
-            self._server = RedisServer('memory://')
-            self._server.gate.on_publish = self._published
+            self._server = RedisServer(MEMORY)
+            seam.on_publish[self._server.gate] = self._published
         server: RedisServer = self._server
         return server
 

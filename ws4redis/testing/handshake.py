@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 from ws4redis import settings
-from ws4redis.access import MEMBEROF, query_names
+from ws4redis.core.query import query_names
+from ws4redis.handshake import HANDSHAKE, Handshake
+from ws4redis.redis_store import MEMBEROF
 from ws4redis.testing.browser_end import Joined, MemoryEnd
-from ws4redis.testing.driver import MemoryTransport
+from ws4redis.testing.driver import MemoryHandshake
 from ws4redis.wsgi_server import WebsocketWSGIServer
 
 if TYPE_CHECKING:
@@ -57,33 +59,36 @@ class Application(WebsocketWSGIServer):
     """
 
     def process_request(self, request: Any) -> None:
-        forced = request.environ.get('ws4redis.testing.force')
-        if forced is None:
+        handshake = _of(request)
+        if handshake.forced is None:
             super().process_request(request)
         else:
-            request.user, groups = forced
+            request.user, groups = handshake.forced
             request.session = _ForcedSession(groups)
-        self._client(request).session = getattr(request, 'session', None)
+        handshake.client.session = getattr(request, 'session', None)
 
     def process_subscriptions(self, request: Any) -> tuple[list[str], bool]:
         asked, echo = super().process_subscriptions(request)
-        self._client(request).joined = Joined(asked=list(asked), echo=echo)
+        _of(request).client.joined = Joined(asked=list(asked), echo=echo)
         return asked, echo
 
-    def _channels(self, request: Any) -> tuple[list[str], bool]:
-        allowed, echo = super()._channels(request)
-        client = self._client(request)
+    def _find_channels(self, handshake: Handshake) -> None:
+        super()._find_channels(handshake)
+        client = _of(handshake.request).client
         client.joined = Joined(
-            asked=client.joined.asked, allowed=list(allowed), policy=_policy(), echo=echo
+            asked=client.joined.asked,
+            allowed=list(handshake.channels),
+            policy=_policy(),
+            echo=handshake.echo,
         )
-        return allowed, echo
-
-    def _client(self, request: Any) -> MemoryEnd:
-        client: MemoryEnd = request.environ['ws4redis.testing.transport'].client
-        return client
 
     def _close_connections(self) -> None:
         """They are the test's own."""
+
+
+def _of(request: Any) -> MemoryHandshake:
+    handshake: MemoryHandshake = request.environ[HANDSHAKE]
+    return handshake
 
 
 def _policy() -> str:
@@ -226,8 +231,11 @@ def environ_of(
     cookies: dict[str, str],
     headers: Mapping[str, str],
     origin: str | None,
+    forced: tuple[Any, Sequence[str] | None] | None = None,
 ) -> dict[str, Any]:
-    """The WSGI environ of its handshake."""
+    """The WSGI environ of its handshake; forced are user and group names without session and
+    database.
+    """
     environ: dict[str, Any] = {
         'REQUEST_METHOD': 'GET',
         'SCRIPT_NAME': '',
@@ -244,7 +252,7 @@ def environ_of(
         'wsgi.multithread': False,
         'wsgi.multiprocess': False,
         'wsgi.run_once': False,
-        'ws4redis.testing.transport': MemoryTransport(websocket),
+        HANDSHAKE: MemoryHandshake(websocket, forced),
     }
     sent = dict(websocket.request().headers.raw_items())
     if origin is not None:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from django.test.utils import override_settings
 
-from ws4redis import settings
 from ws4redis.testing.client import ProtocolClient
 from ws4redis.testing.explain.matching import ANY
 from ws4redis.testing.handshake import (
@@ -87,11 +86,6 @@ class Opening:
     def shown_name(self, number: int) -> str:
         """What failures call the client, the how manieth one it is."""
         return self.name or name_of(self.user or self.force_user) or f'client {number}'
-
-    def heartbeat(self) -> bytes | None:
-        """The text that is a heartbeat; None if none is."""
-        text = settings.WS4REDIS_HEARTBEAT
-        return text.encode() if text else None
 
 
 class Connects(ABC, Generic[ClientT]):

@@ -1,6 +1,7 @@
 """The pytest plugin: fixtures, mark, option, and failures that explain themselves.
 
-It imports pytest alone; the rest is loaded when a test asks for a fixture.
+It imports pytest, and two files of ours that import nothing; the rest is loaded when a test asks
+for a fixture.
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-import ws4redis as package
+from ws4redis.schemes import MEMORY, SCHEMES
+from ws4redis.seam import seam
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,7 +26,6 @@ __all__ = ['ws4redis', 'ws4redis_live_server']
 
 _BROKER: pytest.StashKey[Broker] = pytest.StashKey()
 _GUARD: pytest.StashKey[Guard] = pytest.StashKey()
-_SCHEMES = ('redis://', 'rediss://', 'unix://', 'memory://')
 _PLACES = 'ws4redis_places'
 
 
@@ -53,23 +54,23 @@ def pytest_configure(config: pytest.Config) -> None:
     from ws4redis.testing.guard import Guard
 
     option = config.getoption('--ws4redis')
-    if option not in ('memory', 'server') and not option.startswith(_SCHEMES):
+    if option not in ('memory', 'server') and not option.startswith(SCHEMES):
         raise pytest.UsageError(
             f"--ws4redis is {option!r}: it takes memory, server or a server's URL "
-            f'({", ".join(_SCHEMES)})'
+            f'({", ".join(SCHEMES)})'
         )
     try:
         guard = Guard(config.getini('ws4redis_unrequested'), _relative)
     except ValueError as exc:
         raise pytest.UsageError(str(exc)) from exc
     config.stash[_GUARD] = guard
-    package.unrequested = guard
+    seam.unrequested = guard
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
     """Without tests there is nothing to guard."""
-    if package.unrequested is config.stash.get(_GUARD, None):
-        package.unrequested = None
+    if seam.unrequested is config.stash.get(_GUARD, None):
+        seam.unrequested = None
 
 
 def _relative(place: str) -> str:
@@ -82,7 +83,7 @@ def ws4redis(request: pytest.FixtureRequest) -> Iterator[Broker]:
     from ws4redis.testing.broker import Broker
 
     option = request.config.getoption('--ws4redis')
-    with Broker('memory://' if option == 'memory' else option) as broker:
+    with Broker(MEMORY if option == 'memory' else option) as broker:
         request.node.stash[_BROKER] = broker
         yield broker
 

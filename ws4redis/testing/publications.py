@@ -17,8 +17,11 @@ import django
 from django.db import connections
 
 from ws4redis import settings
+from ws4redis.core.channel import prefix_of, split_channel
 from ws4redis.core.echo import OwnCopies
+from ws4redis.core.replies import ping, ping_number, published
 from ws4redis.redis_client import RedisServer
+from ws4redis.seam import seam
 from ws4redis.testing.explain.matching import ANY, Wanted
 
 if TYPE_CHECKING:
@@ -215,7 +218,7 @@ class Record:
         self._connection: Any = server.pubsub_connection()
         self._connection.register_connect_callback(self._subscribe)
         self._connection.connect()
-        server.gate.on_publish = self._note
+        seam.on_publish[server.gate] = self._note
 
     def _subscribe(self, connection: 'AbstractConnection') -> None:
         """With each new connection, since a server may cut one."""
@@ -248,16 +251,17 @@ class Record:
         if self._server.gate.closed:
             return
         for reply in self._connection.arrived() if self._server.in_memory else self._until_pong():
-            if reply[0] in (b'message', b'pmessage'):
-                self.publications.append(self._publication(self._pop_note(*reply[-2:])))
+            message = published(reply)
+            if message is not None:
+                note = self._pop_note(message.channel, message.payload)
+                self.publications.append(self._publication(note))
 
     def _until_pong(self) -> Iterator[list[Any]]:
         self._pings += 1
-        pong = [b'pong', b'%d' % self._pings]
-        self._connection.send_command('PING', pong[1])
+        self._connection.send_command(*ping(self._pings))
         while self._connection.can_read(timeout=ANSWER_GUARD):
             reply = self._connection.read_response(disable_decoding=True)
-            if reply == pong:
+            if ping_number(reply) == self._pings:
                 return
             yield reply
         raise RuntimeError(f'the Redis server has not answered PING for {ANSWER_GUARD:.0f} s')
@@ -283,7 +287,7 @@ class Record:
 
     def close(self) -> None:
         """Hear nothing more."""
-        self._server.gate.on_publish = None
+        seam.on_publish.pop(self._server.gate, None)
         self._connection.disconnect()
         del self._said
 
@@ -302,13 +306,8 @@ def check_expire(expire: object) -> None:
 
 def facility_of(channel: str) -> str | None:
     """The facility of a channel's name; None if it is none of ours."""
-    prefix = f'{settings.WS4REDIS_PREFIX}:' if settings.WS4REDIS_PREFIX else ''
-    if not channel.startswith(prefix):
-        return None
-    kind, _, rest = channel.removeprefix(prefix).partition(':')
-    if kind == 'broadcast':
-        return rest
-    return rest.partition(':')[2] if kind in ('user', 'group', 'session') else None
+    parts = split_channel(channel, prefix_of(settings.WS4REDIS_PREFIX))
+    return parts.facility if parts is not None else None
 
 
 def source() -> str:

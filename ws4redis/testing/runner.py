@@ -11,7 +11,7 @@ from typing import Any
 
 from django.test import runner
 
-import ws4redis
+from ws4redis.seam import seam
 from ws4redis.testing.guard import Guard
 from ws4redis.testing.publications import place
 
@@ -32,11 +32,11 @@ class GuardMixin:
         """Django's, and the guard."""
         super().setup_test_environment(**kwargs)  # type: ignore[misc]
         self._guard = Guard(self.ws4redis_unrequested, place)
-        ws4redis.unrequested = self._guard
+        seam.unrequested = self._guard
 
     def teardown_test_environment(self, **kwargs: Any) -> None:
         """The end of both."""
-        ws4redis.unrequested = None
+        seam.unrequested = None
         if self._guard.summary():
             self.log(self._guard.summary())  # type: ignore[attr-defined]
         super().teardown_test_environment(**kwargs)  # type: ignore[misc]

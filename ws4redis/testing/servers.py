@@ -13,14 +13,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from ws4redis.redis_client import RedisServer, use_server
+from ws4redis.redis_client import RedisServer
+from ws4redis.schemes import SCHEMES, is_memory
+from ws4redis.seam import seam
 from ws4redis.testing.redis_process import RedisProcess, find_redis_server
 
-__all__ = ['MEMORY', 'SERVER', 'BrokerServer', 'enter', 'leave']
+__all__ = ['SERVER', 'BrokerServer', 'enter', 'leave']
 
-MEMORY = 'memory://'
 SERVER = 'server'
-SCHEMES = ('redis://', 'rediss://', 'unix://', MEMORY)
 
 _RUN = secrets.token_hex(4)
 _numbers = itertools.count(1)
@@ -56,7 +56,7 @@ class BrokerServer:
                 f'url is {shown!r}: a Broker takes memory://, server, or the URL of a server '
                 f'({", ".join(SCHEMES)})'
             )
-        self.shared = url != SERVER and not url.startswith(MEMORY)
+        self.shared = url != SERVER and not is_memory(url)
         self.namespace = (
             f'ws4redis-test:{_RUN}:{_worker()}:{next(_numbers)}:' if self.shared else ''
         )
@@ -86,17 +86,17 @@ class BrokerServer:
 def enter(server: RedisServer) -> RedisServer:
     """Let every client of this package go to this server, until leave()."""
     global _before
-    before = use_server(server)
     if not _entered:
-        _before = before
+        _before = seam.server
     _entered.append(server)
+    seam.server = server
     return server
 
 
 def leave(server: RedisServer) -> None:
     """Back to the one that is in force without it: Brokers need not end in their order."""
     _entered.remove(server)
-    use_server(_entered[-1] if _entered else _before)
+    seam.server = _entered[-1] if _entered else _before
 
 
 def _worker() -> str:

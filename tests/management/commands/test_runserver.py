@@ -5,7 +5,6 @@ import os
 import signal
 import socket
 import socketserver
-import subprocess
 import sys
 import threading
 from collections.abc import Iterator
@@ -17,11 +16,11 @@ from django.core.management import load_command_class
 from django.core.servers.basehttp import WSGIRequestHandler
 from django.test import override_settings
 
-from tests.loop.process import GUARD, Browser, Refused, eventually
+from tests.loop.process import Refused, SocketClient
+from tests.processes.serving import GUARD, ROOT, ServingProcess, free_port
 from ws4redis.management.commands.runserver import Command
 from ws4redis.wsgi import WebSocketDispatcher
 
-ROOT = Path(__file__).resolve().parent.parent.parent.parent
 NEWS = '/ws/news?subscribe-broadcast'
 SETTINGS = """
 from tests.settings import *
@@ -34,8 +33,8 @@ WS4REDIS_CONNECTION = 'memory://'
 """
 
 
-class Runserver:
-    """The command in a process (and a process group) of its own, on a free port.
+class Runserver(ServingProcess):
+    """The command, on a free port.
 
     Args:
         directory: where its settings are.
@@ -43,12 +42,11 @@ class Runserver:
     """
 
     def __init__(self, directory: Path, *arguments: str) -> None:
+        super().__init__(directory / 'output', leads=True)
         self.settings = directory / 'settings_of_a_site.py'
         self.settings.write_text(f'BASE = {str(directory)!r}\n{SETTINGS}')
-        self._output = directory / 'output'
-        self._browsers: list[Browser] = []
-        with socket.create_server(('127.0.0.1', 0)) as listener:
-            self.port = listener.getsockname()[1]
+        self._browsers: list[SocketClient] = []
+        self.port = free_port()
         environment = {
             **os.environ,
             'PYTHONPATH': f'{ROOT}{os.pathsep}{directory}',
@@ -56,26 +54,20 @@ class Runserver:
             'PYTHONUNBUFFERED': '1',
         }
         environment.pop('RUN_MAIN', None)
-        with self._output.open('wb') as output:
-            self.process = subprocess.Popen(
-                [sys.executable, '-m', 'django', 'runserver', f'127.0.0.1:{self.port}', *arguments],
-                env=environment,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                start_new_session=True,
-            )
+        self.launch(
+            [sys.executable, '-m', 'django', 'runserver', f'127.0.0.1:{self.port}', *arguments],
+            environment,
+        )
 
-    def browser(self, path: str = NEWS) -> Browser:
+    def browser(self, path: str = NEWS) -> SocketClient:
         """A websocket, as soon as the server listens."""
-        browser = eventually(lambda: self._try(path), 'runserver')
+        browser = self.until(lambda: self._try(path), 'runserver does not answer')
         self._browsers.append(browser)
         return browser
 
-    def _try(self, path: str) -> Browser | None:
-        assert self.process.poll() is None, self.output
+    def _try(self, path: str) -> SocketClient | None:
         try:
-            return Browser(self.port, path)
+            return SocketClient(self.port, path)
         except ConnectionError:
             return None
         except Refused as exc:
@@ -86,28 +78,22 @@ class Runserver:
 
     def signal_group(self, number: signal.Signals) -> None:
         """As a terminal does with Ctrl-C."""
-        os.killpg(self.process.pid, number)
-
-    @property
-    def output(self) -> str:
-        return self._output.read_text()
+        os.killpg(self.pid, number)
 
     def close(self) -> None:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait()
+        self.kill()
         for browser in self._browsers:
             browser.drop()
 
-    def expect_goodbye(self, browser: Browser) -> None:
+    def expect_goodbye(self, browser: SocketClient) -> None:
         """The websocket has been told, the process has ended well, without a traceback, and
         nobody is left of its group.
         """
         assert browser.wait_until_closed() == 1001
-        assert self.process.wait(GUARD) == 0
-        assert 'Traceback' not in self.output, self.output
+        assert self.wait() == 0
+        assert 'Traceback' not in self.said(), self.said()
         with pytest.raises(ProcessLookupError):
-            os.killpg(self.process.pid, 0)
+            os.killpg(self.pid, 0)
 
 
 @pytest.fixture
@@ -158,9 +144,9 @@ def test_one_command_serves_pages_static_files_and_websockets(plain: Runserver) 
             assert '\r\nconnection: close\r\n' in answer.lower()
             assert answer.endswith('Client does not wish to upgrade to a websocket\n')
     with pytest.raises(Refused):
-        Browser(plain.port, NEWS, headers={'Origin': 'http://evil.example'})
+        SocketClient(plain.port, NEWS, headers={'Origin': 'http://evil.example'})
     assert browser.close() == 1000
-    assert 'Traceback' not in plain.output, plain.output
+    assert 'Traceback' not in plain.said(), plain.said()
 
 
 def get(port: int, path: str) -> str:
@@ -208,7 +194,7 @@ def test_connection_that_comes_too_late_is_closed_without_a_traceback(
 @pytest.mark.parametrize('number', [signal.SIGTERM, signal.SIGINT])
 def test_signal_to_the_server_says_goodbye(plain: Runserver, number: signal.Signals) -> None:
     browser = plain.browser()
-    plain.process.send_signal(number)
+    plain.running.send_signal(number)
     plain.expect_goodbye(browser)
 
 
@@ -226,7 +212,7 @@ def test_change_of_a_file_says_goodbye_and_serves_again_until_sigterm(reloading:
         assert changes < 5 * GUARD
     assert codes == [1001]
     again = reloading.browser()
-    reloading.process.terminate()
+    reloading.begin_to_end()
     reloading.expect_goodbye(again)
 
 

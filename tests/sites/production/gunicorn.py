@@ -17,8 +17,8 @@ from websockets.frames import Frame, Opcode
 from websockets.protocol import State
 
 from tests.loop import process
-from tests.processes import journey
-from tests.processes.journey import GUARD, ROOT, ServerProcess, eventually
+from tests.processes.journey import Deployment, ServerProcess
+from tests.processes.serving import GUARD, ROOT, eventually
 from tests.sites.production import inside
 from tests.sites.site import LISTEN, NOT_GIVEN, Site, request
 from ws4redis import settings
@@ -36,7 +36,7 @@ LISTENS = 10.0
 
 
 @dataclass(frozen=True)
-class _Deployment(journey.Site):
+class _Deployment(Deployment):
     """tests/sites/production with a database file and a Redis.
 
     Attributes:
@@ -71,7 +71,7 @@ class Production:
         self.url = url
         self.key = secrets.token_hex()
         self._directory = directory
-        self._site = _Deployment(
+        self._deployment = _Deployment(
             directory / 'db.sqlite3',
             url,
             application='tests.sites.production.wsgi:application',
@@ -84,7 +84,7 @@ class Production:
     def server(self) -> ServerProcess:
         """Its server, running."""
         if self._running is None:
-            server = ServerProcess(self._site, 'gunicorn-gevent', self._directory / 'log')
+            server = ServerProcess(self._deployment, 'gunicorn-gevent', self._directory / 'log')
             self._running = server.__enter__()
         return self._running
 
@@ -93,8 +93,7 @@ class Production:
         if self._running is not None:
             server, self._running = self._running, None
             try:
-                server.begin_to_end()
-                assert server.wait() == 0, server.said()
+                assert server.stop() == 0, server.said()
             finally:
                 server.__exit__()
 
@@ -264,7 +263,7 @@ class InGunicorn(Site):
         self.redis.close()
 
 
-class RemoteClient(process.Browser):
+class RemoteClient(process.SocketClient):
     """A browser's websocket over TCP; what it reads is complete, as WebSocketClient has it."""
 
     def __init__(

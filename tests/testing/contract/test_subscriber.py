@@ -12,7 +12,7 @@ import redis
 from django.contrib.auth.models import Group, User
 
 from tests.subscribers import overrides, probes
-from ws4redis.redis_client import runs_in_test
+from ws4redis.seam import seam
 from ws4redis.subscriber import RedisSubscriber
 from ws4redis.testing import Broker, SubscriberCase, subscriber_contract
 
@@ -315,7 +315,7 @@ def test_cases_are_sub_tests_of_unittest() -> None:
 def test_case_without_a_broker_brings_its_own_and_leaves_none() -> None:
     for case in subscriber_contract():
         case()
-        assert not runs_in_test()
+        assert not seam.in_force
 
 
 def test_contract_holds_on_a_server_that_others_use(redis_url: str) -> None:

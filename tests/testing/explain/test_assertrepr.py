@@ -1,4 +1,4 @@
-"""Plain asserts explain themselves (T10)."""
+"""Plain asserts explain themselves."""
 
 from __future__ import annotations
 

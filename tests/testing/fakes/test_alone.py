@@ -383,7 +383,7 @@ def test_closing_the_clients_releases_it_while_the_database_is_there(broker: Bro
     assert isinstance(subscriber, RedisSubscriber)
 
 
-# O12: what projects have written by hand, and what takes its place
+# What projects have written by hand, and what takes its place
 
 
 @pytest.mark.row('O12')

@@ -22,6 +22,7 @@ from ws4redis import redis_client
 from ws4redis.exceptions import ChannelNameError, NothingToRead
 from ws4redis.publisher import RedisPublisher
 from ws4redis.redis_store import SELF, RedisMessage, RedisStore
+from ws4redis.seam import seam
 from ws4redis.signals import rights_withdrawn
 from ws4redis.subscriber import RedisSubscriber
 from ws4redis.testing import (
@@ -101,11 +102,11 @@ def test_fakes_that_share_a_server_hear_each_other() -> None:
 
 
 def test_nothing_outside_is_touched() -> None:
-    before = redis_client._configured, redis_client._override
+    before = redis_client._configured, seam.server
     publisher().publish_message('hello')
     subscriber()
-    assert (redis_client._configured, redis_client._override) == before
-    assert redis_client.runs_in_test() is False
+    assert (redis_client._configured, seam.server) == before
+    assert not seam.in_force
 
 
 def test_fakes_work_inside_a_broker_on_its_server() -> None:
@@ -354,7 +355,7 @@ def test_class_derived_from_the_fake_works_too() -> None:
     assert payloads(listener) == [b'hello']
 
 
-# O12: what projects have written by hand, and what takes its place
+# What projects have written by hand, and what takes its place
 
 
 class ByHand(RedisSubscriber):

@@ -129,7 +129,7 @@ def test_fake_refuses_what_a_handle_refuses_that_has_joined(name: str) -> None:
     recipient = Recipient(Limits(), Agenda())
     recipient.start(b'', persisted=False)
     recipient.complete_join()
-    handle = Handle(recipient, Recipient.take_entry)
+    handle = Handle(recipient, Recipient.receive_entry)
     fake = FakeWebSocket()
     assert refusal(use, fake) == refusal(use, handle)
     assert fake.closed == handle.closed

@@ -41,7 +41,7 @@ def live(broker: Broker) -> Iterator[LiveServer]:
 
 @pytest.fixture(params=['tcp', 'memory'])
 def place(request: pytest.FixtureRequest, broker: Broker) -> Any:
-    """What connects: T17, no case may differ."""
+    """What connects: no case may differ."""
     return request.getfixturevalue('live') if request.param == 'tcp' else broker
 
 

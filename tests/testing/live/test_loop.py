@@ -107,7 +107,7 @@ def test_clock_goes_on_under_a_clock_tool(loop: LiveLoop, tool: Any) -> None:
 
 
 def test_nothing_is_due_where_nobody_is(loop: LiveLoop) -> None:
-    assert loop.next_deadline() is None
+    assert loop.deadline() is None
 
 
 def test_request_that_nobody_expects_is_told_to_nobody(loop: LiveLoop) -> None:

@@ -34,7 +34,7 @@ from tests.conftest import PLUGIN, PLUGIN_INSTALLED
 from ws4redis import loop as loops
 from ws4redis.core.feed import FeedState
 from ws4redis.publisher import RedisPublisher
-from ws4redis.signals import redis_gap, rights_withdrawn
+from ws4redis.signals import WebSockets, redis_gap, rights_withdrawn
 from ws4redis.subscriber import RedisSubscriber
 from ws4redis.testing import Broker, HandshakeRejected, LiveServer
 from ws4redis.testing.live import loop as live_loop_module
@@ -320,7 +320,7 @@ def test_what_the_sites_code_raises_in_the_handshake_is_raised_by_connect(live: 
 def test_settings_of_the_test_are_seen(live: LiveServer, settings: Settings) -> None:
     settings.WS4REDIS_MAX_WEBSOCKETS = 1
     live.connect('news')
-    with pytest.raises(HandshakeRejected, match='1 websockets are open'):
+    with pytest.raises(HandshakeRejected, match='1 websocket is open'):
         live.connect('news')
 
 
@@ -581,6 +581,18 @@ def test_advance_rechecks_rights(live: LiveServer, john: User, settings: Setting
     assert client.close_code == 1008
 
 
+def test_rechecks_are_counted_from_the_first_websocket(live: LiveServer, john: User) -> None:
+    live.advance(50)
+    live.connect('news').close()
+    live.advance(50)
+    client = live.connect('news', subscribe='user', user=john)
+    User.objects.update(is_active=False)
+    live.advance(5)
+    assert client.open
+    live.advance(6)
+    assert client.close_code == 1008
+
+
 def test_session_that_ends_is_withdrawn(live: LiveServer, john: User) -> None:
     browser = Client()
     browser.force_login(john)
@@ -635,7 +647,7 @@ def test_outage_refuses_and_at_its_end_everything_is_back(live: LiveServer) -> N
     def note(channels: int, **kwargs: object) -> None:
         gaps.append(channels)
 
-    redis_gap.connect(note)
+    redis_gap.connect(note, sender=WebSockets)
     try:
         with live.outage():
             assert live._loop.exchange.feed.state is not FeedState.UP
@@ -646,7 +658,7 @@ def test_outage_refuses_and_at_its_end_everything_is_back(live: LiveServer) -> N
                 live.connect('news', subscribe='broadcast')
             assert refused.value.status_code == 503
     finally:
-        redis_gap.disconnect(note)
+        redis_gap.disconnect(note, sender=WebSockets)
     assert live._loop.exchange.feed.state is FeedState.UP
     assert gaps == [1]
     tell(live.broker, 'back')
@@ -715,7 +727,7 @@ def test_waiting_for_subscribers_says_how_many_there_are(live: LiveServer) -> No
     live.connect('news', subscribe='broadcast')
     live.connect('other', subscribe='broadcast')
     live.wait_until_subscribed('news', 1, timeout=20)
-    with pytest.raises(AssertionError, match="1 websockets listen on 'news' after 0.05 s, not 2"):
+    with pytest.raises(AssertionError, match="1 websocket listens on 'news' after 0.05 s, not 2"):
         live.wait_until_subscribed('news', 2, timeout=0.05)
 
 
@@ -856,7 +868,7 @@ def test_client_that_does_not_read_is_closed_and_nobody_waits_for_it(
 
 
 def test_counters_agree_with_those_in_memory(live: LiveServer) -> None:
-    """T17: the same steps, the same figures."""
+    """The same steps, the same figures."""
     for facility, connect in (('one', live.connect), ('two', live.broker.connect)):
         client: Any = connect(facility, subscribe='broadcast', publish='broadcast')
         tell(live.broker, 'one', b'\xff', facility=facility)

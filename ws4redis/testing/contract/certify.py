@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING, Any
 
 from django.test.utils import override_settings
 
+from ws4redis.schemes import MEMORY
 from ws4redis.settings import SETTINGS
 from ws4redis.testing.broker import Broker
 from ws4redis.testing.contract.site import Case, Site
 from ws4redis.testing.live.server import LiveServer
-from ws4redis.testing.servers import MEMORY
 
 if TYPE_CHECKING:
     import redis

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 import redis
 from websockets.frames import Frame, Opcode
 
+from ws4redis.gate import Gate
 from ws4redis.policies import allow_all
 from ws4redis.publisher import RedisPublisher
-from ws4redis.redis_client import Gate
 from ws4redis.testing.client import HandshakeRejected
 from ws4redis.testing.contract.site import Client, Site
 

@@ -16,8 +16,9 @@ from django.core.exceptions import PermissionDenied
 
 from ws4redis.policies import allow_all
 from ws4redis.publisher import RedisPublisher
-from ws4redis.redis_client import namespace
+from ws4redis.seam import seam
 from ws4redis.subscriber import RedisSubscriber
+from ws4redis.subscriber_methods import persisted_name
 from ws4redis.testing.broker import Broker
 from ws4redis.testing.client import HandshakeRejected, WebSocketClient
 
@@ -296,7 +297,7 @@ def message_published_while_joining_arrives_once(trial: _Trial) -> None:
         inherited(subscriber, websocket)
 
     client = trial.connect(
-        subscriber=_around(trial.options.cls, _persisted_name(trial.options.cls), joining)
+        subscriber=_around(trial.options.cls, persisted_name(trial.options.cls), joining)
     )
     trial.require(trial.seen(client).count(message) == 1, f'received: {client.received!r}')
 
@@ -370,7 +371,7 @@ def nothing_is_published_without_permission(trial: _Trial) -> None:
     client.send(trial.options.sends)
     facility = trial.options.facilities[0]
     publisher = RedisPublisher(facility=facility, broadcast=True, users=[ONE], groups=[ONE])
-    standard = [name.removeprefix(namespace()) for name in publisher._publishers]
+    standard = [name.removeprefix(seam.namespace) for name in publisher._publishers]
     found = [
         str(publication)
         for publication in trial.broker.published[before:]
@@ -457,12 +458,6 @@ def end_of_one_takes_nothing_from_others(trial: _Trial) -> None:
         connection.get(channel) == kept.encode('utf-8'),
         f'the persisted message is now {connection.get(channel)!r}',
     )
-
-
-def _persisted_name(cls: Any) -> str:
-    """Of the two spellings the one that is called: the first class that defines either says so."""
-    names = ('send_persisted_messages', 'send_persited_messages')
-    return next((name for base in cls.__mro__ for name in names if name in vars(base)), names[0])
 
 
 def _around(cls: type[Any], name: str, wrapper: Callable[..., Any]) -> Any:

@@ -6,8 +6,9 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from ws4redis import settings
-from ws4redis.core.audience import glob_pattern
-from ws4redis.testing.publications import Pattern, facility_of
+from ws4redis.core.channel import prefix_of, split_channel
+from ws4redis.core.glob import glob_pattern
+from ws4redis.testing.publications import Pattern
 
 if TYPE_CHECKING:
     from ws4redis.testing.browser_end import BrowserEnd
@@ -17,12 +18,7 @@ __all__ = ['asked_for', 'channels_now', 'differ_by_prefix', 'kinds', 'listens', 
 
 def parts(channel: str) -> tuple[str, str, str]:
     """Kind, name and facility of a channel; kind is empty if it is none of ours."""
-    prefix = f'{settings.WS4REDIS_PREFIX}:' if settings.WS4REDIS_PREFIX else ''
-    facility = facility_of(channel)
-    if facility is None:
-        return '', channel, ''
-    kind, _, rest = channel.removeprefix(prefix).partition(':')
-    return kind, '' if kind == 'broadcast' else rest.partition(':')[0], facility
+    return split_channel(channel, prefix_of(settings.WS4REDIS_PREFIX)) or ('', channel, '')
 
 
 def kinds(verb: str, names: Iterable[str]) -> list[str]:

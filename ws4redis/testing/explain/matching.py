@@ -10,6 +10,8 @@ from typing import Any
 
 from django.core.serializers.json import DjangoJSONEncoder
 
+from ws4redis.core.text import as_bytes
+
 __all__ = ['ANY', 'Wanted', 'dumps']
 
 
@@ -109,9 +111,9 @@ class Wanted:
 
 def _matches(wanted: object, message: str | bytes) -> bool:
     if isinstance(wanted, (str, bytes, bytearray)):
-        return _as_bytes(wanted) == _as_bytes(message)
+        return as_bytes(wanted) == as_bytes(message)
     if isinstance(wanted, re.Pattern):
-        subject = _as_bytes(message) if isinstance(wanted.pattern, bytes) else _as_text(message)
+        subject = as_bytes(message) if isinstance(wanted.pattern, bytes) else _as_text(message)
         return isinstance(subject, type(wanted.pattern)) and wanted.search(subject) is not None
     shown = _as_text(message)
     # A matcher object compares, even one that can be called.
@@ -120,10 +122,6 @@ def _matches(wanted: object, message: str | bytes) -> bool:
     ):
         return bool(wanted(shown))
     return bool(wanted == shown)
-
-
-def _as_bytes(message: str | bytes | bytearray) -> bytes:
-    return message.encode('utf-8') if isinstance(message, str) else bytes(message)
 
 
 def _as_text(message: str | bytes) -> str | bytes:

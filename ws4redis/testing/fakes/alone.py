@@ -18,13 +18,14 @@ from django.test import RequestFactory
 from django.utils.module_loading import import_string
 
 from ws4redis import settings
-from ws4redis.core.feed import Published
 from ws4redis.core.recipient import Phase, Recipient
+from ws4redis.core.replies import Published
 from ws4redis.exceptions import NothingToRead
 from ws4redis.redis_store import RedisMessage
+from ws4redis.subscriber import possible_channels
+from ws4redis.subscriber_methods import can_read, method
 from ws4redis.subscription import Subscription
 from ws4redis.testing.driver import MemoryDriver
-from ws4redis.workers import method
 from ws4redis.wsgi_server import current_limits
 
 __all__ = ['Alone', 'make_request', 'make_subscriber']
@@ -73,7 +74,7 @@ class Alone:
             limits, driver.exchange.agenda, name='of a subscriber alone', echo=echo
         )
         self._recipient.subscriber = subscriber
-        driver.exchange.enter(self._recipient)
+        driver.enter(self._recipient)
         subscriber._own_copies = self._recipient.own_copies
         subscriber.parse_response = self.parse_response
         subscriber.release = self.release
@@ -88,7 +89,7 @@ class Alone:
             isinstance(subscription, Subscription)
             and method(self._subscriber, 'get_file_descriptor')() is None
         ):
-            self._driver.join(recipient, *subscription.attach(recipient))
+            self._driver.subscribe(recipient, *subscription.attach(recipient))
 
     def parse_response(self) -> Any:
         """What the subscriber makes of the next message that has arrived; one for which it reads on
@@ -101,7 +102,7 @@ class Alone:
         subscription = getattr(self._subscriber, '_subscription', None)
         if isinstance(subscription, Subscription):
             return self._parse_offered(subscription)
-        return self._parse_own(subscription)
+        return self._parse_own()
 
     def _parse_offered(self, subscription: Subscription) -> Any:
         held, self._recipient.held = self._recipient.held, []
@@ -118,13 +119,12 @@ class Alone:
                 subscription.offer(None)
         raise NothingToRead
 
-    def _parse_own(self, subscription: Any) -> Any:
+    def _parse_own(self) -> Any:
         """Of a pub/sub object of its own, which is watched only by a descriptor;
         acknowledgements are no messages.
         """
         while method(self._subscriber, 'get_file_descriptor')() is not None:
-            connection = getattr(subscription, 'connection', None)
-            if connection is None or not connection.can_read(timeout=0):
+            if not can_read(self._subscriber):
                 break
             with contextlib.suppress(NothingToRead):
                 reply = self._parse()
@@ -194,7 +194,7 @@ def make_subscriber(
 
 
 def _checked(cls: Any, names: list[str]) -> list[str]:
-    possible = [*cls.subscription_channels, *cls.publish_channels]
+    possible = possible_channels(cls)
     for name in names:
         if name not in possible:
             raise ValueError(

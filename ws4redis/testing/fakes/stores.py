@@ -10,9 +10,12 @@ import redis
 from django.http import HttpRequest
 from redis.client import Pipeline
 
+from ws4redis.core.text import as_bytes
 from ws4redis.publisher import RedisPublisher
-from ws4redis.redis_client import RedisServer, active_server, namespace, runs_in_test
+from ws4redis.redis_client import RedisServer, active_server
 from ws4redis.redis_store import RedisStore
+from ws4redis.schemes import MEMORY
+from ws4redis.seam import seam
 from ws4redis.subscriber import RedisSubscriber
 from ws4redis.subscription import ExchangeRedis
 from ws4redis.testing.clock import Clock
@@ -40,12 +43,12 @@ class _Recording:
         for command in commands:
             word = str(command[0]).upper()
             if word == 'SET' and len(command) == 5:
-                stored[_as_bytes(command[1])] = command[4] / 1000
+                stored[as_bytes(command[1])] = command[4] / 1000
             elif word == 'PUBLISH':
-                channel = _as_bytes(command[1])
-                name = channel.decode('utf-8', 'replace').removeprefix(namespace())
+                channel = as_bytes(command[1])
+                name = channel.decode('utf-8', 'replace').removeprefix(seam.namespace)
                 message, expire, number = (
-                    _as_bytes(command[2]),
+                    as_bytes(command[2]),
                     stored.pop(channel, 0),
                     len(self.published) + 1,
                 )
@@ -96,7 +99,7 @@ class _OnServer(RedisStore):
     def _find_server(self, server: RedisServer | None) -> RedisServer:
         self._recording = _Recording()
         if server is None:
-            server = active_server() if runs_in_test() else RedisServer('memory://')
+            server = active_server() if seam.in_force else RedisServer(MEMORY)
         self._server = server
         return server
 
@@ -198,7 +201,3 @@ class FakeRedisSubscriber(_OnServer, RedisSubscriber):
         """
         super().set_pubsub_channels(request, channels)
         self._alone.join()
-
-
-def _as_bytes(value: str | bytes) -> bytes:
-    return value.encode('utf-8') if isinstance(value, str) else bytes(value)

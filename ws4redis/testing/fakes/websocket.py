@@ -4,7 +4,6 @@ other end.
 
 from collections import deque
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING
 
 from websockets.client import ClientProtocol
 from websockets.frames import Close, Frame, Opcode
@@ -12,13 +11,11 @@ from websockets.protocol import State
 from websockets.uri import parse_uri
 
 from ws4redis.core.agenda import Agenda
+from ws4redis.core.entries import Entry
 from ws4redis.core.handle import Handle
 from ws4redis.core.recipient import Recipient
 from ws4redis.exceptions import WebSocketError
 from ws4redis.wsgi_server import current_limits
-
-if TYPE_CHECKING:
-    from ws4redis.core.handle import Entry
 
 __all__ = ['FakeWebSocket']
 
@@ -63,8 +60,8 @@ class FakeWebSocket(Handle):
         if file_descriptor is not None:
             self.get_file_descriptor = lambda: file_descriptor
 
-    def _receive_entry(self, recipient: Recipient, entry: 'Entry') -> None:
-        recipient.take_entry(entry)
+    def _receive_entry(self, recipient: Recipient, entry: Entry) -> None:
+        recipient.receive_entry(entry)
 
     @property
     def sent(self) -> list[str | bytes]:

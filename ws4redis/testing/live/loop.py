@@ -15,14 +15,15 @@ from typing import Any, Final, Protocol, TypeVar
 import redis
 from django.db import connections
 
-from ws4redis import settings
 from ws4redis.core.agenda import Job
-from ws4redis.core.feed import FeedState, Reply
+from ws4redis.core.feed import FeedState
 from ws4redis.core.limits import Limits
 from ws4redis.core.recipient import Phase, Recipient
+from ws4redis.core.replies import Reply, ping_number
 from ws4redis.exceptions import HandshakeError
 from ws4redis.loop import WebSocketLoop
 from ws4redis.redis_client import RedisServer
+from ws4redis.subscriber_methods import can_read
 from ws4redis.testing.driver import REDIS_AWAY, error_of_the_site
 from ws4redis.testing.faults import Faults
 from ws4redis.workers import finish_spawned
@@ -80,8 +81,6 @@ class LiveLoop(Faults, WebSocketLoop):
         errors: what the site's code has raised.
     """
 
-    keep_connections = True
-
     def __init__(self, server: RedisServer, shared: Mapping[str, Any]) -> None:
         super().__init__(server)
         self.errors: list[BaseException] = []
@@ -97,7 +96,6 @@ class LiveLoop(Faults, WebSocketLoop):
         self._submitted = 0
         self._connections = 0
         self._barrier_answered = 0
-        self._rechecked_at = self.now()
 
     # From the test's thread
 
@@ -178,26 +176,11 @@ class LiveLoop(Faults, WebSocketLoop):
         """In a request's thread: the session that it has."""
         self._handshake.session = session
 
-    def next_deadline(self) -> float | None:
-        """In the hub: when something is due; None if never."""
-        interval = settings.WS4REDIS_RECHECK
-        recheck = (
-            self._rechecked_at + interval
-            if interval is not None and self.exchange.recipients
-            else None
-        )
-        return min(
-            (due for due in (self.exchange.deadline(), recheck) if due is not None), default=None
-        )
-
     def move(self, seconds: float) -> None:
         """In the hub: let the clock jump, and do what is due then."""
         self._offset += seconds
         self._armed = float('inf')
         self.tick()
-        interval = settings.WS4REDIS_RECHECK
-        if interval is not None and self.now() >= self._rechecked_at + interval:
-            self._recheck()
 
     def _give_up(self, answer: 'queue.SimpleQueue[None]') -> None:
         self._conditions.pop(answer, None)
@@ -254,7 +237,8 @@ class LiveLoop(Faults, WebSocketLoop):
 
     def receive_replies(self, replies: Iterable[Reply]) -> None:
         replies = list(replies)
-        self._barrier_answered = max([self._barrier_answered, *map(_ping_number, replies)])
+        answered = [ping_number(reply) or 0 for reply in replies]
+        self._barrier_answered = max([self._barrier_answered, *answered])
         super().receive_replies(replies)
 
     def feed_connected(self) -> None:
@@ -308,9 +292,8 @@ class LiveLoop(Faults, WebSocketLoop):
     def _came_back(self, number: int) -> None:
         del self._under_way[number]
 
-    def _recheck(self) -> None:
-        self._rechecked_at = self.now()
-        super()._recheck()
+    def close_connections(self) -> None:
+        """They are the test's own, which closes them by itself."""
 
     # Requests, in their threads
 
@@ -319,7 +302,8 @@ class LiveLoop(Faults, WebSocketLoop):
         self._handshake.recipient = recipient
         return recipient
 
-    def raise_in_test(self, refusal: HandshakeError) -> None:
+    def refused(self, refusal: HandshakeError) -> None:
+        super().refused(refusal)
         self._handshake.refusal = refusal
         error = error_of_the_site(refusal)
         if error is not None:
@@ -386,17 +370,10 @@ class _Quiet:
 
 
 def _can_read(recipient: Recipient) -> bool:
-    connection = getattr(getattr(recipient.subscriber, '_subscription', None), 'connection', None)
-    if recipient.phase is not Phase.OPEN or connection is None:
+    if recipient.phase is not Phase.OPEN:
         return False
     try:
-        return bool(connection.can_read(timeout=0))
+        return can_read(recipient.subscriber)
     except redis.RedisError:
         # Its end is something to read too.
         return True
-
-
-def _ping_number(reply: Reply) -> int:
-    text = reply[1] if isinstance(reply, list) and reply[0] == b'pong' else reply
-    word, _, number = text.partition(b':') if isinstance(text, bytes) else (b'', b'', b'')
-    return int(number) if word == b'ws4redis' and number.isdigit() else 0

@@ -20,6 +20,8 @@ from django.utils.encoding import iri_to_uri
 
 from ws4redis.core.frames import CloseCode
 from ws4redis.core.recipient import Phase
+from ws4redis.core.wording import counted
+from ws4redis.redis_store import current_heartbeat
 from ws4redis.testing.broker import Broker
 from ws4redis.testing.client import HandshakeRejected
 from ws4redis.testing.handshake import SAME
@@ -161,7 +163,7 @@ class LiveServer(Connects[LiveClient]):
                 uri,
                 opening.shown_name(self._count),
                 tuple(opening.subprotocols),
-                opening.heartbeat(),
+                current_heartbeat(),
             )
             headers = {**self._headers(cookies, opening.origin), **(opening.headers or {})}
             try:
@@ -223,7 +225,8 @@ class LiveServer(Connects[LiveClient]):
         if not self._loop.happens(lambda: self._listening(facility) >= count, timeout):
             found = self._loop.ask(lambda: self._listening(facility))
             raise AssertionError(
-                f'{found} websockets listen on {facility!r} after {timeout} s, not {count}'
+                f'{counted(found, "websocket listens", "websockets listen")} on {facility!r} '
+                f'after {timeout} s, not {count}'
             )
 
     def _listening(self, facility: str) -> int:
@@ -307,7 +310,7 @@ class LiveServer(Connects[LiveClient]):
         return left
 
     def _next_step(self) -> float | None:
-        deadline = self._loop.next_deadline()
+        deadline = self._loop.deadline()
         return None if deadline is None else max(0.0, deadline - self._loop.now())
 
     def _move(self, seconds: float) -> None:
@@ -373,7 +376,7 @@ class _Application(WebsocketWSGIServer):
     """The real application, on a loop that is told whose request it answers."""
 
     def __init__(self, loop: LiveLoop) -> None:
-        super().__init__(host=loop)
+        super().__init__(driver=loop)
         self._loop = loop
 
     def __call__(

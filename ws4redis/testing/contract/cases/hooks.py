@@ -23,7 +23,7 @@ __all__ = [
 
 
 def check_messages_arrive_at_the_site(site: Site) -> None:
-    """Publish_message() gets each message once and in order, and may answer, swallow or pass
+    """publish_message() gets each message once and in order, and may answer, swallow or pass
     on.
     """
     seen: list[Any] = []
@@ -57,7 +57,7 @@ def check_messages_arrive_at_the_site(site: Site) -> None:
 
 
 def check_message_is_answered_as_it_came(site: Site) -> None:
-    """Publish_message() knows of each message whether it was text or binary, and may answer
+    """publish_message() knows of each message whether it was text or binary, and may answer
     through the kept websocket.
     """
 
@@ -111,7 +111,7 @@ def check_what_it_spawns_runs(site: Site) -> None:
 
 
 def check_messages_may_be_filtered_and_rewritten(site: Site) -> None:
-    """Parse_response() is asked once for each message, in order; it may drop it, change it
+    """parse_response() is asked once for each message, in order; it may drop it, change it
     or read on.
     """
 

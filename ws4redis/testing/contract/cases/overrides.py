@@ -148,7 +148,7 @@ def check_persisted_messages_of_its_own(site: Site) -> None:
 
 
 def check_release_comes_once(site: Site) -> None:
-    """Release() comes once, however the websocket ends, and may tell the others; nothing
+    """release() comes once, however the websocket ends, and may tell the others; nothing
     depends on super().
     """
     released: list[str] = []

@@ -1,0 +1,181 @@
+"""The Origin header: this site's pages get a websocket, and those of origins in the settings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import pytest
+from django.test import RequestFactory
+
+from ws4redis.exceptions import ForbiddenError
+from ws4redis.origin import check_origin
+from ws4redis.testing import Broker, HandshakeRejected
+
+if TYPE_CHECKING:
+    from pytest_django import Settings
+
+
+@pytest.fixture
+def site_as_seen() -> Iterator[Broker]:
+    """A broker that shows what a browser would see."""
+    with Broker(raise_server_exceptions=False) as broker:
+        yield broker
+
+
+def origin_allowed(origin: str | None, host: str = 'testserver', secure: bool = False) -> bool:
+    """Whether a page of this origin may have a websocket of this host."""
+    headers = {'host': host} if origin is None else {'host': host, 'origin': origin}
+    try:
+        check_origin(RequestFactory().get('/ws/', headers=headers, secure=secure))
+    except ForbiddenError as exc:
+        assert exc.status == 403
+        return False
+    return True
+
+
+@pytest.mark.parametrize(
+    ('origin', 'host', 'secure', 'allowed'),
+    [
+        ('http://testserver', 'testserver', False, True),
+        ('http://testserver:80', 'testserver', False, True),
+        ('HTTP://TestServer', 'testserver', False, True),
+        ('http://testserver', 'testserver:80', False, True),
+        ('https://testserver', 'testserver', True, True),
+        ('http://testserver:8000', 'testserver:8000', False, True),
+        ('https://testserver:8443', 'testserver:8443', True, True),
+        # TLS ends at a proxy: the page is https, the request is not.
+        ('https://testserver', 'testserver', False, True),
+        ('https://testserver:8443', 'testserver:8443', False, True),
+        # A page without TLS is open to anybody on its way.
+        ('http://testserver', 'testserver', True, False),
+        ('http://testserver:443', 'testserver', True, False),
+        # Another port is another site.
+        ('http://testserver:8000', 'testserver', False, False),
+        ('http://testserver:8000', 'testserver:8001', False, False),
+        ('https://testserver:80', 'testserver', False, False),
+        # Another host
+        ('http://evil.example', 'testserver', False, False),
+        ('http://testserver.evil.example', 'testserver', False, False),
+        ('http://eviltestserver', 'testserver', False, False),
+        ('http://sub.testserver', 'testserver', False, False),
+        # No origin that a browser would send for a page of this site
+        ('null', 'testserver', False, False),
+        ('', 'testserver', False, False),
+        ('testserver', 'testserver', False, False),
+        ('//testserver', 'testserver', False, False),
+        ('ftp://testserver', 'testserver', False, False),
+        ('ws://testserver', 'testserver', False, False),
+        ('http://testserver/page', 'testserver', False, False),
+        ('http://testserver?query', 'testserver', False, False),
+        ('http://user@testserver', 'testserver', False, False),
+        ('http://testserver@evil.example', 'testserver', False, False),
+        ('http://testserver:port', 'testserver', False, False),
+        ('http://[::1', 'testserver', False, False),
+        ('http://testserver http://evil.example', 'testserver', False, False),
+    ],
+)
+def test_origin_is_that_of_the_host(origin: str, host: str, secure: bool, allowed: bool) -> None:
+    assert origin_allowed(origin, host, secure) is allowed
+
+
+def test_origin_may_be_an_ipv6_address(settings: Settings) -> None:
+    settings.ALLOWED_HOSTS = ['[::1]']
+    assert origin_allowed('http://[::1]:8000', '[::1]:8000')
+    assert not origin_allowed('http://[::2]:8000', '[::1]:8000')
+
+
+@pytest.mark.parametrize(
+    ('hosts', 'origin', 'secure', 'allowed'),
+    [
+        (['internal', 'www.example.com'], 'https://www.example.com', False, True),
+        (['internal', 'WWW.example.com'], 'https://www.example.com', False, True),
+        (['internal', 'www.example.com'], 'http://www.example.com', False, True),
+        (['internal', 'www.example.com'], 'http://www.example.com', True, False),
+        (['internal', 'www.example.com'], 'https://www.example.com:8443', False, False),
+        (['internal', 'www.example.com'], 'https://example.com', False, False),
+        (['*'], 'https://www.example.com', False, False),
+        (['internal', '.example.com'], 'https://www.example.com', False, False),
+        (['internal', '.example.com'], 'https://example.com', False, False),
+    ],
+)
+def test_allowed_hosts_count_only_where_spelt_out(
+    settings: Settings, hosts: list[str], origin: str, secure: bool, allowed: bool
+) -> None:
+    settings.ALLOWED_HOSTS = hosts
+    assert origin_allowed(origin, 'internal', secure) is allowed
+
+
+@pytest.mark.parametrize('setting', ['CSRF_TRUSTED_ORIGINS', 'WS4REDIS_ALLOWED_ORIGINS'])
+@pytest.mark.parametrize(
+    ('entry', 'origin', 'allowed'),
+    [
+        ('https://shop.example.com', 'https://shop.example.com', True),
+        ('https://shop.example.com', 'https://shop.example.com:443', True),
+        ('https://shop.example.com', 'http://shop.example.com', False),
+        ('https://shop.example.com', 'https://shop.example.com:8443', False),
+        ('https://shop.example.com', 'https://a.shop.example.com', False),
+        ('https://shop.example.com:8443', 'https://shop.example.com:8443', True),
+        ('https://shop.example.com:8443', 'https://shop.example.com', False),
+        ('http://shop.example.com', 'http://shop.example.com', True),
+        ('https://*.example.com', 'https://a.example.com', True),
+        ('https://*.example.com', 'https://a.b.example.com', True),
+        ('https://*.example.com', 'https://example.com', False),
+        ('https://*.example.com', 'https://evilexample.com', False),
+        ('https://*.example.com', 'http://a.example.com', False),
+        ('https://*.example.com', 'https://a.example.com:8443', False),
+        ('https://*.example.com:8443', 'https://a.example.com:8443', True),
+        ('https://*.example.com', 'null', False),
+    ],
+)
+@pytest.mark.parametrize('secure', [False, True])
+def test_other_origins_are_named_in_the_settings(
+    settings: Settings, setting: str, entry: str, origin: str, allowed: bool, secure: bool
+) -> None:
+    setattr(settings, setting, [entry])
+    assert origin_allowed(origin, secure=secure) is allowed
+
+
+def test_null_is_refused_even_if_it_is_named(settings: Settings) -> None:
+    """Any sandboxed frame of any site has it."""
+    settings.WS4REDIS_ALLOWED_ORIGINS = ['null']
+    assert not origin_allowed('null')
+
+
+def test_request_without_an_origin_is_no_browsers_and_accepted_unless_one_is_required(
+    settings: Settings,
+) -> None:
+    assert origin_allowed(None)
+    settings.WS4REDIS_REQUIRE_ORIGIN = True
+    assert not origin_allowed(None)
+    assert origin_allowed('http://testserver')
+
+
+def test_host_that_is_not_allowed_is_a_bad_request(site_as_seen: Broker) -> None:
+    with pytest.raises(HandshakeRejected) as refused:
+        site_as_seen.connect('news', headers={'Host': 'evil.example'}, origin='http://evil.example')
+    assert refused.value.status_code == 400
+    assert b'ALLOWED_HOSTS' not in refused.value.body
+
+
+def test_refused_origin_is_logged_with_the_setting_that_would_help(
+    site_as_seen: Broker, caplog: pytest.LogCaptureFixture
+) -> None:
+    with pytest.raises(HandshakeRejected) as refused:
+        site_as_seen.connect('news', subscribe='broadcast', origin='https://evil.example')
+    assert refused.value.status_code == 403
+    assert refused.value.body == b'Origin not allowed\n'
+    assert 'WS4REDIS_ALLOWED_ORIGINS' in refused.value.reason
+    assert 'https://evil.example' in refused.value.reason
+    assert 'Host' in refused.value.reason
+    assert refused.value.reason in caplog.text
+
+
+def test_origin_is_checked_before_any_code_of_the_site_runs(
+    site_as_seen: Broker, settings: Settings
+) -> None:
+    asked: list[object] = []
+    settings.WS4REDIS_PROCESS_REQUEST = asked.append
+    with pytest.raises(HandshakeRejected):
+        site_as_seen.connect('news', origin='https://evil.example')
+    assert asked == []

@@ -1,0 +1,106 @@
+"""The Origin header: a websocket is for pages of this site, and for those that the settings name.
+
+Browsers send cookies with their websockets to whatever site, and leave it to the server to look
+where the page is from.
+"""
+
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from django.conf import settings as django_settings
+from django.core.exceptions import DisallowedHost
+from django.http.request import split_domain_port
+
+from ws4redis import settings
+from ws4redis.exceptions import ForbiddenError, HandshakeError
+
+__all__ = ['check_origin']
+
+_PORTS: Final = {'http': 80, 'https': 443}
+
+
+def check_origin(request: Any) -> None:
+    """Refuse pages of other sites.
+
+    Raises:
+        ForbiddenError: the Origin is not this site's, nor one that the settings name.
+        HandshakeError: 400, the Host is none that ALLOWED_HOSTS has.
+    """
+    try:
+        host = request.get_host()
+    except DisallowedHost as exc:
+        raise HandshakeError('Bad Host header', reason=str(exc)) from exc
+    origin = request.META.get('HTTP_ORIGIN')
+    if origin is None:
+        if settings.WS4REDIS_REQUIRE_ORIGIN:
+            raise ForbiddenError(
+                'Origin is required', reason='no Origin, and WS4REDIS_REQUIRE_ORIGIN is set'
+            )
+        return
+    if not _is_own_origin(origin, host, request.is_secure()) and not _is_trusted(origin):
+        raise ForbiddenError(
+            'Origin not allowed',
+            reason=f'origin {origin!r} is not that of host {host!r}: if it should be, name it in '
+            f'WS4REDIS_ALLOWED_ORIGINS; '
+            'behind a proxy, let it pass on the Host header',
+        )
+
+
+def _is_own_origin(origin: str, host: str, secure: bool) -> bool:
+    parts = _split(origin)
+    if parts is None:
+        return False
+    scheme, name, port = parts
+    if scheme == 'http' and secure:
+        return False
+    own_name, own_port = split_domain_port(host.lower())
+    # TLS may end at a proxy, so an https page may come with an insecure request: its default port
+    # is its scheme's.
+    if name == own_name and port == (int(own_port) if own_port else _PORTS[scheme]):
+        return True
+    return port == _PORTS[scheme] and name in {
+        entry.lower() for entry in django_settings.ALLOWED_HOSTS if _is_spelt_out(entry)
+    }
+
+
+def _is_spelt_out(entry: str) -> bool:
+    return entry != '*' and not entry.startswith('.')
+
+
+def _split(origin: str) -> tuple[str, str, int] | None:
+    try:
+        parts = urlsplit(origin)
+        port = parts.port
+    except ValueError:
+        return None
+    if (
+        parts.scheme not in _PORTS
+        or not parts.hostname
+        or parts.path
+        or parts.query
+        or parts.fragment
+        or parts.username
+    ):
+        return None
+    name = parts.hostname if ':' not in parts.hostname else f'[{parts.hostname}]'
+    return parts.scheme, name.lower(), _PORTS[parts.scheme] if port is None else port
+
+
+def _is_trusted(origin: str) -> bool:
+    found = _split(origin)
+    if found is None:
+        return False
+    for entry in (*django_settings.CSRF_TRUSTED_ORIGINS, *settings.WS4REDIS_ALLOWED_ORIGINS):
+        scheme, _, rest = entry.partition('://')
+        if rest.startswith('*.'):
+            trusted = _split(f'{scheme}://{rest[2:]}')
+            matches = trusted is not None and _is_below(found, trusted)
+        else:
+            matches = _split(entry) == found
+        if matches:
+            return True
+    return False
+
+
+def _is_below(origin: tuple[str, str, int], domain: tuple[str, str, int]) -> bool:
+    return origin[1].endswith('.' + domain[1]) and (origin[0], origin[2]) == (domain[0], domain[2])
