@@ -19,7 +19,7 @@ help:
 	@echo 'make test      run the whole suite, on all cores (ARGS="-k feed": a part of it; ARGS="-n 0": on one)'
 	@echo 'make test-lowest   the suite on the lowest versions that setup.py allows, in a .venv-lowest of its own'
 	@echo 'make test-latest   the suite on the newest versions that there are, in a .venv-latest of its own'
-	@echo 'make lint      ruff, and mypy --strict over ws4redis'
+	@echo 'make lint      ruff, mypy --strict over everything, and mypy and basedpyright over tests/typing'
 	@echo 'make mutants   turn on old faults and new ones, one by one: each has to be found by its test, by a case of the contract,'
 	@echo '               or by one of the cases of the browser client'
 	@echo 'make rows      list what existing projects rely on, row by row, each with its tests: pytest says which there are'
@@ -64,6 +64,8 @@ lint: $(VENV)/installed-test
 	@$(RUN) -m ruff check .
 	@echo '== mypy --strict'
 	@$(RUN) -m mypy --strict
+	@echo '== The types at the door, by mypy and by basedpyright'
+	@$(RUN) -m tests.tools.checkers
 
 mutants: $(VENV)/installed-test
 	@echo '== Faults, one by one'

@@ -53,6 +53,7 @@ EXTRAS = {
     # What this package's own suite and linters need besides.
     'dev': [
         'axe-playwright-python>=0.1.8',  # axe-core: pages that work without mouse or sight
+        'basedpyright>=1.40.2',  # the types, as the other half of the editors sees them
         'build>=1.6',  # wheel and sdist, which the suite installs
         'coverage>=7.17',  # which branches the suite takes
         'django-stubs>=6.1',  # types of Django
@@ -66,7 +67,11 @@ EXTRAS = {
         'ruff>=0.17',  # style
         'setuptools>=65.5',  # the build without isolation; from Python 3.12 on a venv has none
         'time-machine>=3.6',  # the other clock that a Broker moves
+        'types-channels>=4.3.0.20260518',  # types of Channels, beside which benchmarks/ measures
         'types-gevent>=26.9.0.20261006',  # types of gevent
+        'types-gunicorn>=26.2.0.20261008',  # types of gunicorn
+        'types-setuptools>=84.2.0.20261104',  # types of setuptools, for setup.py
+        'types-waitress>=3.0.1.20260724',  # types of waitress
         'waitress>=3.0',  # a server that gives its connections to nobody
         'websocket-client>=1.9',  # with which old projects test against LiveServerTestCase
         'wheel>=0.48',  # older setuptools cannot write a wheel without it

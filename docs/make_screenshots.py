@@ -11,7 +11,7 @@ import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
@@ -21,12 +21,12 @@ from tests.browser.visitor import charted, expect, opened  # noqa: E402
 from tests.processes.sandbox import Sandbox, SandboxServer  # noqa: E402
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser, Page, ViewportSize
 
 IMAGES = ROOT / 'docs/images'
-WIDE = {'width': 1280, 'height': 860}
-BOARD = {'width': 1280, 'height': 1110}
-TELEPHONE = {'width': 390, 'height': 844}
+WIDE: ViewportSize = {'width': 1280, 'height': 860}
+BOARD: ViewportSize = {'width': 1280, 'height': 1110}
+TELEPHONE: ViewportSize = {'width': 390, 'height': 844}
 SAID = (
     ('john', 'broadcast', '', 'Good morning, everybody'),
     ('mary', 'user', 'john', 'Did you sleep well?'),
@@ -88,7 +88,9 @@ def operations(page: Page) -> None:
         )
 
 
-PICTURES: tuple[tuple[str, str, Callable[[Page], None], dict[str, int], str], ...] = (
+PICTURES: tuple[
+    tuple[str, str, Callable[[Page], None], ViewportSize, Literal['light', 'dark']], ...
+] = (
     ('board', '/', board, BOARD, 'light'),
     ('board-dark', '/', board, BOARD, 'dark'),
     ('board-telephone', '/', board, TELEPHONE, 'light'),

@@ -34,7 +34,7 @@ from tests.sites.production.gunicorn import InGunicorn
 from tests.sites.site import InBroker, Site
 from tests.subscribers import overrides, probes, verbatim
 from ws4redis import exceptions
-from ws4redis.publisher import RedisPublisher
+from ws4redis.publisher import AudienceName, RedisPublisher
 from ws4redis.redis_client import RedisServer, connection_arguments
 from ws4redis.redis_store import SELF, RedisMessage, RedisStore
 from ws4redis.subscriber import RedisSubscriber
@@ -177,12 +177,13 @@ def test_fetch_message_looks_at_session_user_group_broadcast(site: Site, john: U
     session.save()
     request = request_of(john, session)
     assert RedisPublisher().fetch_message(request, 'chat') is None
-    for audience, name in (
+    audiences: list[tuple[dict[str, Any], AudienceName]] = [
         ({'broadcast': True}, 'broadcast'),
         ({'groups': ['staff']}, 'group'),
         ({'users': [john]}, 'user'),
         ({'sessions': [session.session_key]}, 'session'),
-    ):
+    ]
+    for audience, name in audiences:
         publish(name, **audience)
         assert (
             RedisPublisher().fetch_message(request, facility='chat', audience='any')
@@ -202,7 +203,7 @@ def test_what_a_browser_sent_is_fetched(site: Site) -> None:
 @pytest.mark.row('U3')
 def test_unknown_audience_is_a_value_error(broker: Broker) -> None:
     with pytest.raises(ValueError, match='audience'):
-        RedisPublisher().fetch_message(request_of(AnonymousUser()), 'chat', 'everybody')
+        RedisPublisher().fetch_message(request_of(AnonymousUser()), 'chat', 'everybody')  # type: ignore[arg-type]
 
 
 # Audiences
@@ -216,7 +217,7 @@ def test_entries_go_through_str(broker: Broker) -> None:
 
     publisher = RedisPublisher(
         facility='chat',
-        users=[User(username='john'), 7, Number()],
+        users=[User(username='john'), 7, Number()],  # type: ignore[list-item]
         groups=[Group(name='staff')],
         sessions=['key'],
     )

@@ -435,7 +435,7 @@ def test_request_of_pywsgi_has_its_reader(head: bytes) -> None:
 
 
 @pytest.fixture
-def gunicorn() -> Iterator[tuple[Any, dict[str, Any], socket.socket]]:
+def gunicorn() -> Iterator[tuple[Any, Any, socket.socket]]:
     """Response, environ and socket of a request, behind which something more has been read."""
     near, far = socket.socketpair()
     far.sendall(HEAD + b'more')

@@ -20,7 +20,7 @@ from django.views.generic.base import View
 
 from ws4redis import publisher as publisher_module
 from ws4redis.exceptions import ChannelNameError
-from ws4redis.publisher import RedisPublisher
+from ws4redis.publisher import AudienceName, RedisPublisher
 from ws4redis.redis_client import active_server
 from ws4redis.redis_store import SELF
 from ws4redis.testing import Broker
@@ -174,7 +174,10 @@ def test_publisher_without_arguments_publishes_nowhere(broker: Broker) -> None:
 
 def test_unknown_audience_is_refused(broker: Broker) -> None:
     with pytest.raises(TypeError, match='servers'):
-        RedisPublisher(facility='chat', servers=['a']).publish_message('hello')
+        RedisPublisher(
+            facility='chat',
+            servers=['a'],  # type: ignore[arg-type]
+        ).publish_message('hello')
 
 
 def test_method_of_a_sites_own_is_asked_only_for_the_audiences_that_were_given(
@@ -183,8 +186,12 @@ def test_method_of_a_sites_own_is_asked_only_for_the_audiences_that_were_given(
     """It need not know all of ours."""
 
     class Labs(RedisPublisher):
-        def _get_message_channels(self, request: Any, facility: str, lab: str = '') -> list[str]:  # type: ignore[override]
+        def _get_message_channels(self, request: Any, facility: str, lab: str = '') -> list[str]:
             return [f'lab:{lab}:{facility}']
+
+        if TYPE_CHECKING:
+
+            def __init__(self, facility: str, lab: str) -> None: ...
 
     Labs(facility='news', lab='physics').publish_message('hello')
     assert [publication.channel for publication in broker.published] == ['lab:physics:news']
@@ -355,7 +362,7 @@ def test_fetch_looks_at_session_user_group_broadcast_in_this_order(
 
 @pytest.mark.parametrize('audience', ['session', 'user', 'group', 'broadcast'])
 def test_fetch_of_one_audience_looks_nowhere_else(
-    broker: Broker, john_request: HttpRequest, audience: str
+    broker: Broker, john_request: HttpRequest, audience: AudienceName
 ) -> None:
     persist('session', sessions=[john_request.session.session_key])
     persist('user', users=['john'])
@@ -431,8 +438,9 @@ def test_apublish_message_of_a_publisher_publishes(broker: Broker) -> None:
     ],
 )
 def test_unknown_keyword_is_refused_by_its_name(keyword: str, hint: str) -> None:
+    wrong: dict[str, Any] = {keyword: ['john']}
     with pytest.raises(TypeError, match=rf'^RedisPublisher\(\) takes no {keyword}=: {hint}'):
-        RedisPublisher(facility='news', **{keyword: ['john']})
+        RedisPublisher(facility='news', **wrong)
 
 
 def test_message_without_an_audience_is_logged(caplog: pytest.LogCaptureFixture) -> None:

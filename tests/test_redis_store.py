@@ -19,7 +19,7 @@ from django.http import HttpRequest
 
 from ws4redis import redis_store
 from ws4redis.exceptions import ChannelNameError
-from ws4redis.redis_store import SELF, RedisMessage, RedisStore
+from ws4redis.redis_store import SELF, Message, RedisMessage, RedisStore
 from ws4redis.testing import Broker
 
 if TYPE_CHECKING:
@@ -312,7 +312,7 @@ def test_broadcast_may_be_any_true_value() -> None:
         (RedisMessage('hello'), b'hello'),
     ],
 )
-def test_message_is_published_raw(broker: Broker, message: object, payload: bytes) -> None:
+def test_message_is_published_raw(broker: Broker, message: Message, payload: bytes) -> None:
     Store('channel').publish_message(message)
     [publication] = broker.published
     assert publication.message == payload
@@ -321,7 +321,7 @@ def test_message_is_published_raw(broker: Broker, message: object, payload: byte
 
 @pytest.mark.parametrize('message', [1, 1.5, ['list'], {'a': 1}, True, object()])
 def test_message_of_another_type_is_refused_and_nothing_published(
-    broker: Broker, message: object
+    broker: Broker, message: Any
 ) -> None:
     with pytest.raises(TypeError, match=f'message is {type(message).__name__}'):
         Store('channel').publish_message(message)
@@ -584,4 +584,4 @@ def test_apublish_message_calls_an_overridden_publish_message(broker: Broker) ->
 
 def test_apublish_message_raises_what_publish_message_raises(broker: Broker) -> None:
     with pytest.raises(TypeError, match='message is int'):
-        asyncio.run(Store('channel').apublish_message(1))
+        asyncio.run(Store('channel').apublish_message(1))  # type: ignore[arg-type]

@@ -61,5 +61,5 @@ def test_client_without_a_gate_is_heard_by_nobody() -> None:
 
 def test_test_environment_is_djangos(monkeypatch: pytest.MonkeyPatch) -> None:
     assert seam.in_test_environment
-    monkeypatch.delattr(utils._TestState, 'saved_data')  # type: ignore[attr-defined]
+    monkeypatch.delattr(utils._TestState, 'saved_data')
     assert not seam.in_test_environment

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import typing
 from dataclasses import fields
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from ws4redis.core.exchange import Exchange
 from ws4redis.core.feed import Feed
 from ws4redis.core.limits import Limits
 from ws4redis.core.recipient import Recipient
-from ws4redis.status import status
+from ws4redis.status import Status, status
 
 FIGURES = {
     'pid',
@@ -36,6 +37,15 @@ def test_status_has_the_figures_of_this_moment_and_every_counter(exchange: Excha
     assert set(status(exchange, workers_waiting=0, running_jobs=0)) == FIGURES | {
         field.name for field in fields(Counters)
     }
+
+
+def test_type_has_every_figure_and_its_type(exchange: Exchange) -> None:
+    found = status(exchange, workers_waiting=0, running_jobs=0)
+    types = {
+        name: typing.get_origin(kind) or kind
+        for name, kind in typing.get_type_hints(Status).items()
+    }
+    assert {name: type(value) for name, value in found.items()} == types
 
 
 def test_documentation_names_every_figure_and_no_other() -> None:
@@ -62,7 +72,7 @@ def test_status_counts_websockets_and_what_they_listen_on(exchange: Exchange) ->
         'running_jobs': 4,
         'workers_waiting': 3,
     }
-    assert {name: found[name] for name in FIGURES} == expected
+    assert {name: value for name, value in found.items() if name in FIGURES} == expected
 
 
 def test_status_says_whether_redis_is_there(exchange: Exchange) -> None:

@@ -34,9 +34,9 @@ class Websocket:
     closed = False
 
     def __init__(self) -> None:
-        self.sent: list[bytes] = []
+        self.sent: list[str | bytes | bytearray] = []
 
-    def send(self, message: bytes, binary: bool | None = None) -> None:
+    def send(self, message: str | bytes | bytearray, binary: bool | None = None) -> None:
         self.sent.append(message)
 
     def close(self, code: int = 1000, reason: str = '') -> None:

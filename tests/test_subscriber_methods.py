@@ -45,7 +45,7 @@ def test_method_of_the_sites_class_is_called() -> None:
 
 
 def test_method_that_the_sites_class_lacks_is_the_base_classes() -> None:
-    """O9: what counts are the methods, not the type."""
+    """What counts are the methods, not the type."""
     nothing = Nothing()
     found = method(nothing, 'get_file_descriptor')
     assert found() is None
@@ -136,7 +136,7 @@ class OwnConnection:
 
 @pytest.mark.parametrize('came', [True, False])
 def test_own_connection_says_whether_something_has_come(came: bool) -> None:
-    subscriber = RedisSubscriber()
+    subscriber: Any = RedisSubscriber()
     subscriber._subscription = OwnConnection(came)
     assert can_read(subscriber) is came
 

@@ -8,7 +8,7 @@ import select
 import socket
 import ssl
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, MutableMapping
 from types import SimpleNamespace
 from typing import Any
 
@@ -22,7 +22,7 @@ from gunicorn.http.parser import RequestParser
 
 from tests.loop.process import GUARD, frame, request_head
 from ws4redis.exceptions import UnavailableError
-from ws4redis.takeover import find_transport, start_closing
+from ws4redis.takeover import SocketTransport, find_transport, start_closing
 
 REFUSAL = [('Content-Type', 'text/plain'), ('Content-Length', '2'), ('Connection', 'close')]
 
@@ -43,7 +43,7 @@ class Application:
         self.wraps = False
 
     def __call__(
-        self, environ: dict[str, Any], start_response: Callable[..., Any]
+        self, environ: MutableMapping[str, Any], start_response: Callable[..., Any]
     ) -> Iterable[bytes]:
         self.requests += 1
         if environ['PATH_INFO'] == '/plain':
@@ -52,6 +52,7 @@ class Application:
         transport = find_transport(
             environ, (lambda *args: start_response(*args)) if self.wraps else start_response
         )
+        assert isinstance(transport, SocketTransport)
         self.sockets.append(transport._sock)
         self.taken.append(transport.detach())
         os.write(self.taken[-1][0], b'taken')

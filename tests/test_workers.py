@@ -262,6 +262,8 @@ class OwnConnection:
 class Serving(RedisSubscriber):
     """Serves itself from a connection of its own."""
 
+    _subscription: Any
+
     def __init__(self, events: int) -> None:
         super().__init__()
         self._subscription = OwnConnection(events)

@@ -44,7 +44,7 @@ from ws4redis.pump import SocketPump
 from ws4redis.redis_client import RedisServer, active_server, persisted_values
 from ws4redis.seam import seam
 from ws4redis.signals import rights_withdrawn, tell_gap
-from ws4redis.status import status
+from ws4redis.status import Status, status
 from ws4redis.subscription import ExchangeRedis, control_channel
 from ws4redis.takeover import find_transport
 from ws4redis.uwsgi_host import call_at_exit
@@ -684,7 +684,7 @@ class WebSocketLoop(ServingDriver):
             if recipient.transport is not None
         ]
 
-    def status(self) -> dict[str, Any]:
+    def status(self) -> Status:
         """Figures of this moment and counters since the start; see ws4redis.status."""
         waiting = self._workers.waiting if self._workers is not None else 0
         return status(self.exchange, workers_waiting=waiting, running_jobs=self._running_jobs)

@@ -1,21 +1,25 @@
 """RedisPublisher: how Django's side sends messages to websockets, and reads the persisted ones."""
 
 import difflib
-from typing import TYPE_CHECKING, Any
+from collections.abc import Collection
+from typing import TYPE_CHECKING, Any, Literal, Never, TypeAlias
 
-from ws4redis.core.audience import SelfType, audience_names, entry_name
+from ws4redis.core.audience import Audience, SelfType, audience_names, entry_name
 from ws4redis.redis_client import active_server
 from ws4redis.redis_store import SELF, RedisStore, in_thread, own_names
 
 if TYPE_CHECKING:
     import redis
+    from django.http import HttpRequest
     from redis.connection import ConnectionPool
 
     redis_connection_pool: ConnectionPool
 
-__all__ = ['RedisPublisher', 'redis_connection_pool']
+__all__ = ['AudienceName', 'RedisPublisher', 'redis_connection_pool']
 
 _AUDIENCES = ('session', 'user', 'group', 'broadcast')
+
+AudienceName: TypeAlias = Literal['any', 'session', 'user', 'group', 'broadcast']
 
 
 class _Publishers:
@@ -23,7 +27,9 @@ class _Publishers:
     assignable.
     """
 
-    def __get__(self, instance: 'RedisPublisher | None', owner: type | None = None) -> Any:
+    def __get__(
+        self, instance: 'RedisPublisher | None', owner: type | None = None
+    ) -> Collection[str]:
         return () if instance is None else instance._current_channels()
 
 
@@ -41,7 +47,8 @@ class RedisPublisher(RedisStore):
         sessions: session keys, SELF for the request's session.
         request: the request that SELF means.
         connection: the redis.Redis to use; None takes the one of WS4REDIS_CONNECTION.
-        **audiences: audiences of a site's own, handed to its _get_message_channels().
+        **audiences: audiences of a site's own, handed to its _get_message_channels(). To type
+            checkers there are none: a class that has some declares an __init__() with them.
 
     Raises:
         ChannelNameError (a ValueError): a name that makes no channel, or SELF where the request has
@@ -56,12 +63,12 @@ class RedisPublisher(RedisStore):
         self,
         facility: str | None = None,
         broadcast: bool = False,
-        users: Any = (),
-        groups: Any = (),
-        sessions: Any = (),
-        request: Any = None,
+        users: Audience = (),
+        groups: Audience = (),
+        sessions: Audience = (),
+        request: 'HttpRequest | None' = None,
         connection: 'redis.Redis | None' = None,
-        **audiences: Any,
+        **audiences: Never,
     ) -> None:
         if audiences and type(self)._get_message_channels is RedisStore._get_message_channels:
             raise TypeError(_unknown(next(iter(audiences))))
@@ -93,7 +100,9 @@ class RedisPublisher(RedisStore):
         audiences = {name: value for name, value in self._audiences.items() if value}
         return self._get_message_channels(self._request, self._facility, **audiences)
 
-    def fetch_message(self, request: Any, facility: str, audience: str = 'any') -> bytes | None:
+    def fetch_message(
+        self, request: 'HttpRequest | None', facility: str, audience: AudienceName = 'any'
+    ) -> bytes | None:
         """The persisted message that this request's session, user or groups, or everybody, would
         get on joining.
 
@@ -119,14 +128,14 @@ class RedisPublisher(RedisStore):
             channels.extend(self._get_message_channels(request, facility, **keywords))
         if not channels:
             return None
-        return next((value for value in self._connection.mget(channels) if value is not None), None)
+        values: list[Any] = self._connection.mget(channels)
+        return next((value for value in values if value is not None), None)
 
     async def afetch_message(
-        self, request: Any, facility: str, audience: str = 'any'
+        self, request: 'HttpRequest | None', facility: str, audience: AudienceName = 'any'
     ) -> bytes | None:
         """As fetch_message(), for asynchronous views."""
-        found: bytes | None = await in_thread(self.fetch_message)(request, facility, audience)
-        return found
+        return await in_thread(self.fetch_message)(request, facility, audience)
 
 
 def _unknown(name: str) -> str:
@@ -140,7 +149,7 @@ def _unknown(name: str) -> str:
     return f'RedisPublisher() takes no {name}=: {hint}'
 
 
-def _resolve(kind: str, audience: Any, request: Any) -> list[str]:
+def _resolve(kind: str, audience: Audience, request: 'HttpRequest | None') -> list[str]:
     names: list[str] = []
     for entry in audience_names(kind, audience):
         if not isinstance(entry, SelfType):

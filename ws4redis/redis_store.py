@@ -2,14 +2,14 @@
 
 import logging
 import math
-from collections.abc import Callable, Iterable
-from typing import Any
+from collections.abc import Callable, Coroutine, Iterable
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeAlias, TypeVar, cast
 
 import redis
 from asgiref.sync import sync_to_async
 
 from ws4redis import settings
-from ws4redis.core.audience import SELF, SelfType, audience_names, entry_name
+from ws4redis.core.audience import SELF, Audience, SelfType, audience_names, entry_name
 from ws4redis.core.channel import channel_names, check_name, prefix_of
 from ws4redis.core.echo import OwnCopies
 from ws4redis.core.heartbeat import is_heartbeat
@@ -19,7 +19,10 @@ from ws4redis.exceptions import ChannelNameError
 from ws4redis.redis_client import active_server
 from ws4redis.seam import seam
 
-__all__ = ['SELF', 'RedisMessage', 'RedisStore']
+if TYPE_CHECKING:
+    from django.http import HttpRequest
+
+__all__ = ['SELF', 'Message', 'RedisMessage', 'RedisStore']
 
 logger = logging.getLogger('ws4redis.redis_store')
 
@@ -36,6 +39,10 @@ def current_heartbeat() -> bytes | None:
     """The heartbeat as the settings have it now; None for none."""
     text = settings.WS4REDIS_HEARTBEAT
     return as_bytes(text) if text else None
+
+
+Arguments = ParamSpec('Arguments')
+Found = TypeVar('Found')
 
 
 class RedisMessage(bytes):
@@ -68,16 +75,28 @@ class RedisMessage(bytes):
         return None if is_heartbeat(payload, current_heartbeat()) else super().__new__(cls, payload)
 
 
-class _Shared:
+Message: TypeAlias = str | bytes | bytearray | None
+"""What publish_message() takes; None is a RedisMessage of the heartbeat."""
+
+
+class _Shared(Generic[Found]):
+    def __init__(self, look_up: Callable[[], Found]) -> None:
+        self.look_up = look_up
+
+    def __get__(self, instance: object, owner: type | None = None) -> Found:
+        return self.look_up()
+
+
+def _shared(look_up: Callable[[], Found]) -> Found:
     """An attribute that is looked up each time, until an object has one of its own: settings and
     servers change in tests.
     """
+    return cast('Found', _Shared(look_up))
 
-    def __init__(self, look_up: Callable[[], Any]) -> None:
-        self.look_up = look_up
 
-    def __get__(self, instance: object, owner: type | None = None) -> Any:
-        return self.look_up()
+def _in_any_form(names: Callable[..., list[str]]) -> Callable[..., list[str]]:
+    """Hide the arguments from type checkers: an override may have those that it likes."""
+    return names
 
 
 class RedisStore:
@@ -88,13 +107,14 @@ class RedisStore:
             it is needed.
 
     Attributes:
+        _connection: the client that publishes, asks and subscribes.
         _publishers: names of the channels to which publish_message() goes.
         _expire: seconds that a message is persisted if publish_message() is not told;
             WS4REDIS_EXPIRE.
     """
 
-    _connection: Any = _Shared(lambda: active_server().client)
-    _expire: Any = _Shared(lambda: settings.WS4REDIS_EXPIRE)
+    _connection: 'redis.Redis' = _shared(lambda: active_server().client)
+    _expire: float | None = _shared(lambda: settings.WS4REDIS_EXPIRE)
     _publishers: Any = ()
     _own_copies: OwnCopies | None = None
 
@@ -107,14 +127,15 @@ class RedisStore:
         """What stands before each channel name: 'PREFIX:' or ''."""
         return seam.namespace + prefix_of(settings.WS4REDIS_PREFIX)
 
+    @_in_any_form
     def _get_message_channels(
         self,
-        request: Any = None,
+        request: 'HttpRequest | None' = None,
         facility: str | None = None,
         broadcast: bool = False,
-        groups: Any = (),
-        users: Any = (),
-        sessions: Any = (),
+        groups: Audience = (),
+        users: Audience = (),
+        sessions: Audience = (),
     ) -> list[str]:
         """The names of the channels of one facility; a site may override it to add audiences of its
         own.
@@ -138,7 +159,7 @@ class RedisStore:
         }
         return channel_names(self.get_prefix(), facility, broadcast=bool(broadcast), **names)
 
-    def publish_message(self, message: Any, expire: float | None = None) -> None:
+    def publish_message(self, message: Message, expire: float | None = None) -> None:
         """Publish a message to every channel of this object, in one round trip.
 
         Args:
@@ -156,19 +177,19 @@ class RedisStore:
         publish(self, message, expire, atomic=True)
 
     def pipeline_publish_message(
-        self, message: Any, expire: float | None = None, transaction: bool = True
+        self, message: Message, expire: float | None = None, transaction: bool = True
     ) -> None:
         """As publish_message(); transaction=False stores and publishes without making each
         channel's pair atomic.
         """
         publish(self, message, expire, atomic=transaction)
 
-    async def apublish_message(self, message: Any, expire: float | None = None) -> None:
+    async def apublish_message(self, message: Message, expire: float | None = None) -> None:
         """As publish_message(), for asynchronous views."""
         await in_thread(self.publish_message)(message, expire)
 
 
-def publish(store: Any, message: Any, expire: float | None, *, atomic: bool) -> None:
+def publish(store: object, message: Message, expire: float | None, *, atomic: bool) -> None:
     """What publish_message() does, for any object that has the attributes of a RedisStore or
     some of them.
     """
@@ -202,14 +223,16 @@ def publish(store: Any, message: Any, expire: float | None, *, atomic: bool) -> 
         raise
 
 
-def in_thread(function: Callable[..., Any]) -> Callable[..., Any]:
+def in_thread(
+    function: Callable[Arguments, Found],
+) -> Callable[Arguments, Coroutine[Any, Any, Found]]:
     """The function as a coroutine function, run in a thread."""
     # Under a Broker thread-sensitive: below async_to_sync, as in Django's test client, that is the
     # test's own thread and database connection; below a bare asyncio.run() it is another.
     return sync_to_async(function, thread_sensitive=seam.in_force)
 
 
-def _seconds(expire: Any) -> float:
+def _seconds(expire: object) -> float:
     if expire is None:
         return 0
     if isinstance(expire, bool) or not isinstance(expire, (int, float)):
@@ -252,7 +275,7 @@ def _execute(
                 raise part
 
 
-def _entry_names(kind: str, audience: Any, request: Any) -> list[str]:
+def _entry_names(kind: str, audience: Audience, request: 'HttpRequest | None') -> list[str]:
     names = []
     for entry in audience_names(kind, audience):
         if isinstance(entry, SelfType):
@@ -272,7 +295,7 @@ def _usable(kind: str, names: list[str]) -> list[str]:
     return usable
 
 
-def own_names(kind: str, request: Any) -> list[str]:
+def own_names(kind: str, request: 'HttpRequest | None') -> list[str]:
     """What SELF means in this request: its user, the groups in its session, its session key; empty
     if it has none.
 
@@ -298,7 +321,7 @@ def own_names(kind: str, request: Any) -> list[str]:
     )
 
 
-def _is_cookie_session(session: Any) -> bool:
+def _is_cookie_session(session: object) -> bool:
     # With signed_cookies the key is the cookie's content, and any text passes for one.
     return any(
         base.__module__ == 'django.contrib.sessions.backends.signed_cookies'
@@ -306,7 +329,7 @@ def _is_cookie_session(session: Any) -> bool:
     )
 
 
-def is_authenticated(user: Any) -> bool:
+def is_authenticated(user: object) -> bool:
     """Whether this is somebody; is_authenticated may be a bool or, on a site's own user class,
     callable.
     """

@@ -1,7 +1,8 @@
 """RedisSubscriber: what serves one websocket, and what a site overrides."""
 
 import contextlib
-from typing import Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Protocol
 
 from django.utils.module_loading import import_string
 
@@ -10,13 +11,52 @@ from ws4redis.exceptions import WebSocketError
 from ws4redis.redis_client import active_server
 from ws4redis.redis_store import SELF, RedisStore
 
+if TYPE_CHECKING:
+    from django.http import HttpRequest
+
 __all__ = [
+    'PubSub',
     'RedisSubscriber',
+    'WebSocketHandle',
     'facility_of',
     'own_connection',
     'possible_channels',
     'subscriber_class',
 ]
+
+
+class PubSub(Protocol):
+    """What a subscriber listens with: the pubsub() of its connection, or of a client of its own.
+
+    Attributes:
+        connection: None, or the connection of a redis-py PubSub.
+    """
+
+    connection: Any
+
+    @property
+    def channels(self) -> Mapping[bytes, Any]: ...
+    @property
+    def patterns(self) -> Mapping[bytes, Any]: ...
+    @property
+    def subscribed(self) -> bool: ...
+    def subscribe(self, *names: str | bytes) -> object: ...
+    def psubscribe(self, *patterns: str | bytes) -> object: ...
+    def unsubscribe(self, *names: str | bytes) -> object: ...
+    def punsubscribe(self, *patterns: str | bytes) -> object: ...
+    def parse_response(self) -> Any: ...
+    def get_message(self, ignore_subscribe_messages: bool = ..., timeout: float = ...) -> Any: ...
+    def reset(self) -> None: ...
+    def close(self) -> None: ...
+
+
+class WebSocketHandle(Protocol):
+    """What a subscriber may do with its websocket."""
+
+    @property
+    def closed(self) -> bool: ...
+    def send(self, message: str | bytes | bytearray, binary: bool | None = None) -> None: ...
+    def close(self, code: int = 1000, reason: str = '') -> None: ...
 
 
 class RedisSubscriber(RedisStore):
@@ -28,18 +68,30 @@ class RedisSubscriber(RedisStore):
 
     Attributes:
         subscription_channels, publish_channels: the names that the query string may have.
+        _publishers: names of the channels to which a browser's messages go.
         _subscription: what the websocket listens on; None before set_pubsub_channels().
     """
 
-    subscription_channels = [
+    subscription_channels: list[str] = [
         'subscribe-session',
         'subscribe-group',
         'subscribe-user',
         'subscribe-broadcast',
     ]
-    publish_channels = ['publish-session', 'publish-group', 'publish-user', 'publish-broadcast']
+    publish_channels: list[str] = [
+        'publish-session',
+        'publish-group',
+        'publish-user',
+        'publish-broadcast',
+    ]
 
-    _subscription: Any = None
+    _publishers: set[str]
+    # Whoever overrides a method may count on it: set_pubsub_channels() comes first.
+    _subscription: PubSub = None  # type: ignore[assignment]
+
+    if TYPE_CHECKING:
+        # What an override gets is a RedisMessage; what it hands on may be any message.
+        def publish_message(self, message: Any, expire: float | None = None) -> None: ...
 
     def set_pubsub_channels(self, request: Any, channels: list[str]) -> None:
         """Decide on which channels this websocket listens and publishes.
@@ -62,7 +114,7 @@ class RedisSubscriber(RedisStore):
         ):
             self._subscription.subscribe(name)
 
-    def send_persisted_messages(self, websocket: Any) -> None:
+    def send_persisted_messages(self, websocket: WebSocketHandle) -> None:
         """Send the persisted messages of the channels that this websocket listens on; called once,
         before live ones.
 
@@ -86,7 +138,7 @@ class RedisSubscriber(RedisStore):
                 else:
                     websocket.send(value)
 
-    def send_persited_messages(self, websocket: Any) -> None:
+    def send_persited_messages(self, websocket: WebSocketHandle) -> None:
         """As send_persisted_messages(): the spelling of release 0.6.0, which may be overridden
         instead.
         """
@@ -154,7 +206,7 @@ def own_connection(subscriber: Any) -> Any:
     return getattr(getattr(subscriber, '_subscription', None), 'connection', None)
 
 
-def facility_of(request: Any) -> str:
+def facility_of(request: 'HttpRequest') -> str:
     """The facility of a handshake: what follows WEBSOCKET_URL in its decoded path."""
     path = str(request.path_info)
     return path.removeprefix(settings.WEBSOCKET_URL)

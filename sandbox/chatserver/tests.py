@@ -10,7 +10,7 @@ from django.core.management import call_command
 from django.http import HttpRequest
 from django.test import RequestFactory, SimpleTestCase, TestCase, override_settings
 
-from ws4redis.publisher import RedisPublisher
+from ws4redis.publisher import AudienceName, RedisPublisher
 
 from .policies import allowed_channels
 from .wsgi import application
@@ -31,7 +31,7 @@ PAGES = (
 PAGES_OF_USERS = ('/user/', '/group/', '/session/', '/orders/')
 
 
-def published(request: HttpRequest, facility: str, audience: str) -> bytes | None:
+def published(request: HttpRequest, facility: str, audience: AudienceName) -> bytes | None:
     """Return what a websocket that this request opened would be sent first."""
     return RedisPublisher().fetch_message(request, facility, audience)
 

@@ -9,7 +9,7 @@ from .models import Order
 __all__ = ['OrderForm']
 
 
-class OrderForm(forms.ModelForm):
+class OrderForm(forms.ModelForm):  # type: ignore[type-arg]  # it takes one in the stubs alone
     """What is ordered."""
 
     class Meta:

@@ -1,7 +1,6 @@
 """What was ordered, by whom, and how far it is."""
 
 import json
-from typing import Any
 
 from django.contrib.auth.models import User
 from django.db import models
@@ -25,7 +24,7 @@ class Order(models.Model):
     state = models.CharField(max_length=10, choices=State.choices, default=State.NEW)
 
     class Meta:
-        ordering: Any = ['pk']
+        ordering = ['pk']
 
     def __str__(self) -> str:
         return f'{self.item} for {self.customer} is {self.state}'

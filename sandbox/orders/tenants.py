@@ -2,8 +2,10 @@
 
 import json
 import logging
-from typing import Any
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
 
+from django.contrib.auth.models import User
 from django.http import HttpRequest
 from django.http.request import split_domain_port
 
@@ -45,6 +47,10 @@ class TenantStore(RedisStore):
 
 class TenantPublisher(RedisPublisher, TenantStore):
     """Takes tenant= beside the other audiences."""
+
+    if TYPE_CHECKING:
+
+        def __init__(self, facility: str, users: Iterable[User], tenant: str) -> None: ...
 
 
 class TenantSubscriber(RedisSubscriber, TenantStore):

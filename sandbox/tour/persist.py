@@ -53,5 +53,5 @@ def state(request: HttpRequest) -> HttpResponse:
     key = f'broadcast:{FACILITY}'
     client = redis.Redis(connection_pool=publisher.redis_connection_pool)
     value, left = client.get(key), client.pttl(key)
-    shown = None if value is None else value.decode('utf-8', 'replace')
+    shown = value.decode('utf-8', 'replace') if isinstance(value, bytes) else value
     return JsonResponse({'key': key, 'value': shown, 'seconds': max(0, left) / 1000})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -11,7 +11,10 @@ __all__ = ['inspect']
 
 NARROWEST = 320
 WIDTHS = (390, 1280)
-SCHEMES = (('light', None), ('dark', ['color-contrast']))
+SCHEMES: tuple[tuple[Literal['light', 'dark'], list[str] | None], ...] = (
+    ('light', None),
+    ('dark', ['color-contrast']),
+)
 """With the rules that are asked: None for all; in the dark nothing but the colours is another."""
 
 RUN = """async (rules) => {

@@ -20,9 +20,8 @@ from ws4redis.core.feed import (
     Feed,
     FeedState,
     Kind,
-    Reply,
 )
-from ws4redis.core.replies import Published
+from ws4redis.core.replies import Published, Reply
 
 A, B = b'user:mary:a', b'broadcast:b'
 CHANNEL, PATTERN = Kind.CHANNEL, Kind.PATTERN

@@ -38,7 +38,7 @@ def test_other_reply_carries_no_message(reply: Any) -> None:
 
 
 def test_message_of_a_connection_that_decodes_is_one_too() -> None:
-    message = published(('pmessage', 'b*', 'broadcast:news', 'hello'))
+    message: Any = published(('pmessage', 'b*', 'broadcast:news', 'hello'))
     assert message == ('broadcast:news', 'hello', 'b*')
 
 

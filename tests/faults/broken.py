@@ -21,7 +21,7 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from weakref import WeakKeyDictionary, WeakSet
 
 __all__ = ['MUTATIONS', 'SWITCHES', 'Switch', 'apply']
@@ -505,7 +505,8 @@ def values_that_nobody_tried() -> None:
         # shows.
         from django.conf import settings as django_settings
 
-        if name == 'WEBSOCKET_URL' and name in getattr(django_settings._wrapped, '_deleted', ()):
+        wrapped = django_settings._wrapped  # type: ignore[misc]  # the plugin does not know it
+        if name == 'WEBSOCKET_URL' and name in getattr(wrapped, '_deleted', ()):
             raise AttributeError(f"'Settings' object has no attribute {name!r}")
         return get_setting(name)
 
@@ -647,7 +648,7 @@ def change_commands(change: Callable[[list[Command]], list[Command]]) -> None:
             return self._pipeline.execute(raise_on_error=raise_on_error)
 
     def execute_others(connection: Any, *arguments: Any) -> None:
-        execute(Recording(connection), *arguments)
+        execute(cast(Any, Recording(connection)), *arguments)
 
     replace(redis_store, _execute=execute_others)
 
@@ -1014,7 +1015,7 @@ def one_channel_is_forgotten() -> None:
 
     def connected_with_less(feed: Feed, now: float) -> None:
         again = feed.lost_at is not None
-        Feed.wanted = lambda feed, kind: wanted(feed, kind)[again:]  # type: ignore[method-assign]
+        Feed.wanted = lambda feed, kind: wanted(feed, kind)[again:]  # type: ignore[assignment, method-assign]
         connected(feed, now)
         Feed.wanted = wanted  # type: ignore[method-assign]
 

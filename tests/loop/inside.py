@@ -405,7 +405,7 @@ class ReleasedInFile(RedisSubscriber):
     """Writes a byte into the file SITE_FILE when it is released."""
 
     def release(self) -> None:
-        with open(django_settings.SITE_FILE, 'ab') as file:
+        with open(django_settings.SITE_FILE, 'ab') as file:  # type: ignore[misc]
             file.write(b'x')
 
 
@@ -476,7 +476,8 @@ class OwnRedis(RedisSubscriber):
     """Has a pub/sub connection of its own, as projects have it."""
 
     def set_pubsub_channels(self, request: Any, channels: list[str]) -> None:
-        self._connection = redis.Redis.from_url(django_settings.OWN_REDIS, protocol=2)
+        url = django_settings.OWN_REDIS  # type: ignore[misc]
+        self._connection = redis.Redis.from_url(url, protocol=2)
         self._subscription = self._connection.pubsub()
         self._subscription.subscribe('of-its-own')
 

@@ -366,7 +366,8 @@ def test_interrupted_server_ends_without_a_traceback(
     on: str, site: Deployment, tmp_path: Path
 ) -> None:
     with ExitStack() as stack:
-        server = stack.enter_context(serving(site, on, tmp_path))
+        server = serving(site, on, tmp_path)
+        stack.enter_context(server)
         john = Visitor(server, 'john')
         websockets = [
             stack.enter_context(john.open(path)) for path in ('/chat/', '/userchat/', '/groupchat/')

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import os
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import fakeredis
 import gevent
@@ -117,7 +117,7 @@ class FailsToSubscribe(RedisSubscriber):
 class LabStore(RedisStore):
     """One more audience: server."""
 
-    def _get_message_channels(  # type: ignore[override]
+    def _get_message_channels(
         self,
         request: Any = None,
         facility: str = '{facility}',
@@ -137,6 +137,10 @@ class LabStore(RedisStore):
 
 class LabPublisher(RedisPublisher, LabStore):
     """RedisPublisher(facility='x', server=True)."""
+
+    if TYPE_CHECKING:
+
+        def __init__(self, facility: str, server: bool = False, **audiences: Any) -> None: ...
 
 
 class LabSubscriber(RedisSubscriber, LabStore):
@@ -168,7 +172,7 @@ class FewAudiences(RedisSubscriber):
 
     def _get_message_channels(
         self, request: Any, facility: str, broadcast: bool = False
-    ) -> list[str]:  # type: ignore[override]
+    ) -> list[str]:
         return [f'all:{facility}'] if broadcast else []
 
 
@@ -306,7 +310,10 @@ class TellsListeners(Noting):
     """The number of listeners, as PUBSUB NUMSUB has it."""
 
     def release(self) -> None:
-        for name, number in self._connection.pubsub_numsub(*self._subscription.channels):
+        numbers: list[tuple[Any, int]] = self._connection.pubsub_numsub(
+            *self._subscription.channels
+        )
+        for name, number in numbers:
             self.note(f'{name.decode()}: {number}')
         super().release()
 

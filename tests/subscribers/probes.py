@@ -387,7 +387,7 @@ class ForgetsSubscription(RedisSubscriber):
     """Releases without freeing anything."""
 
     def release(self) -> None:
-        self._subscription = None
+        self._subscription = None  # type: ignore[assignment]
 
 
 class PublishesAround(RedisSubscriber):

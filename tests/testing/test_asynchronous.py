@@ -5,6 +5,7 @@ asynchronous view publishes.
 from __future__ import annotations
 
 import asyncio
+import inspect
 import threading
 from collections.abc import Callable, Coroutine, Iterator
 from typing import Any
@@ -110,6 +111,33 @@ def test_twins_do_what_the_calls_do(broker: Broker, settings: Any, run: Any) -> 
     run(test)
 
 
+@pytest.mark.parametrize(
+    ('cls', 'name'),
+    [
+        *((Broker, name) for name in ('connect', 'advance', 'settle')),
+        *((WebSocketClient, name) for name in ('send', 'receive', 'close')),
+        *((RedisPublisher, name) for name in ('publish_message', 'fetch_message')),
+    ],
+)
+def test_twin_takes_and_gives_what_its_original_does(cls: type, name: str) -> None:
+    original, twin = (inspect.signature(getattr(cls, prefix + name)) for prefix in ('', 'a'))
+    assert twin.parameters == original.parameters
+    assert twin.return_annotation == original.return_annotation
+    assert inspect.iscoroutinefunction(getattr(cls, f'a{name}'))
+
+
+def test_twin_calls_the_method_of_a_subclass() -> None:
+    class Renaming(Broker):
+        def connect(self, *args: Any, **kwargs: Any) -> WebSocketClient:
+            return super().connect(*args, **{**kwargs, 'name': 'renamed'})
+
+    async def test() -> None:
+        async with Renaming() as broker:
+            assert (await broker.aconnect('news', subscribe='broadcast')).name == 'renamed'
+
+    asyncio.run(test())
+
+
 @RUNNERS
 def test_what_a_call_raises_comes_out_of_its_twin(broker: Broker, run: Any) -> None:
     class Refusing(RedisSubscriber):
@@ -126,7 +154,7 @@ def test_what_a_call_raises_comes_out_of_its_twin(broker: Broker, run: Any) -> N
         with pytest.raises(ValueError, match='takes'):
             await broker.aconnect('news', subscribe='nobody')
         with pytest.raises(TypeError, match='unexpected keyword'):
-            await broker.aconnect('news', subscribes='broadcast')
+            await broker.aconnect('news', subscribes='broadcast')  # type: ignore[call-arg]
         client = await broker.aconnect('news', subscriber=Failing)
         with pytest.raises(ZeroDivisionError):
             await client.asend('hello')

@@ -258,7 +258,7 @@ class Machine(RuleBasedStateMachine):
                 for broadcast in (True, False):
                     name = name_of((facility, broadcast))
                     kept = self.broker.persisted(channel=name)
-                    assert (None if kept is None else kept.decode()) == self.model.persisted(
+                    assert (None if kept is None else bytes(kept).decode()) == self.model.persisted(
                         name
                     ), name
 
@@ -270,10 +270,8 @@ class Machine(RuleBasedStateMachine):
                 for facility in FACILITIES
                 for broadcast in (True, False)
             ]
-            heard = {
-                name.decode(): bool(number)
-                for name, number in self.broker.redis.pubsub_numsub(*names)
-            }
+            numbers: list[tuple[Any, int]] = self.broker.redis.pubsub_numsub(*names)
+            heard = {name.decode(): bool(number) for name, number in numbers}
             assert heard == {name: self.model.is_heard(name) for name in names}
 
 
@@ -293,12 +291,12 @@ PROFILE = settings(
 
 
 @pytest.mark.hypothesis
-class TestModelOnFakeredis(Machine.TestCase):  # type: ignore[name-defined, misc]
+class TestModelOnFakeredis(Machine.TestCase):  # type: ignore[valid-type, misc]
     settings = PROFILE
 
 
 @pytest.mark.hypothesis
-class TestModelOnServer(MachineOnServer.TestCase):  # type: ignore[name-defined, misc]
+class TestModelOnServer(MachineOnServer.TestCase):  # type: ignore[valid-type, misc]
     settings = PROFILE
 
     def setUp(self) -> None:

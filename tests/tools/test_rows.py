@@ -70,7 +70,9 @@ def test_mark_names_a_row_of_the_page() -> None:
     marks = {
         (path.name, row)
         for path in (REPOSITORY / 'tests').rglob('test_*.py')
-        for row in re.findall(r"^\s*@pytest\.mark\.row\('(\w+)'\)", path.read_text(), re.MULTILINE)
+        for row in re.findall(
+            r"^\s*@pytest\.mark\.row\('(\w+)'\)", path.read_text('utf-8'), re.MULTILINE
+        )
     }
     assert marks
     assert [mark for mark in sorted(marks) if mark[1] not in names] == []

@@ -2,12 +2,15 @@
 
 import warnings
 from collections.abc import Iterable
-from typing import Final
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias
 
 from ws4redis.core.channel import check_name
 from ws4redis.exceptions import ChannelNameError
 
-__all__ = ['SELF', 'SelfType', 'audience_names', 'entry_name']
+if TYPE_CHECKING:
+    from uuid import UUID
+
+__all__ = ['SELF', 'Audience', 'Entry', 'SelfType', 'audience_names', 'entry_name']
 
 
 class SelfType:
@@ -18,6 +21,33 @@ class SelfType:
 
 
 SELF: Final = SelfType()
+
+
+class _HasUsername(Protocol):
+    """A user, also one of the site's own class, and request.user."""
+
+    def get_username(self) -> str: ...
+
+
+class _Group(Protocol):
+    """A Group of django.contrib.auth: what tells it from other models."""
+
+    @property
+    def permissions(self) -> Any: ...
+    def natural_key(self) -> tuple[str]: ...
+
+
+class _LazyText(Protocol):
+    """What gettext_lazy() gives."""
+
+    def __radd__(self, other: str) -> str: ...
+
+
+Entry: TypeAlias = 'str | int | UUID | SelfType | _HasUsername | _Group | _LazyText'
+"""One user, group or session, by its name or as an object."""
+
+Audience: TypeAlias = 'Iterable[Entry] | SelfType | bool | None'
+"""What users=, groups= and sessions= take. True and a lone string are deprecated."""
 
 
 def _is_django_group(entry: object) -> bool:

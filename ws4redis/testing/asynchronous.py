@@ -64,7 +64,12 @@ class OwnThread:
         self._name = threading.current_thread().name
         self._connections = connections.all()
 
-    async def call(self, function: Callable[..., Found], *args: Any, **kwargs: Any) -> Found:
+    async def call(
+        self,
+        function: Callable[Arguments, Found],
+        *args: Arguments.args,
+        **kwargs: Arguments.kwargs,
+    ) -> Found:
         """What the function gives, run by sync_to_async.
 
         Raises:

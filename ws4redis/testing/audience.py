@@ -1,15 +1,15 @@
 """Audience: whom a message of a test is for, as the kit's methods take it in five keywords."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+from ws4redis.core import audience
 from ws4redis.publisher import RedisPublisher
 from ws4redis.testing.explain.matching import ANY
 
 __all__ = ['Audience', 'Entries']
 
-Entries: TypeAlias = Iterable[object] | None
+Entries: TypeAlias = audience.Audience
 """Users, groups or sessions: objects and names, as RedisPublisher takes them."""
 
 

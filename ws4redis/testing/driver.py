@@ -164,7 +164,8 @@ class MemoryDriver(Faults, ServingDriver):
     # What the WSGI server asks for
 
     @property
-    def connection(self) -> ExchangeRedis | None:
+    def connection(self) -> ExchangeRedis:
+        assert self._connection is not None, 'the driver has stopped'
         return self._connection
 
     def find_transport(

@@ -17,7 +17,6 @@ from ws4redis.testing.driver import MemoryHandshake
 from ws4redis.wsgi_server import WebsocketWSGIServer
 
 if TYPE_CHECKING:
-    from django.contrib.auth.base_user import AbstractBaseUser
     from django.contrib.sessions.backends.base import SessionBase
     from django.test import AsyncClient, Client
 
@@ -176,7 +175,7 @@ def check_identity(
 
 
 def cookies_of(
-    user: 'AbstractBaseUser | None',
+    user: HasUsername | None,
     groups: Sequence[str] | None,
     session: 'str | SessionBase | None',
     client: 'Client | AsyncClient | None',
@@ -189,7 +188,7 @@ def cookies_of(
         return {name: _new_session(user, groups)}
     if client is not None:
         if user is not None:
-            client.force_login(user)
+            client.force_login(_account(user))
         if groups is not None:
             stored = client.session
             stored[MEMBEROF] = list(groups)
@@ -201,7 +200,12 @@ def cookies_of(
     return {}
 
 
-def _new_session(user: 'AbstractBaseUser | None', groups: Sequence[str] | None) -> str:
+def _account(user: HasUsername) -> Any:
+    """A user of whatever model the site has, for functions of Django that name one."""
+    return user
+
+
+def _new_session(user: HasUsername | None, groups: Sequence[str] | None) -> str:
     """The key of a new session, with what Client.force_login() would write into it."""
     from django.conf import settings as django_settings
     from django.contrib.auth import load_backend, login
@@ -215,7 +219,7 @@ def _new_session(user: 'AbstractBaseUser | None', groups: Sequence[str] | None) 
         backends = django_settings.AUTHENTICATION_BACKENDS
         login(
             request,
-            user,
+            _account(user),
             next(path for path in backends if hasattr(load_backend(path), 'get_user')),
         )
     if groups is not None:

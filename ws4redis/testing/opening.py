@@ -4,7 +4,7 @@ import contextlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from django.test.utils import override_settings
 
@@ -20,7 +20,6 @@ from ws4redis.testing.handshake import (
 )
 
 if TYPE_CHECKING:
-    from django.contrib.auth.base_user import AbstractBaseUser
     from django.contrib.sessions.backends.base import SessionBase
     from django.test import AsyncClient, Client
 
@@ -75,9 +74,7 @@ class Opening:
     def cookies(self) -> dict[str, str]:
         """The cookies that say who it is; none if no cookie does."""
         groups = self.group_names() if self.force_user is None else None
-        return cookies_of(
-            cast('AbstractBaseUser | None', self.user), groups, self.session, self.client
-        )
+        return cookies_of(self.user, groups, self.session, self.client)
 
     def group_names(self) -> Sequence[str] | None:
         """The groups for the session; None leaves those of the user."""

@@ -32,19 +32,26 @@ class GroupConsumer(AsyncJsonWebsocketConsumer):
 
 async def two_clients() -> tuple[WebsocketCommunicator, WebsocketCommunicator]:
     """One that hears the news, one that hears something else."""
-    clients = tuple(
+    listener, other = (
         WebsocketCommunicator(GroupConsumer.as_asgi(), path) for path in ('/news', '/other')
     )
-    for client in clients:
+    for client in (listener, other):
         connected, _ = await client.connect()
         assert connected
-    return clients
+    return listener, other
+
+
+async def publish() -> None:
+    """Send to the group of those who hear the news."""
+    layer = get_channel_layer()
+    assert layer is not None
+    await layer.group_send('news', {'type': 'news', 'message': 'hello'})
 
 
 async def test_positive(number: int) -> None:
     """Nothing is said of what must not arrive."""
     listener, other = await two_clients()
-    await get_channel_layer().group_send('news', {'type': 'news', 'message': 'hello'})
+    await publish()
     assert await listener.receive_from() == '"hello"'
     await listener.disconnect()
     await other.disconnect()
@@ -53,7 +60,7 @@ async def test_positive(number: int) -> None:
 async def test_negative(number: int) -> None:
     """With receive_nothing() as it is: it waits for 0.1 s."""
     listener, other = await two_clients()
-    await get_channel_layer().group_send('news', {'type': 'news', 'message': 'hello'})
+    await publish()
     assert await listener.receive_from() == '"hello"'
     assert await other.receive_nothing()
     await listener.disconnect()

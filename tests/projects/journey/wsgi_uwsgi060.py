@@ -7,7 +7,7 @@ import os
 import gevent.socket
 import redis.connection
 
-redis.connection.socket = gevent.socket
+redis.connection.socket = gevent.socket  # type: ignore[attr-defined]
 os.environ.setdefault('DJANGO_SETTINGS_MODULE', 'journey.settings')
 
 from ws4redis.uwsgi_runserver import uWSGIWebsocketServer  # noqa: E402  (after the two lines above, as it was)

@@ -14,7 +14,7 @@ from ws4redis.testing.contract.certify import Outcome, Way, prove, run, table
 if TYPE_CHECKING:
     from pytest_django import Settings
 
-    from ws4redis.testing.contract.site import Site
+    from ws4redis.testing.contract.site import Case, Site
 
 FAKE = Way('fakeredis', 'memory://', False)
 
@@ -83,7 +83,7 @@ def test_each_case_has_a_site_of_its_own() -> None:
 
 def test_failures_are_outcomes_and_the_database_is_emptied_after_each_run() -> None:
     calls: list[Any] = []
-    cases = {'holds': holds, 'fails': fails, 'crashes': crashes}
+    cases: dict[str, Case] = {'holds': holds, 'fails': fails, 'crashes': crashes}
     outcomes = certify.certify(cases, [FAKE], lambda: calls.append('emptied'), calls.append)
     assert [(outcome.case, outcome.way, outcome.passed) for outcome in outcomes] == [
         ('holds', 'fakeredis', True),
@@ -98,9 +98,10 @@ def test_failures_are_outcomes_and_the_database_is_emptied_after_each_run() -> N
 def test_failure_names_the_line_of_the_contract() -> None:
     from ws4redis.testing.contract.steps import refusal
 
-    [outcome] = certify.certify(
-        {'accepted': lambda site: refusal(site, 'news') and None}, [FAKE], list
-    )
+    def accepted(site: Site) -> None:
+        refusal(site, 'news')
+
+    [outcome] = certify.certify({'accepted': accepted}, [FAKE], list)
     assert outcome.failure is not None
     place, _, said = outcome.failure.partition('\n')
     assert place.startswith('steps.py:') and place.endswith(

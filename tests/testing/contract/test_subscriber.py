@@ -218,7 +218,7 @@ class PublishesUnasked(RedisSubscriber):
 class SharesNames(RedisSubscriber):
     """A list that belongs to the class."""
 
-    names: list[str] = []
+    names: list[bytes] = []
 
     def set_pubsub_channels(self, request: Any, channels: list[str]) -> None:
         super().set_pubsub_channels(request, channels)

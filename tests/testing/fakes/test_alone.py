@@ -303,7 +303,7 @@ def test_handshake_that_fails_half_way_is_released_once(broker: Broker) -> None:
     with pytest.raises(PermissionDenied):
         alone(broker, HalfWay)
     assert broker.redis.lrange(overrides.NOTES, -1, -1) == [b'release']
-    assert broker.redis.lrange(overrides.NOTES, 0, -1).count(b'release') == 1  # type: ignore[union-attr]
+    assert broker.redis.lrange(overrides.NOTES, 0, -1).count(b'release') == 1
     assert listeners(broker) == 0
 
 

@@ -180,16 +180,18 @@ def test_self_is_the_user_of_the_request() -> None:
 
 
 def test_publisher_refuses_what_the_real_one_refuses() -> None:
-    for make, error in (
-        (lambda cls: cls(facility='news', users=['a:b']), ChannelNameError),
-        (lambda cls: cls(broadcast=True), ValueError),
-        (lambda cls: cls(facility='news', users=[SELF]), ValueError),
-        (lambda cls: cls(facility='news', users=7), TypeError),
-    ):
+    refused: list[tuple[dict[str, Any], type[Exception]]] = [
+        ({'facility': 'news', 'users': ['a:b']}, ChannelNameError),
+        ({'broadcast': True}, ValueError),
+        ({'facility': 'news', 'users': [SELF]}, ValueError),
+        ({'facility': 'news', 'users': 7}, TypeError),
+    ]
+    for keywords, error in refused:
         for cls in (RedisPublisher, FakeRedisPublisher):
             with pytest.raises(error):
-                make(cls)
-    for message, expire in ((1, None), ('text', 'soon'), ('text', float('inf'))):
+                cls(**keywords)
+    wrong: list[tuple[Any, Any]] = [(1, None), ('text', 'soon'), ('text', float('inf'))]
+    for message, expire in wrong:
         teller = publisher()
         with pytest.raises((TypeError, ValueError)):
             teller.publish_message(message, expire)
@@ -338,7 +340,7 @@ def test_subscriber_of_a_sites_own_is_put_behind_the_fake(surroundings: Any) -> 
         pass
 
     listener = subscriber(Fake)
-    assert isinstance(listener, overrides.ExtraChannel)
+    assert isinstance(listener, Fake)
     for text in ('#one', 'two'):
         listener.redis.publish('extra', text)
     assert payloads(listener) == [b'two']

@@ -80,7 +80,12 @@ def test_condition_is_looked_at_whenever_something_has_moved(loop: LiveLoop) -> 
 
 def test_condition_that_never_comes_true_is_given_up(loop: LiveLoop) -> None:
     looks: list[None] = []
-    assert loop.happens(lambda: bool(looks.append(None)), 0.01) is False
+
+    def never() -> bool:
+        looks.append(None)
+        return False
+
+    assert loop.happens(never, 0.01) is False
     loop.ask(lambda: None)
     before = len(looks)
     loop.ask(loop.work_off)

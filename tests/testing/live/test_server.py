@@ -29,6 +29,7 @@ from django.test import Client
 from django.urls import path
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect as connect_sync
+from websockets.typing import Origin
 
 from tests.conftest import PLUGIN, PLUGIN_INSTALLED
 from ws4redis import loop as loops
@@ -91,9 +92,14 @@ def john(transactional_db: None) -> User:
     return User.objects.create(username='john')
 
 
+def is_up(live: LiveServer) -> bool:
+    """Whether the loop has its connection to Redis."""
+    return live._loop.exchange.feed.state is FeedState.UP
+
+
 def browse(live: LiveServer, query: str = '') -> Any:
     """A websocket of a library that knows nothing of us; a context manager."""
-    return connect_sync(live.ws_url + NEWS + query, origin=live.url)  # type: ignore[arg-type]
+    return connect_sync(live.ws_url + NEWS + query, origin=Origin(live.url))
 
 
 def tell(broker: Broker, *messages: str | bytes, expire: float = 0, facility: str = 'news') -> None:
@@ -650,7 +656,7 @@ def test_outage_refuses_and_at_its_end_everything_is_back(live: LiveServer) -> N
     redis_gap.connect(note, sender=WebSockets)
     try:
         with live.outage():
-            assert live._loop.exchange.feed.state is not FeedState.UP
+            assert not is_up(live)
             assert client.open
             sender.send('lost')
             assert sender.close_code == 1013
@@ -659,7 +665,7 @@ def test_outage_refuses_and_at_its_end_everything_is_back(live: LiveServer) -> N
             assert refused.value.status_code == 503
     finally:
         redis_gap.disconnect(note, sender=WebSockets)
-    assert live._loop.exchange.feed.state is FeedState.UP
+    assert is_up(live)
     assert gaps == [1]
     tell(live.broker, 'back')
     assert client.receive_all() == ['back']
@@ -847,7 +853,9 @@ def test_clients_are_closed_with_1001_at_the_end(broker: Broker) -> None:
 def test_loop_of_the_process_is_never_touched(live: LiveServer) -> None:
     client = live.connect('news', subscribe='broadcast')
     assert client.open
-    assert [loop for loop in loops._loops.values() if loop.server is live.broker._server] == []
+    assert [
+        loop for loop in loops._loops.values() if loop.server is live.broker._engine.server
+    ] == []
 
 
 def test_client_that_does_not_read_is_closed_and_nobody_waits_for_it(

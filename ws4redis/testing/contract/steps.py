@@ -2,7 +2,7 @@
 
 import uuid
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import redis
 from websockets.frames import Frame, Opcode
@@ -12,9 +12,6 @@ from ws4redis.policies import allow_all
 from ws4redis.publisher import RedisPublisher
 from ws4redis.testing.client import HandshakeRejected
 from ws4redis.testing.contract.site import Client, Site
-
-if TYPE_CHECKING:
-    from django.contrib.auth.base_user import AbstractBaseUser
 
 __all__ = [
     'NEWS',
@@ -128,7 +125,7 @@ def somebody(name: str, *groups: str) -> Any:
     return user
 
 
-def logged_in(user: 'AbstractBaseUser') -> Any:
+def logged_in(user: Any) -> Any:
     """A browser in which this user is logged in, for the handshake and for other requests."""
     from django.test import Client as DjangoClient
 

@@ -2,8 +2,7 @@
 
 from websockets.frames import Opcode
 
-from ws4redis.core.handle import Handle
-from ws4redis.subscriber import RedisSubscriber
+from ws4redis.subscriber import RedisSubscriber, WebSocketHandle
 from ws4redis.testing.contract.site import Site
 from ws4redis.testing.contract.steps import channel, frame, hear, listeners, tell, text
 
@@ -43,7 +42,7 @@ def check_server_closes_with_the_code_of_the_site(site: Site) -> None:
         class Closing(RedisSubscriber):
             code_to_send = code
 
-            def send_persisted_messages(self, websocket: Handle) -> None:
+            def send_persisted_messages(self, websocket: WebSocketHandle) -> None:
                 websocket.send('not today')
                 websocket.close(self.code_to_send, 'ferié')
 

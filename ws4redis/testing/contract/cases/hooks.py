@@ -5,10 +5,9 @@ from typing import Any
 
 from django.http import HttpRequest
 
-from ws4redis.core.handle import Handle
 from ws4redis.publisher import RedisPublisher
 from ws4redis.redis_store import SELF, RedisMessage
-from ws4redis.subscriber import RedisSubscriber
+from ws4redis.subscriber import RedisSubscriber, WebSocketHandle
 from ws4redis.testing.contract.site import Site
 from ws4redis.testing.contract.steps import channel, hear, somebody, talk, tell, text
 
@@ -62,7 +61,7 @@ def check_message_is_answered_as_it_came(site: Site) -> None:
     """
 
     class Echo(RedisSubscriber):
-        def send_persisted_messages(self, websocket: Handle) -> None:
+        def send_persisted_messages(self, websocket: WebSocketHandle) -> None:
             self.websocket = websocket
 
         def publish_message(self, message: Any, expire: float | None = None) -> None:

@@ -1,8 +1,7 @@
 """What somebody gets who joins: what is persisted, then what is live, each once."""
 
-from ws4redis.core.handle import Handle
 from ws4redis.publisher import RedisPublisher
-from ws4redis.subscriber import RedisSubscriber
+from ws4redis.subscriber import RedisSubscriber, WebSocketHandle
 from ws4redis.testing.contract.site import Site
 from ws4redis.testing.contract.steps import channel, hear, somebody, tell
 
@@ -79,7 +78,7 @@ def check_joining_while_somebody_publishes(site: Site) -> None:
 
         messages: tuple[tuple[str, float], ...] = ()
 
-        def send_persisted_messages(self, websocket: Handle) -> None:
+        def send_persisted_messages(self, websocket: WebSocketHandle) -> None:
             for message, expire in self.messages:
                 RedisPublisher(facility='news', broadcast=True).publish_message(message, expire)
             super().send_persisted_messages(websocket)

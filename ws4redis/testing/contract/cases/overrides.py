@@ -1,15 +1,14 @@
 """What sites override: channels, audiences, what is sent on joining, whole classes."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import redis
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
 
-from ws4redis.core.handle import Handle
 from ws4redis.publisher import RedisPublisher
 from ws4redis.redis_store import RedisStore
-from ws4redis.subscriber import RedisSubscriber, facility_of
+from ws4redis.subscriber import RedisSubscriber, WebSocketHandle, facility_of
 from ws4redis.testing.contract.site import Site
 from ws4redis.testing.contract.steps import (
     NEWS,
@@ -99,7 +98,9 @@ def check_one_more_audience(site: Site) -> None:
             return [*channels, f'{self.get_prefix()}server:{arguments[1]}'] if server else channels
 
     class LabPublisher(RedisPublisher, LabStore):
-        pass
+        if TYPE_CHECKING:
+
+            def __init__(self, facility: str, server: bool, broadcast: bool = False) -> None: ...
 
     class LabSubscriber(RedisSubscriber, LabStore):
         subscription_channels = [*RedisSubscriber.subscription_channels, 'subscribe-server']
@@ -128,7 +129,7 @@ def check_persisted_messages_of_its_own(site: Site) -> None:
     history = unlikely()
 
     class Sends(RedisSubscriber):
-        def send_persisted_messages(self, websocket: Handle) -> None:
+        def send_persisted_messages(self, websocket: WebSocketHandle) -> None:
             [name] = self._subscription.channels
             assert isinstance(name, bytes)
             for message in self._connection.lrange(history, 0, -1):
@@ -136,7 +137,7 @@ def check_persisted_messages_of_its_own(site: Site) -> None:
             self._connection.publish(name, 'live')
 
     class OldSpelling(RedisSubscriber):
-        def send_persited_messages(self, websocket: Handle) -> None:
+        def send_persited_messages(self, websocket: WebSocketHandle) -> None:
             websocket.send('welcome')
             super().send_persited_messages(websocket)
 

@@ -102,7 +102,8 @@ def check_publisher_takes_every_kind_of_message(site: Site) -> None:
     publisher = RedisPublisher(facility='news', broadcast=True)
     for message in ('str', b'bytes', bytearray(b'array'), RedisMessage('message'), None):
         publisher.publish_message(message)
-    for wrong in (7, ['x'], {'a': 1}):
+    refused: list[Any] = [7, ['x'], {'a': 1}]
+    for wrong in refused:
         with contextlib.suppress(TypeError):
             publisher.publish_message(wrong)
             raise AssertionError(f'{wrong!r} was published')
