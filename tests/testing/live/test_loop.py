@@ -134,14 +134,16 @@ def test_client_that_has_never_said_anything_has_no_traffic(loop: LiveLoop) -> N
 def test_traffic_is_what_has_passed() -> None:
     with Broker() as broker, LiveServer(broker) as live:
         client = live.connect('news', subscribe='broadcast')
-        head = client.taken
+        head = client._end.taken
         assert head > 0
         client.ping(b'four')
         broker.publish('hello', facility='news', broadcast=True)
         assert client.receive() == 'hello'
-        assert client.recipient is not None
+        assert client._end.recipient is not None
         # Masked by the client, not by the server.
-        assert live.loop.traffic(client.recipient) == Traffic(2 + 4 + 4, head + (2 + 4) + (2 + 5))
+        assert live._loop.traffic(client._end.recipient) == Traffic(
+            2 + 4 + 4, head + (2 + 4) + (2 + 5)
+        )
 
 
 # The database

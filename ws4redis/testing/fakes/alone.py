@@ -13,6 +13,7 @@ from urllib.parse import quote
 
 from django.conf import settings as django_settings
 from django.contrib.auth.models import AnonymousUser
+from django.http import HttpRequest
 from django.test import RequestFactory
 from django.utils.module_loading import import_string
 
@@ -165,9 +166,9 @@ def make_request(facility: str = '') -> Any:
 
 def make_subscriber(
     driver: MemoryDriver,
-    cls: Any = None,
+    cls: str | Callable[..., object] | None = None,
     *,
-    request: Any = None,
+    request: HttpRequest | None = None,
     facility: str = '',
     channels: str | Sequence[str] = (),
 ) -> Any:
@@ -181,7 +182,7 @@ def make_subscriber(
     found = import_string(value) if isinstance(value, str) else value
     names = _checked(found, [channels] if isinstance(channels, str) else list(channels))
     request = make_request(facility) if request is None else request
-    subscriber = found(driver.connection)
+    subscriber: Any = found(driver.connection)
     alone = Alone(driver, subscriber, echo='echo' in request.GET)
     try:
         method(subscriber, 'set_pubsub_channels')(request, names)
