@@ -45,7 +45,7 @@ def test_method_of_the_sites_class_is_called() -> None:
 
 
 def test_method_that_the_sites_class_lacks_is_the_base_classes() -> None:
-    """O9: what counts are the methods, not the type."""
+    """What counts are the methods, not the type."""
     nothing = Nothing()
     found = method(nothing, 'get_file_descriptor')
     assert found() is None

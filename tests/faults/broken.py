@@ -423,7 +423,7 @@ def broken_connections_are_kept() -> None:
     """A websocket that ended without a close frame is never forgotten, nor a database connection
     ever closed.
     """
-    from ws4redis import loop, wsgi_server
+    from ws4redis import hub_driver, wsgi_server
     from ws4redis.core.exchange import Exchange
     from ws4redis.core.recipient import Recipient
 
@@ -438,7 +438,7 @@ def broken_connections_are_kept() -> None:
 
     replace(Exchange, leave=leave_in_order)
     replace(wsgi_server, close_database_connections=keep_connections)
-    replace(loop, close_database_connections=keep_connections)
+    replace(hub_driver, close_database_connections=keep_connections)
 
 
 @switch('F18')

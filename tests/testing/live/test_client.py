@@ -371,6 +371,6 @@ def test_settle_waits_for_the_loop_to_write_what_did_not_fit(
         if recipient.transport is not None:
             watcher.start(live.loop._writable, recipient)
 
-    live.loop.ask(lambda: live.loop._later(0.3, write))
+    live.loop.ask(lambda: live.loop.hub.later(0.3, write))
     client.resume_reading()
     assert client.unread == 1

@@ -103,7 +103,7 @@ class LiveServer:
             stack.enter_context(modify_settings(ALLOWED_HOSTS={'append': self.host}))
             shared = stack.enter_context(_shared_connections())
             self.loop = LiveLoop(self.broker.server, shared)
-            if self.loop.patched:
+            if self.loop.hub.patched:
                 raise RuntimeError(
                     'gevent has patched this process: a LiveServer needs native threads'
                 )
