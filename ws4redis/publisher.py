@@ -16,12 +16,14 @@ if TYPE_CHECKING:
     from redis.connection import ConnectionPool
 
     redis_connection_pool: ConnectionPool
+    """The connections of this process's clients, of the server in force when it is looked at."""
 
 __all__ = ['AudienceName', 'RedisPublisher', 'redis_connection_pool']
 
 _AUDIENCES = ('session', 'user', 'group', 'broadcast')
 
 AudienceName: TypeAlias = Literal['any', 'session', 'user', 'group', 'broadcast']
+"""Where fetch_message() looks; 'any' takes the first that has one, in this order."""
 
 
 class _Publishers:

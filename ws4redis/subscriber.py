@@ -31,28 +31,54 @@ class PubSub(Protocol):
     connection: Any
 
     @property
-    def channels(self) -> Mapping[bytes, Any]: ...
+    def channels(self) -> Mapping[bytes, Any]:
+        """The channels, names as bytes."""
+
     @property
-    def patterns(self) -> Mapping[bytes, Any]: ...
+    def patterns(self) -> Mapping[bytes, Any]:
+        """The patterns, as bytes."""
+
     @property
-    def subscribed(self) -> bool: ...
-    def subscribe(self, *names: str | bytes) -> object: ...
-    def psubscribe(self, *patterns: str | bytes) -> object: ...
-    def unsubscribe(self, *names: str | bytes) -> object: ...
-    def punsubscribe(self, *patterns: str | bytes) -> object: ...
-    def parse_response(self) -> Any: ...
-    def get_message(self, ignore_subscribe_messages: bool = ..., timeout: float = ...) -> Any: ...
-    def reset(self) -> None: ...
-    def close(self) -> None: ...
+    def subscribed(self) -> bool:
+        """Whether there is anything to listen on."""
+
+    def subscribe(self, *names: str | bytes) -> object:
+        """Listen on these channels; names are raw, no prefix is added."""
+
+    def psubscribe(self, *patterns: str | bytes) -> object:
+        """Listen on all channels that match one of these patterns."""
+
+    def unsubscribe(self, *names: str | bytes) -> object:
+        """Listen on these no longer; without arguments on no channel."""
+
+    def punsubscribe(self, *patterns: str | bytes) -> object:
+        """Listen by these patterns no longer; without arguments by none."""
+
+    def parse_response(self) -> Any:
+        """The next message as redis-py gives it; NothingToRead if there is none."""
+
+    def get_message(self, ignore_subscribe_messages: bool = ..., timeout: float = ...) -> Any:
+        """The next message as redis-py's dict; None if there is none."""
+
+    def reset(self) -> None:
+        """Listen on nothing any more."""
+
+    def close(self) -> None:
+        """As reset()."""
 
 
 class WebSocketHandle(Protocol):
     """What a subscriber may do with its websocket."""
 
     @property
-    def closed(self) -> bool: ...
-    def send(self, message: str | bytes | bytearray, binary: bool | None = None) -> None: ...
-    def close(self, code: int = 1000, reason: str = '') -> None: ...
+    def closed(self) -> bool:
+        """Whether it takes no more messages."""
+
+    def send(self, message: str | bytes | bytearray, binary: bool | None = None) -> None:
+        """Send a message; binary=None decides by its content."""
+
+    def close(self, code: int = 1000, reason: str = '') -> None:
+        """Close it with a code that may be sent (RFC 6455, 7.4) and at most 123 bytes of reason."""
 
 
 class RedisSubscriber(RedisStore):
