@@ -44,6 +44,7 @@ LAYERS = (
     'core/recipient.py',
     'core/handle.py',
     'core/exchange.py',
+    'core/outputs.py',
     'core/driver.py',
     'gate.py',
     'memory.py',
