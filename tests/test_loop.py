@@ -467,7 +467,7 @@ def test_call_that_gevent_cannot_patch_is_named_with_its_class_and_the_seconds(
         sender.send('at last')
         assert other.receive() == 'at last'
         site.run(inside.pass_through_hub)
-        lines = [line.text for line in site.logs('ws4redis.loop', logging.WARNING)]
+        lines = [line.text for line in site.logs('ws4redis.hub', logging.WARNING)]
     if site.form == 'unpatched':
         # There it holds up one of the workers' threads.
         assert lines == []
@@ -681,7 +681,7 @@ def test_loop_survives_an_exception_in_its_hub(site: LoopProcess, name: str) -> 
     browser = site.browser(NEWS)
     site.run(inside.fail_in_hub, name)
     (line,) = site.logs(level=logging.ERROR)
-    assert (line.logger, line.exception) == ('ws4redis.loop', name)
+    assert (line.logger, line.exception) == ('ws4redis.hub', name)
     site.publish('still here')
     assert browser.receive() == 'still here'
 

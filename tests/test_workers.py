@@ -31,6 +31,7 @@ from ws4redis.redis_store import RedisMessage
 from ws4redis.subscriber import RedisSubscriber
 from ws4redis.subscription import Subscription
 from ws4redis.workers import (
+    GreenletWorkers,
     ThreadWorkers,
     close_database_connections,
     finish_spawned,
@@ -626,3 +627,15 @@ def test_looking_for_greenlets_evaluates_no_lazy_object() -> None:
         waiting.kill()
     assert evaluated == []
     assert lazy is not None
+
+
+def test_greenlets_run_calls_when_the_hub_has_its_turn() -> None:
+    workers = GreenletWorkers()
+    order: list[str] = []
+    workers.submit(lambda: order.append('called'))
+    order.append('submitted')
+    gevent.idle()
+    assert order == ['submitted', 'called']
+    assert workers.waiting == 0
+    assert workers.join(0)
+    gevent.get_hub().destroy()

@@ -5,8 +5,10 @@ from collections.abc import Collection
 from typing import TYPE_CHECKING, Any, Literal, Never, TypeAlias
 
 from ws4redis.core.audience import Audience, SelfType, audience_names, entry_name
+from ws4redis.identity import own_names
+from ws4redis.publishing import in_thread
 from ws4redis.redis_client import active_server
-from ws4redis.redis_store import SELF, RedisStore, in_thread, own_names
+from ws4redis.redis_store import SELF, RedisStore
 
 if TYPE_CHECKING:
     import redis

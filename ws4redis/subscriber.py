@@ -4,12 +4,11 @@ import contextlib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
-from django.utils.module_loading import import_string
-
 from ws4redis import settings
 from ws4redis.exceptions import WebSocketError
 from ws4redis.redis_client import active_server
 from ws4redis.redis_store import SELF, RedisStore
+from ws4redis.subscription import own_connection
 
 if TYPE_CHECKING:
     from django.http import HttpRequest
@@ -19,9 +18,6 @@ __all__ = [
     'RedisSubscriber',
     'WebSocketHandle',
     'facility_of',
-    'own_connection',
-    'possible_channels',
-    'subscriber_class',
 ]
 
 
@@ -186,24 +182,6 @@ def _audience(verb: str, channels: list[str]) -> dict[str, Any]:
     if f'{verb}-broadcast' in channels:
         audience['broadcast'] = True
     return audience
-
-
-def subscriber_class() -> Any:
-    """The class of WS4REDIS_SUBSCRIBER."""
-    value = settings.WS4REDIS_SUBSCRIBER
-    return import_string(value) if isinstance(value, str) else value
-
-
-def possible_channels(cls: Any) -> list[str]:
-    """The names that a query string may have, of a subscriber's class."""
-    return [*cls.subscription_channels, *cls.publish_channels]
-
-
-def own_connection(subscriber: Any) -> Any:
-    """The connection of a subscriber's own pub/sub object; None if the exchange brings its
-    messages.
-    """
-    return getattr(getattr(subscriber, '_subscription', None), 'connection', None)
 
 
 def facility_of(request: 'HttpRequest') -> str:

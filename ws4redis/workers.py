@@ -29,6 +29,7 @@ from ws4redis.subscriber_methods import can_read, method, persisted_name
 from ws4redis.subscription import Subscription
 
 __all__ = [
+    'GreenletWorkers',
     'ThreadWorkers',
     'close_database_connections',
     'finish_spawned',
@@ -133,6 +134,26 @@ def close_database_connections() -> None:
     for connection in connections.all(initialized_only=True):
         if not connection.in_atomic_block:
             connection.close_if_unusable_or_obsolete()
+
+
+class GreenletWorkers:
+    """Greenlets that run calls, for a process that gevent has patched: one for each.
+
+    Attributes:
+        submit: runs the call as soon as the hub has its turn.
+        waiting: calls that nobody has taken yet: none.
+    """
+
+    waiting = 0
+
+    def __init__(self) -> None:
+        import gevent
+
+        self.submit: Callable[[Callable[[], None]], object] = gevent.spawn
+
+    def join(self, timeout: float) -> bool:
+        """They end by themselves."""
+        return True
 
 
 class ThreadWorkers:

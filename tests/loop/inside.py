@@ -20,6 +20,7 @@ from django.conf import settings as django_settings
 from ws4redis.publisher import RedisPublisher
 from ws4redis.redis_client import active_server
 from ws4redis.subscriber import RedisSubscriber
+from ws4redis.transport import DescriptorTransport
 
 GUARD = 20.0
 MISSING = '<missing>'
@@ -102,13 +103,13 @@ def the_loop() -> Any:
 
 
 def loop_is_patched() -> bool:
-    return bool(the_loop().patched)
+    return bool(the_loop().hub.patched)
 
 
 def pass_through_hub() -> None:
     """Return when the hub has done what it was asked to before."""
     done = threading.Event()
-    the_loop().call(done.set)
+    the_loop().hub.call(done.set)
     assert done.wait(GUARD)
 
 
@@ -127,7 +128,7 @@ def usage() -> dict[str, int]:
         # Workers are made as they are needed, at most 32 of them.
         'threads': len(sys._current_frames()) - threads_named('ws4redis-worker'),
         'greenlets': sum(isinstance(item, greenlet) and bool(item) for item in gc.get_objects()),
-        'watchers': loop._hub.loop.activecnt,
+        'watchers': loop.hub.loop.activecnt,
         'own': len(loop._own),
         'wishes': len(loop.exchange.feed._wishes),
         'timers': len(
@@ -180,23 +181,22 @@ _writes: list[tuple[int, int]] = []
 
 def count_writes() -> None:
     """From now on writes to clients are kept for take_writes()."""
-    from ws4redis import loop
+    send = DescriptorTransport.send
 
-    send = loop._send
-
-    def counted(descriptor: int, data: bytes) -> int:
-        count = send(descriptor, data)
-        _writes.append((descriptor, count))
+    def counted(transport: DescriptorTransport, data: bytes) -> int:
+        count = send(transport, data)
+        _writes.append((transport.descriptor, count))
         return count
 
-    change_constant('ws4redis.loop', '_send', counted)
+    counted.uncounted = send  # type: ignore[attr-defined]
+    DescriptorTransport.send = counted  # type: ignore[method-assign, assignment]
 
 
 def take_writes() -> list[tuple[int, int]]:
     """The descriptors that were written to since count_writes(), which ends."""
     pass_through_hub()
     writes, _writes[:] = list(_writes), []
-    restore_constant('ws4redis.loop', '_send')
+    DescriptorTransport.send = DescriptorTransport.send.uncounted  # type: ignore[attr-defined, method-assign]
     return writes
 
 
@@ -236,7 +236,7 @@ def retry_now() -> None:
     """Try to connect to Redis at once."""
     loop = the_loop()
     loop.exchange.feed.retry_now()
-    loop.call(loop.work_off)
+    loop.hub.call(loop.work_off)
 
 
 def publish(
@@ -527,7 +527,7 @@ def listen_to_gaps() -> None:
 def _note_gap(seconds: float, channels: int, **kwargs: Any) -> None:
     import greenlet
 
-    gaps.append((seconds, channels, greenlet.getcurrent() is the_loop()._hub))
+    gaps.append((seconds, channels, greenlet.getcurrent() is the_loop().hub.greenlet))
 
 
 def take_gaps() -> list[tuple[float, int, bool]]:
@@ -551,7 +551,7 @@ def wait_in_hub(seconds: float) -> None:
     """
     done = threading.Event()
     loop = the_loop()
-    loop.call(lambda: loop._later(seconds, done.set))
+    loop.hub.call(lambda: loop.hub.later(seconds, done.set))
     assert done.wait(GUARD)
 
 
@@ -562,7 +562,7 @@ def fail_in_hub(name: str) -> None:
     def fail() -> None:
         raise getattr(builtins, name)('a fault of ours')
 
-    the_loop().call(fail)
+    the_loop().hub.call(fail)
     pass_through_hub()
 
 

@@ -27,7 +27,7 @@ def test_form_is_what_its_name_says(site: Site) -> None:
         assert nature == {'patched': True, 'library': 'redis'}
         assert client.sock.getpeername()[1] == site.port
     elif isinstance(site, InThread):
-        assert not site.live._loop.patched
+        assert not site.live._loop.hub.patched
         assert site.live._loop.server.in_memory
         assert client._end._sock.getpeername()[1] == site.live.port
     else:

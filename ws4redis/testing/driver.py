@@ -23,7 +23,8 @@ from ws4redis.core.serving import ServingDriver
 from ws4redis.exceptions import HandshakeError
 from ws4redis.handshake import HANDSHAKE, Handshake
 from ws4redis.redis_client import RedisServer, persisted_values
-from ws4redis.signals import rights_withdrawn, tell_gap
+from ws4redis.signalling import tell_gap
+from ws4redis.signals import rights_withdrawn
 from ws4redis.subscriber_methods import can_read
 from ws4redis.subscription import ExchangeRedis, control_channel
 from ws4redis.testing.browser_end import MemoryEnd

@@ -80,4 +80,4 @@ def nature() -> dict[str, Any]:
         base.__module__.partition('.')[0] for base in loop.server.pool.connection_class.__mro__
     ]
     library = next(module for module in modules if module != 'ws4redis')
-    return {'patched': loop.patched, 'pid': os.getpid(), 'library': library}
+    return {'patched': loop.hub.patched, 'pid': os.getpid(), 'library': library}

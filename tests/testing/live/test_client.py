@@ -373,6 +373,6 @@ def test_settle_waits_for_the_loop_to_write_what_did_not_fit(
         if recipient.transport is not None:
             watcher.start(live._loop._writable, recipient)
 
-    live._loop.ask(lambda: live._loop._later(0.3, write))
+    live._loop.ask(lambda: live._loop.hub.later(0.3, write))
     client.resume_reading()
     assert client.unread == 1

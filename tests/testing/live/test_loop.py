@@ -47,7 +47,7 @@ def loop(server: RedisServer) -> Iterator[LiveLoop]:
 
 
 def test_answer_comes_from_the_hub(loop: LiveLoop) -> None:
-    assert loop.ask(threading.get_ident) == loop._thread.ident  # type: ignore[union-attr]
+    assert loop.ask(threading.get_ident) == loop.hub.thread.ident  # type: ignore[union-attr]
 
 
 def test_what_fails_in_the_hub_is_raised_where_it_was_asked(loop: LiveLoop) -> None:
@@ -75,7 +75,7 @@ def test_condition_is_looked_at_whenever_something_has_moved(loop: LiveLoop) -> 
     done.set()
     thread.join()
     loop.ask(loop.work_off)
-    assert looks == [loop._thread.ident] * 3  # type: ignore[union-attr]
+    assert looks == [loop.hub.thread.ident] * 3  # type: ignore[union-attr]
 
 
 def test_condition_that_never_comes_true_is_given_up(loop: LiveLoop) -> None:

@@ -412,7 +412,7 @@ def read_late(live: LiveServer, then: Callable[[], None] | None = None) -> None:
         if not pump._closed:
             pump._reading.start(pump._readable)
 
-    live._loop.ask(lambda: live._loop._later(0.3, then or read))
+    live._loop.ask(lambda: live._loop.hub.later(0.3, then or read))
 
 
 def test_publish_that_the_network_delays_is_waited_for(live: LiveServer) -> None:
@@ -531,7 +531,7 @@ def test_subscriber_that_serves_itself_is_served(live: LiveServer) -> None:
         if recipient in live._loop._own:
             watcher.start(live._loop._own_readable, recipient)
 
-    live._loop.ask(lambda: live._loop._later(0.3, read))
+    live._loop.ask(lambda: live._loop.hub.later(0.3, read))
     assert client.receive_all() == ['seen late']
 
 

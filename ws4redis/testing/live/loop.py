@@ -110,7 +110,7 @@ class LiveLoop(Faults, WebSocketLoop):
             except BaseException as exc:
                 failed.append(exc)
 
-        self._pass(step)
+        self.hub.run(step)
         if failed:
             raise failed[0]
         return found[0]
@@ -120,13 +120,13 @@ class LiveLoop(Faults, WebSocketLoop):
         before the guard's seconds end.
         """
         answer: queue.SimpleQueue[None] = queue.SimpleQueue()
-        self.call(partial(self._conditions.__setitem__, answer, condition))
+        self.hub.call(partial(self._conditions.__setitem__, answer, condition))
         try:
             answer.get(timeout=guard)
         except queue.Empty:
             return False
         finally:
-            self.call(partial(self._give_up, answer))
+            self.hub.call(partial(self._give_up, answer))
         return True
 
     def settle(self, clients: Iterable[ClientEnd]) -> tuple[Any, ...]:
@@ -179,7 +179,7 @@ class LiveLoop(Faults, WebSocketLoop):
     def move(self, seconds: float) -> None:
         """In the hub: let the clock jump, and do what is due then."""
         self._offset += seconds
-        self._armed = float('inf')
+        self._alarm.at = float('inf')
         self.tick()
 
     def _give_up(self, answer: 'queue.SimpleQueue[None]') -> None:
@@ -287,7 +287,7 @@ class LiveLoop(Faults, WebSocketLoop):
             for connection in connections.all(initialized_only=True):
                 if connection.alias not in self._shared:
                     connection.close()
-            self.call(partial(self._came_back, number))
+            self.hub.call(partial(self._came_back, number))
 
     def _came_back(self, number: int) -> None:
         del self._under_way[number]
@@ -335,7 +335,7 @@ class _Quiet:
         agenda = loop.exchange.agenda
         if loop._under_way:
             return 'calls of the site run'
-        if loop._calls or agenda.to_write or agenda.to_attend:
+        if loop.hub.has_calls or agenda.to_write or agenda.to_attend:
             return 'the hub has work'
         for client in self._clients:
             if client.recipient is not None and self._moves(client, client.recipient):

@@ -21,7 +21,7 @@ from django.utils.encoding import iri_to_uri
 from ws4redis.core.frames import CloseCode
 from ws4redis.core.recipient import Phase
 from ws4redis.core.wording import counted
-from ws4redis.redis_store import current_heartbeat
+from ws4redis.limits import current_heartbeat
 from ws4redis.testing.broker import Broker
 from ws4redis.testing.client import HandshakeRejected
 from ws4redis.testing.handshake import SAME
@@ -104,7 +104,7 @@ class LiveServer(Connects[LiveClient]):
             stack.enter_context(modify_settings(ALLOWED_HOSTS={'append': self.host}))
             shared = stack.enter_context(_shared_connections())
             self._loop = LiveLoop(self.broker._engine.server, shared)
-            if self._loop.patched:
+            if self._loop.hub.patched:
                 raise RuntimeError(
                     'gevent has patched this process: a LiveServer needs native threads'
                 )
