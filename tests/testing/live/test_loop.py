@@ -23,7 +23,7 @@ from ws4redis.core.recipient import Recipient
 from ws4redis.redis_client import RedisServer
 from ws4redis.subscriber import RedisSubscriber
 from ws4redis.testing import Broker, LiveServer
-from ws4redis.testing.live.loop import Handshake, LiveLoop, Traffic
+from ws4redis.testing.live.loop import LiveLoop, Outcome, Traffic
 
 if TYPE_CHECKING:
     from pytest_django import DjangoDbBlocker, Settings
@@ -119,12 +119,12 @@ def test_request_that_nobody_expects_is_told_to_nobody(loop: LiveLoop) -> None:
     expected = loop.expect('1')
     with loop.answering('2'):
         loop.note_session('of another')
-    assert expected == Handshake()
+    assert expected == Outcome()
     with loop.answering('1'):
         loop.note_session('mine')
     with loop.answering('1'):
         loop.note_session('of the next from this port')
-    assert expected == Handshake(session='mine')
+    assert expected == Outcome(session='mine')
 
 
 def test_client_that_has_never_said_anything_has_no_traffic(loop: LiveLoop) -> None:
