@@ -132,19 +132,22 @@ def http_body_behind_the_close_frame() -> None:
     """The view's response goes into the websocket at its end, and the error that follows is
     logged.
     """
-    from ws4redis.core.recipient import Recipient
+    from ws4redis.core.recipient import Phase, Recipient
 
-    end = Recipient._end
+    enter = Recipient._enter
 
-    def end_as_a_view(recipient: Recipient) -> None:
+    def enter_as_a_view(recipient: Recipient, phase: Phase, code: int | None = None) -> None:
+        if phase is not Phase.ENDING:
+            enter(recipient, phase, code)
+            return
         recipient._send(HTTP_RESPONSE)
-        end(recipient)
+        enter(recipient, phase, code)
         try:
             raise OSError(errno.EBADF, os.strerror(errno.EBADF))
         except OSError:
             logger.exception('Internal Server Error')
 
-    replace(Recipient, _end=end_as_a_view)
+    replace(Recipient, _enter=enter_as_a_view)
 
 
 @switch('F3')
@@ -155,7 +158,7 @@ def join_without_barrier() -> None:
     start = Recipient.start
 
     def start_live(recipient: Recipient, head: bytes, *, persisted: bool) -> None:
-        recipient.held = None
+        recipient.joining = None
         start(recipient, head, persisted=persisted)
         recipient.update_direct()
 
@@ -796,12 +799,9 @@ def one_group_of_several() -> None:
 @mutation('joins-without-persisted-messages')
 def persisted_messages_are_not_sent() -> None:
     """What was persisted is read and forgotten."""
-    from ws4redis.core.recipient import Recipient
+    from ws4redis.core.joining import Joining
 
-    def take_nothing(recipient: Recipient, values: Any) -> None:
-        recipient.preamble = []
-
-    replace(Recipient, receive_persisted=take_nothing)
+    replace(Joining, receive_persisted=lambda joining, channels, values: None)
 
 
 @mutation('joins-new-before-old')
@@ -813,7 +813,9 @@ def persisted_messages_go_last() -> None:
     complete_join = Recipient.complete_join
 
     def complete_the_wrong_way_round(recipient: Recipient) -> list[Any]:
-        preamble, recipient.preamble = recipient.preamble or [], None
+        joining, preamble = recipient.joining, []
+        if joining is not None:
+            preamble, joining.preamble = joining.preamble, []
         said = complete_join(recipient)
         for entry in preamble:
             recipient._send(message_frame(entry.payload))
@@ -838,8 +840,8 @@ def nothing_is_held() -> None:
     complete_join = Recipient.complete_join
 
     def complete_without_held(recipient: Recipient) -> list[Any]:
-        if recipient.held is not None:
-            recipient.held = []
+        if recipient.joining is not None:
+            recipient.joining.held = []
         return complete_join(recipient)
 
     replace(Recipient, complete_join=complete_without_held)
@@ -1131,13 +1133,14 @@ def release_comes_twice() -> None:
 @mutation('keeps-those-who-do-not-answer')
 def answer_to_a_ping_may_take_for_ever() -> None:
     """A client that does not answer is never dropped."""
-    from ws4redis.core.recipient import Recipient
+    from ws4redis.core.limits import Limits
+    from ws4redis.core.liveness import Liveness, Silence
 
-    tick_ping = Recipient._tick_ping
+    look = Liveness.look
 
-    def tick_ping_and_forgive(recipient: Recipient, now: float) -> None:
-        if recipient._pinged is not None:
-            recipient._heard, recipient._pinged = now, None
-        tick_ping(recipient, now)
+    def look_and_forgive(liveness: Liveness, now: float, limits: Limits, **how: bool) -> Silence:
+        if liveness._pinged is not None:
+            liveness.hear(now)
+        return look(liveness, now, limits, **how)
 
-    replace(Recipient, _tick_ping=tick_ping_and_forgive)
+    replace(Liveness, look=look_and_forgive)
