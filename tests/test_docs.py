@@ -196,7 +196,12 @@ def test_nginx_takes_its_configuration(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ('script', 'page'), [('make_settings', 'settings.md'), ('make_reasons', 'testing.md')]
+    ('script', 'page'),
+    [
+        ('make_settings', 'settings.md'),
+        ('make_reasons', 'testing.md'),
+        ('make_reference', 'reference.md'),
+    ],
 )
 def test_page_is_the_one_that_its_script_makes(script: str, page: str) -> None:
     environment = {**os.environ, 'PYTHONPATH': str(ROOT)}

@@ -1,11 +1,15 @@
 """What a module offers is there, under the names by which existing projects import it."""
 
+import ast
 import importlib
 import inspect
+import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from make_reference import PUBLIC, Section
 
 from ws4redis.publisher import RedisPublisher
 from ws4redis.redis_client import RedisServer
@@ -15,6 +19,7 @@ from ws4redis.subscriber import RedisSubscriber
 from ws4redis.testing import Broker, FakeWebSocket, LiveServer
 from ws4redis.wsgi_server import WebsocketWSGIServer
 
+DOCS = Path(__file__).resolve().parent.parent / 'docs'
 PACKAGE = Path(__file__).resolve().parent.parent / 'ws4redis'
 
 
@@ -124,6 +129,47 @@ def test_wsgi_application_puts_websockets_in_front_of_django() -> None:
     application = get_wsgi_application()
     assert isinstance(application.django, WSGIHandler)
     assert isinstance(application.websockets, WebsocketWSGIServer)
+
+
+def _defined(module: Any) -> set[str]:
+    """The names without an underscore that a module makes itself."""
+    tree = ast.parse(Path(module.__file__).read_text('utf-8'))
+    names = set()
+    for node in tree.body:
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+            names.add(node.name)
+        elif isinstance(node, (ast.Assign, ast.AnnAssign)):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            names |= {target.id for target in targets if isinstance(target, ast.Name)}
+    return {name for name in names if not name.startswith('_') and name != 'logger'}
+
+
+@pytest.mark.parametrize('section', PUBLIC, ids=lambda section: section.module)
+def test_reference_names_all_that_a_module_offers(
+    section: Section, memory_server: RedisServer
+) -> None:
+    module = importlib.import_module(section.module)
+    assert [name for name in section.names if not hasattr(module, name)] == []
+    assert [name for name in section.names if name not in module.__all__] == []
+    if section.whole:
+        assert set(module.__all__) == set(section.names)
+        assert _defined(module) <= set(section.names)
+
+
+def test_what_the_pages_import_is_public() -> None:
+    public = {(section.module, name) for section in PUBLIC for name in section.names}
+    modules = {section.module for section in PUBLIC if section.whole}
+    private = [
+        f'{page.name}: from {module} import {name}'
+        for page in (*DOCS.glob('*.md'), DOCS.parent / 'README.md')
+        if page.name not in ('design.md', 'compatibility.md')
+        for module, names in re.findall(
+            r'^\s*from (ws4redis[\w.]*) import (.+)$', page.read_text('utf-8'), re.MULTILINE
+        )
+        for name in re.findall(r'\w+', names.partition(' as ')[0])
+        if (module, name) not in public and f'{module}.{name}' not in modules
+    ]
+    assert private == []
 
 
 CLIENT = {

@@ -22,6 +22,7 @@ LAYERS = (
     'exceptions.py',
     'settings.py',
     'signals.py',
+    'signalling.py',
     'core/__init__.py',
     'core/channel.py',
     'core/wording.py',
@@ -45,11 +46,15 @@ LAYERS = (
     'core/recipient.py',
     'core/handle.py',
     'core/exchange.py',
+    'core/outputs.py',
     'core/driver.py',
     'gate.py',
     'memory.py',
     'core/serving.py',
     'redis_client.py',
+    'limits.py',
+    'identity.py',
+    'publishing.py',
     'redis_store.py',
     'publisher.py',
     'subscription.py',
@@ -340,7 +345,7 @@ def test_seam_is_read_by_few() -> None:
         for _, dotted in imports(parse(name))
         if dotted.startswith('ws4redis.seam')
     }
-    assert readers == {'memory.py', 'redis_client.py', 'redis_store.py', 'loop.py'}
+    assert readers == {'memory.py', 'redis_client.py', 'publishing.py', 'redis_store.py', 'loop.py'}
 
 
 def test_nothing_imports_the_sandbox() -> None:

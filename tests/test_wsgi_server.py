@@ -29,7 +29,7 @@ from ws4redis.testing import Broker, HandshakeRejected
 from ws4redis.testing.browser_end import MemoryEnd
 from ws4redis.testing.client import WebSocketClient
 from ws4redis.testing.driver import MemoryHandshake, MemoryTransport
-from ws4redis.wsgi_server import WebsocketWSGIServer, current_limits
+from ws4redis.wsgi_server import WebsocketWSGIServer
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -698,37 +698,6 @@ def test_messages_of_a_logged_in_user_are_not_counted_as_lost(
 
 
 # Limits
-
-
-def test_limits_follow_the_settings(settings: Settings) -> None:
-    settings.WS4REDIS_MAX_MESSAGE_SIZE = 100
-    settings.WS4REDIS_MAX_PENDING = 200
-    settings.WS4REDIS_MESSAGE_RATE = 3
-    settings.WS4REDIS_HEARTBEAT = 'grün'
-    settings.WS4REDIS_PING_INTERVAL = None
-    settings.WS4REDIS_PING_TIMEOUT = 5
-    limits = current_limits()
-    assert (limits.max_message_size, limits.max_pending) == (100, 200)
-    assert (limits.message_rate, limits.message_burst) == (3, 6)
-    assert limits.heartbeat == 'grün'.encode()
-    assert (limits.ping_interval, limits.ping_timeout) == (None, 5)
-
-
-@pytest.mark.parametrize('heartbeat', [None, ''])
-def test_empty_heartbeat_is_none(settings: Settings, heartbeat: str | None) -> None:
-    settings.WS4REDIS_HEARTBEAT = heartbeat
-    assert current_limits().heartbeat is None
-
-
-def test_no_rate_is_no_limit(settings: Settings) -> None:
-    settings.WS4REDIS_MESSAGE_RATE = None
-    assert current_limits().message_rate is None
-
-
-def test_websockets_share_one_object_of_limits(settings: Settings) -> None:
-    assert current_limits() is current_limits()
-    settings.WS4REDIS_MAX_PENDING = 200
-    assert current_limits() is current_limits()
 
 
 def test_message_that_is_too_large_closes_with_1009(broker: Broker, settings: Settings) -> None:

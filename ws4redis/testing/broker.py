@@ -10,8 +10,8 @@ import redis
 from asgiref.sync import sync_to_async
 from django.http import HttpRequest
 
+from ws4redis.limits import current_heartbeat
 from ws4redis.redis_client import active_server
-from ws4redis.redis_store import current_heartbeat
 from ws4redis.schemes import MEMORY
 from ws4redis.testing.asynchronous import OwnThread, names_twin, twin_of
 from ws4redis.testing.audience import Audience, Entries

@@ -23,7 +23,8 @@ from ws4redis.core.serving import ServingDriver
 from ws4redis.exceptions import HandshakeError
 from ws4redis.handshake import HANDSHAKE, Handshake
 from ws4redis.redis_client import RedisServer, persisted_values
-from ws4redis.signals import rights_withdrawn, tell_gap
+from ws4redis.signalling import tell_gap
+from ws4redis.signals import rights_withdrawn
 from ws4redis.subscriber_methods import can_read
 from ws4redis.subscription import ExchangeRedis, control_channel
 from ws4redis.testing.browser_end import MemoryEnd
@@ -313,23 +314,10 @@ class MemoryDriver(Faults, ServingDriver):
         if self._feed is not None and barrier is None:
             yield from self._feed.arrived()
         while self._feed is not None and barrier is not None:
-            reply = self._next_reply()
+            reply = _next_reply(self._feed)
             yield reply
             if ping_number(reply) == barrier:
                 return
-
-    def _next_reply(self) -> Any:
-        """What Redis sends next.
-
-        Raises:
-            RuntimeError: a server does not answer PING.
-        """
-        try:
-            return self._feed.read_response(disable_decoding=True, timeout=ANSWER_GUARD)
-        except redis.TimeoutError as exc:
-            raise RuntimeError(
-                f'the Redis server has not answered PING for {ANSWER_GUARD:.0f} s'
-            ) from exc
 
     def _serve_own(self) -> bool:
         moved = False
@@ -352,6 +340,20 @@ class MemoryDriver(Faults, ServingDriver):
         self.exchange.feed_lost(self.now())
         # It leads back here, and what no ring holds together is freed at once.
         self._connection = None
+
+
+def _next_reply(feed: Any) -> Any:
+    """What Redis sends next.
+
+    Raises:
+        RuntimeError: a server does not answer PING.
+    """
+    try:
+        return feed.read_response(disable_decoding=True, timeout=ANSWER_GUARD)
+    except redis.TimeoutError as exc:
+        raise RuntimeError(
+            f'the Redis server has not answered PING for {ANSWER_GUARD:.0f} s'
+        ) from exc
 
 
 def error_of_the_site(refusal: HandshakeError) -> BaseException | None:

@@ -11,7 +11,7 @@ from urllib.parse import parse_qs, quote, unquote, urlsplit
 from ws4redis import settings
 from ws4redis.core.query import query_names
 from ws4redis.handshake import HANDSHAKE, Handshake
-from ws4redis.redis_store import MEMBEROF
+from ws4redis.identity import MEMBEROF
 from ws4redis.testing.browser_end import Joined, MemoryEnd
 from ws4redis.testing.driver import MemoryHandshake
 from ws4redis.wsgi_server import WebsocketWSGIServer

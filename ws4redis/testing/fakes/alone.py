@@ -22,12 +22,11 @@ from ws4redis.core.joining import Joining
 from ws4redis.core.recipient import Phase, Recipient
 from ws4redis.core.replies import Published
 from ws4redis.exceptions import NothingToRead
+from ws4redis.limits import current_limits
 from ws4redis.redis_store import RedisMessage
-from ws4redis.subscriber import possible_channels
-from ws4redis.subscriber_methods import can_read, method
+from ws4redis.subscriber_methods import can_read, method, possible_channels
 from ws4redis.subscription import Subscription
 from ws4redis.testing.driver import MemoryDriver
-from ws4redis.wsgi_server import current_limits
 
 __all__ = ['Alone', 'make_request', 'make_subscriber']
 

@@ -15,7 +15,7 @@ from ws4redis.core.entries import Entry
 from ws4redis.core.handle import Handle
 from ws4redis.core.recipient import Recipient
 from ws4redis.exceptions import WebSocketError
-from ws4redis.wsgi_server import current_limits
+from ws4redis.limits import current_limits
 
 __all__ = ['FakeWebSocket']
 

@@ -21,7 +21,7 @@ from django.utils.encoding import iri_to_uri
 from ws4redis.core.frames import CloseCode
 from ws4redis.core.recipient import Phase
 from ws4redis.core.wording import counted
-from ws4redis.redis_store import current_heartbeat
+from ws4redis.limits import current_heartbeat
 from ws4redis.testing.broker import Broker
 from ws4redis.testing.client import HandshakeRejected
 from ws4redis.testing.handshake import SAME
