@@ -40,6 +40,8 @@ LAYERS = (
     'core/agenda.py',
     'core/limits.py',
     'core/echo.py',
+    'core/joining.py',
+    'core/liveness.py',
     'core/recheck.py',
     'core/recipient.py',
     'core/handle.py',

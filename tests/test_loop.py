@@ -310,7 +310,7 @@ def test_nothing_more_is_read_from_a_client_while_its_jobs_wait(site: LoopProces
 
 def test_heartbeat_comes_on_its_timer_and_the_clients_is_swallowed(site: LoopProcess) -> None:
     with (
-        site.constant('ws4redis.core.recipient', 'HEARTBEAT_INTERVAL', 0.05),
+        site.constant('ws4redis.core.liveness', 'HEARTBEAT_INTERVAL', 0.05),
         site.settings(WS4REDIS_HEARTBEAT='--beat--'),
     ):
         browser, other = site.browser(CHAT), site.browser(CHAT)

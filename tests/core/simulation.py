@@ -487,7 +487,7 @@ class World(Driver):
         assert client.answer, client.answer
         self.begin(client, persisted=persisted)
         self.settle()
-        assert client.recipient.held is None
+        assert client.recipient.joining is None
         return client
 
     def send_text(self, client: Client, *texts: bytes) -> None:

@@ -141,7 +141,7 @@ def test_own_copy_while_joining_is_suppressed(world: World) -> None:
     world.begin(client, persisted=True, rest=masked(Opcode.TEXT, b'x'))
     world.run(client)
     world.run(client)
-    assert client.recipient.held is not None
+    assert client.recipient.joining is not None
     world.redis.publish(CHAT, b'y')
     world.settle()
     assert client.received == [b'y']

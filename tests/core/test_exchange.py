@@ -17,7 +17,7 @@ from ws4redis.core.exchange import REMEMBERED
 from ws4redis.core.feed import FeedState, Kind
 from ws4redis.core.frames import message_frame
 from ws4redis.core.limits import Limits
-from ws4redis.core.recipient import Phase
+from ws4redis.core.recipient import Phase, Recipient
 
 NEWS = b'broadcast:news'
 CHAT = b'broadcast:chat'
@@ -81,6 +81,14 @@ Step = tuple[Callable[[], object], Callable[[], object]]
 """When it is possible, and what happens."""
 
 
+def _kept(recipient: Recipient) -> object:
+    """What is kept for it while it joins; None when it is live."""
+    if recipient.joining is None:
+        return None
+    held = [(run.channel, run.payloads, run.pattern) for run in recipient.joining.held]
+    return held, recipient.joining.preamble
+
+
 def always() -> bool:
     return True
 
@@ -137,9 +145,7 @@ class Story:
                 client.looked_at,
                 client.heard_from,
                 client.recipient.phase,
-                [(run.channel, run.payloads, run.pattern) for run in client.recipient.held or ()],
-                client.recipient.held is None,
-                client.recipient.preamble,
+                _kept(client.recipient),
                 list(client.recipient.channels),
                 client.received,
                 world.jobs.get(client),
@@ -514,14 +520,14 @@ def test_one_barrier_serves_all_joins_of_a_batch(world: World) -> None:
     world.work_off()
     assert len(world.feed.in_flight) == 1
     world.settle()
-    assert all(client.recipient.held is None for client in clients + late)
+    assert all(client.recipient.joining is None for client in clients + late)
 
 
 def test_websocket_without_channels_is_live_at_once(world: World) -> None:
     client = world.handshake()
     world.begin(client, persisted=False)
     assert world.feed is None or not world.feed.in_flight
-    assert client.recipient.held is None
+    assert client.recipient.joining is None
     world.handle(client).send('hello')
     assert client.received == [b'hello']
 

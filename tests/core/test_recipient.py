@@ -15,7 +15,8 @@ from ws4redis.core.agenda import Agenda, JobKind, Outcome
 from ws4redis.core.entries import Sent
 from ws4redis.core.frames import CloseCode, message_frame, ping_frame
 from ws4redis.core.limits import Limits
-from ws4redis.core.recipient import CLOSE_TIME, HEARTBEAT_INTERVAL, MOST_JOBS, Phase, Recipient
+from ws4redis.core.liveness import CLOSE_TIME, HEARTBEAT_INTERVAL
+from ws4redis.core.recipient import MOST_JOBS, Phase, Recipient
 from ws4redis.core.replies import Published
 
 NEWS = b'broadcast:news'
@@ -538,7 +539,7 @@ def test_what_it_sends_while_it_joins_does_not_come_back_as_the_persisted_messag
     world.begin(client, persisted=not fetch, fetch=fetch)
     world.publish_from(client, b'mine')
     world.settle()
-    assert client.recipient.held is None
+    assert client.recipient.joining is None
     assert client.received == ([b'mine'] if echo else [])
 
 
@@ -629,9 +630,9 @@ def test_a_burst_costs_a_joining_websocket_one_entry_that_all_share(world: World
     for _ in range(1000):
         world.redis.publish(NEWS, b'x')
     world.read()
-    runs = [client.recipient.held for client in clients]
-    assert runs[0] is not None and runs[1] is not None
-    assert len(runs[0]) == 1 and runs[0][0] is runs[1][0]
+    runs = [client.recipient.joining.held for client in clients if client.recipient.joining]
+    assert [len(held) for held in runs] == [1, 1]
+    assert runs[0][0] is runs[1][0]
     for client in clients:
         world.begin(client)
     world.settle()

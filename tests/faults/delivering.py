@@ -11,12 +11,9 @@ from tests.faults.registry import mutation, replace
 @mutation('joins-without-persisted-messages')
 def persisted_messages_are_not_sent() -> None:
     """What was persisted is read and forgotten."""
-    from ws4redis.core.recipient import Recipient
+    from ws4redis.core.joining import Joining
 
-    def take_nothing(recipient: Recipient, values: Any) -> None:
-        recipient.preamble = []
-
-    replace(Recipient, receive_persisted=take_nothing)
+    replace(Joining, receive_persisted=lambda joining, channels, values: None)
 
 
 @mutation('joins-new-before-old')
@@ -28,7 +25,9 @@ def persisted_messages_go_last() -> None:
     complete_join = Recipient.complete_join
 
     def complete_the_wrong_way_round(recipient: Recipient) -> list[Any]:
-        preamble, recipient.preamble = recipient.preamble or [], None
+        joining, preamble = recipient.joining, []
+        if joining is not None:
+            preamble, joining.preamble = joining.preamble, []
         said = complete_join(recipient)
         for entry in preamble:
             recipient._send(message_frame(entry.payload))
@@ -53,8 +52,8 @@ def nothing_is_held() -> None:
     complete_join = Recipient.complete_join
 
     def complete_without_held(recipient: Recipient) -> list[Any]:
-        if recipient.held is not None:
-            recipient.held = []
+        if recipient.joining is not None:
+            recipient.joining.held = []
         return complete_join(recipient)
 
     replace(Recipient, complete_join=complete_without_held)

@@ -96,13 +96,14 @@ def release_comes_twice() -> None:
 @mutation('keeps-those-who-do-not-answer')
 def answer_to_a_ping_may_take_for_ever() -> None:
     """A client that does not answer is never dropped."""
-    from ws4redis.core.recipient import Recipient
+    from ws4redis.core.limits import Limits
+    from ws4redis.core.liveness import Liveness, Silence
 
-    tick_ping = Recipient._tick_ping
+    look = Liveness.look
 
-    def tick_ping_and_forgive(recipient: Recipient, now: float) -> None:
-        if recipient._pinged is not None:
-            recipient._heard, recipient._pinged = now, None
-        tick_ping(recipient, now)
+    def look_and_forgive(liveness: Liveness, now: float, limits: Limits, **how: bool) -> Silence:
+        if liveness._pinged is not None:
+            liveness.hear(now)
+        return look(liveness, now, limits, **how)
 
-    replace(Recipient, _tick_ping=tick_ping_and_forgive)
+    replace(Liveness, look=look_and_forgive)

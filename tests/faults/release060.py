@@ -52,19 +52,22 @@ def http_body_behind_the_close_frame() -> None:
     """The view's response goes into the websocket at its end, and the error that follows is
     logged.
     """
-    from ws4redis.core.recipient import Recipient
+    from ws4redis.core.recipient import Phase, Recipient
 
-    end = Recipient._end
+    enter = Recipient._enter
 
-    def end_as_a_view(recipient: Recipient) -> None:
+    def enter_as_a_view(recipient: Recipient, phase: Phase, code: int | None = None) -> None:
+        if phase is not Phase.ENDING:
+            enter(recipient, phase, code)
+            return
         recipient._send(HTTP_RESPONSE)
-        end(recipient)
+        enter(recipient, phase, code)
         try:
             raise OSError(errno.EBADF, os.strerror(errno.EBADF))
         except OSError:
             logger.exception('Internal Server Error')
 
-    replace(Recipient, _end=end_as_a_view)
+    replace(Recipient, _enter=enter_as_a_view)
 
 
 @switch('F3')
@@ -75,7 +78,7 @@ def join_without_barrier() -> None:
     start = Recipient.start
 
     def start_live(recipient: Recipient, head: bytes, *, persisted: bool) -> None:
-        recipient.held = None
+        recipient.joining = None
         start(recipient, head, persisted=persisted)
         recipient.update_direct()
 

@@ -167,8 +167,8 @@ class Exchange:
         at_once = True
 
         def acknowledged(success: bool) -> None:
-            if success and not at_once:
-                recipient.drop_held(channels, patterns)
+            if success and not at_once and recipient.joining is not None:
+                recipient.joining.drop(channels, patterns, recipient.patterns)
             done(success)
 
         self.feed.when_acknowledged(names, acknowledged)
@@ -240,7 +240,8 @@ class Exchange:
             self._asking.extend(asking)
             return
         for recipient in asking:
-            recipient.receive_persisted(values)
+            if recipient.joining is not None:
+                recipient.joining.receive_persisted(recipient.channels, values)
             self.gather(recipient)
 
     def gather(self, recipient: Recipient) -> None:

@@ -13,8 +13,8 @@ bytes in the outbox, jobs, and a deadline.
 
 What must hold:
 
-- While it joins (held is a list) messages are held; complete_join() sends the persisted ones, then
-  the held ones, in Redis' order. From then on it is live (held is None).
+- While it joins messages are held; complete_join() sends the persisted ones, then the held ones, in
+  Redis' order (core/joining.py). From then on it is live (joining is None).
 - What runs the site's code is a Job, one at a time and in order; the answers that must wait behind
   a job (PONG, close frames) stand in the same queue.
 - No frame follows a close frame.
@@ -26,7 +26,6 @@ What must hold:
 import enum
 import logging
 from collections import deque
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -43,7 +42,9 @@ from ws4redis.core.frames import (
     pong_frame,
 )
 from ws4redis.core.heartbeat import is_heartbeat
+from ws4redis.core.joining import Joining
 from ws4redis.core.limits import Bucket, Limits
+from ws4redis.core.liveness import Liveness, Silence
 from ws4redis.core.replies import Published
 from ws4redis.core.websocket import Closed, Event, Failed, Message, Ping, WebSocket
 from ws4redis.core.wording import counted
@@ -52,23 +53,10 @@ __all__ = ['Phase', 'Recipient']
 
 logger = logging.getLogger('ws4redis.recipient')
 
-CLOSE_TIME: Final = 10.0
-"""Seconds that the peer has for its half of the closing handshake; ten times the worst round
-trip of a mobile network.
-"""
-
 MOST_JOBS: Final = 64
 """Jobs from one client that may wait before nothing more is read from it, so that TCP holds it
 back.
 """
-
-LATE: Final = 1.0
-"""Seconds after which a look at the answer to a ping comes so late that this process has stood
-still (a suspended machine).
-"""
-
-HEARTBEAT_INTERVAL: Final = 4.0
-"""Seconds between heartbeats, as release 0.6.0 had it."""
 
 
 class Phase(enum.Enum):
@@ -105,6 +93,7 @@ class Recipient:
         access: who this is, for those who withdraw rights.
         channels, patterns: what it listens on: names (bytes) as keys.
         parses: whether each message goes through the subscriber's parse_response().
+        joining: what is kept until it is live; None from then on.
         direct: whether a message may be put into the outbox without asking anything.
         phase: where it is in its life.
         close_code: with which it ended, 1006 without a close frame; None before.
@@ -113,13 +102,8 @@ class Recipient:
     __slots__ = (
         '__weakref__',
         '_bucket',
-        '_close_at',
         '_deaf',
-        '_held_bytes',
-        '_heartbeat_at',
-        '_heard',
-        '_own_held',
-        '_pinged',
+        '_parsing',
         '_queue',
         '_said_nowhere',
         'access',
@@ -128,14 +112,14 @@ class Recipient:
         'channels',
         'close_code',
         'direct',
-        'held',
+        'joining',
         'limits',
+        'liveness',
         'name',
         'own_copies',
         'parses',
         'patterns',
         'phase',
-        'preamble',
         'running',
         'subscriber',
         'transport',
@@ -156,23 +140,19 @@ class Recipient:
         self.patterns: dict[bytes, Any] = {}
         self.parses = False
         self.own_copies = OwnCopies(self, echo)
-        self.held: list[Run] | None = []
-        self.preamble: list[Sent | Persisted] | None = None
+        self.joining: Joining | None = Joining()
+        self.liveness = Liveness(agenda.now)
         self.direct = False
         self.blocked = False
         self.running = False
         self.phase = Phase.OPEN
         self.close_code: int | None = None
-        self._held_bytes = 0
-        self._own_held: set[tuple[bytes, bytes]] | None = None
+        # Bytes of the messages that wait for parse_response().
+        self._parsing = 0
         self._queue: deque[Job | _End | bytes] | None = None
         self._bucket: Bucket | None = None
         self._said_nowhere = False
         self._deaf = False
-        self._heard = agenda.now
-        self._pinged: float | None = None
-        self._close_at: float | None = None
-        self._heartbeat_at = agenda.now + HEARTBEAT_INTERVAL
 
     @property
     def is_open(self) -> bool:
@@ -196,9 +176,9 @@ class Recipient:
         left = self._without_own_copies(run) if self.own_copies.expecting else run
         if left is None:
             return
-        if self.held is not None:
-            self.held.append(left)
-            self._hold(left.size)
+        if self.joining is not None:
+            self.joining.hold(left)
+            self.check_pending()
         else:
             self._pass_on(left)
             self.update_direct()
@@ -212,10 +192,8 @@ class Recipient:
         if not own:
             return run
         self.agenda.counters.own_copies += len(own)
-        if self.held is not None:
-            # What it sends while it joins may come back as its channel's persisted message too.
-            self._own_held = self._own_held or set()
-            self._own_held.update((run.channel, payload) for payload in own)
+        if self.joining is not None:
+            self.joining.note_own(run.channel, own)
         self.update_direct()
         return run.without(own)
 
@@ -223,14 +201,10 @@ class Recipient:
         if self.parses:
             for payload in run.payloads:
                 self._add(Job(JobKind.PARSE, Published(run.channel, payload, run.pattern)))
-            self._hold(run.size)
+            self._parsing += run.size
         else:
             self.agenda.counters.messages_sent += len(run.payloads)
             self._send(run.joined)
-            self.check_pending()
-
-    def _hold(self, count: int) -> None:
-        self._held_bytes += count
         self.check_pending()
 
     def _send(self, frame: bytes) -> None:
@@ -240,20 +214,24 @@ class Recipient:
 
     def check_pending(self) -> None:
         """Close a reader that has left too much: called when what could be written has been."""
-        waiting = self._held_bytes + (self.websocket.pending if self.blocked else 0)
+        joining = self.joining
+        waiting = self._parsing + (self.websocket.pending if self.blocked else 0)
+        if joining is not None:
+            waiting += joining.size
         if waiting <= self.limits.max_pending or self.phase is not Phase.OPEN:
             return
         counters = self.agenda.counters
         counters.slow_readers += 1
-        counters.not_delivered += sum(len(run.payloads) for run in self.held or ())
+        if joining is not None:
+            counters.not_delivered += sum(len(run.payloads) for run in joining.held)
         logger.warning(
             '%s: %s for a slow reader, limit is %s: closing',
             self,
             counted(waiting, 'byte waits', 'bytes wait'),
             self.limits.max_pending,
         )
-        self.held = None
-        self._held_bytes = 0
+        self.joining = None
+        self._parsing = 0
         # What is cut here has not begun to leave, but for the first entry: a frame is never cut in
         # two.
         del self.websocket.outbox[1:]
@@ -263,7 +241,7 @@ class Recipient:
     def update_direct(self) -> None:
         """Find out anew whether messages may go straight into the outbox."""
         self.direct = (
-            self.held is None
+            self.joining is None
             and not self.parses
             and not self.blocked
             and self.phase is Phase.OPEN
@@ -283,8 +261,7 @@ class Recipient:
     def start(self, head: bytes, *, persisted: bool) -> None:
         """Send the 101; persisted: whether the subscriber is asked for persisted messages."""
         self.agenda.counters.opened += 1
-        self._heard = self.agenda.now
-        self._heartbeat_at = self._heard + HEARTBEAT_INTERVAL
+        self.liveness.start(self.agenda.now)
         early = self.websocket.data_to_send()
         self.websocket.discard_outbox()
         self._send(head)
@@ -301,42 +278,19 @@ class Recipient:
         if self.phase is not Phase.OPEN:
             return
         if isinstance(entry, Closing):
-            self._send_preamble()
+            if self.joining is not None:
+                self._send_entries(self.joining.before_close(self.limits.heartbeat))
             self.close(entry.code, entry.frame)
-        elif self.held is not None:
-            self.preamble = self.preamble or []
-            self.preamble.append(entry)
+        elif self.joining is not None:
+            self.joining.preamble.append(entry)
         else:
             self._send(entry.as_frame())
             self.check_pending()
 
-    def _send_preamble(self) -> None:
-        """Send what the subscriber sent while joining, without waiting for the barrier: a close
-        frame follows.
-        """
-        for entry in self.preamble or ():
-            if isinstance(entry, Sent) or not is_heartbeat(entry.payload, self.limits.heartbeat):
-                self._send(entry.as_frame())
-                self.agenda.counters.messages_sent += 1
-        self.preamble = None
-
-    def drop_held(self, channels: Iterable[bytes], patterns: Iterable[bytes]) -> None:
-        """These are acknowledged only now: what came by them before is of a subscription that had
-        been given up.
-
-        Messages may be missing behind it, among them the persisted one, which would then go before
-        older ones.
-        """
-        others = [regex for pattern, regex in self.patterns.items() if pattern not in patterns]
-        for run in list(self.held or ()):
-            ours = run.channel in channels if run.pattern is None else run.pattern in patterns
-            if self.held and ours and not any(regex.fullmatch(run.channel) for regex in others):
-                self.held.remove(run)
-                self._held_bytes -= run.size
-
-    def receive_persisted(self, values: Mapping[bytes, bytes]) -> None:
-        """The persisted messages of its channels, read for many that join at once."""
-        self.preamble = [Persisted(name, values[name]) for name in self.channels if name in values]
+    def _send_entries(self, entries: list[Sent | Persisted]) -> None:
+        for entry in entries:
+            self._send(entry.as_frame())
+        self.agenda.counters.messages_sent += len(entries)
 
     def complete_join(self) -> list[Persisted]:
         """The barrier has passed: send what was held back, and go live.
@@ -344,31 +298,12 @@ class Recipient:
         Returns:
             The persisted messages that were sent by themselves, and what may be one.
         """
-        held, preamble, own = self.held, self.preamble or [], self._own_held or ()
-        self.held, self.preamble, self._own_held = None, None, None
-        self._held_bytes = 0
-        if held is None or self.phase is not Phase.OPEN:
+        joining, self.joining = self.joining, None
+        if joining is None or self.phase is not Phase.OPEN:
             return []
-        said = []
-        for entry in preamble:
-            if isinstance(entry, Persisted):
-                if is_heartbeat(entry.payload, self.limits.heartbeat):
-                    continue
-                if any(
-                    run.channel == entry.channel and entry.payload in run.payloads for run in held
-                ):
-                    continue
-                if (entry.channel, entry.payload) in own:
-                    continue
-                said.append(entry)
-                self._send(entry.as_frame())
-            else:
-                self._send(entry.as_frame())
-                # An override may have read it from any of them.
-                said.extend(Persisted(channel, entry.payload) for channel in self.channels)
-                _remove_first(held, entry.payload)
-            self.agenda.counters.messages_sent += 1
-        for run in held:
+        first, said = joining.complete(self.channels, self.limits.heartbeat)
+        self._send_entries(first)
+        for run in joining.held:
             if self.phase is not Phase.OPEN:
                 # Found to be a slow reader on the way: nothing follows the close frame.
                 self.agenda.counters.not_delivered += len(run.payloads)
@@ -381,7 +316,7 @@ class Recipient:
 
     def receive_data(self, data: bytes) -> None:
         """Take bytes from the client."""
-        self._heard, self._pinged = self.agenda.now, None
+        self.liveness.hear(self.agenda.now)
         for event in self.websocket.receive_data(data):
             self._receive(event)
 
@@ -389,7 +324,7 @@ class Recipient:
         if self.phase is Phase.CLOSING:
             # RFC 6455, 5.5.1: after our close frame only the peer's counts.
             if isinstance(event, (Closed, Failed)):
-                self._end()
+                self._enter(Phase.ENDING)
         elif self.phase is not Phase.OPEN or self._deaf:
             return
         elif isinstance(event, Message):
@@ -429,7 +364,7 @@ class Recipient:
             return
         if self.phase is Phase.OPEN:
             logger.debug('%s: gone without a close frame', self)
-        self._gone()
+        self.abort()
 
     @property
     def reading(self) -> bool:
@@ -476,8 +411,7 @@ class Recipient:
                 self.check_pending()
             elif isinstance(item, _End):
                 self._send(item.frame)
-                self._note_closed(item.code)
-                self._end()
+                self._enter(Phase.ENDING, item.code)
         if not queue:
             self._queue = None
 
@@ -501,7 +435,7 @@ class Recipient:
         self.running = False
         self._note_published_nowhere()
         if isinstance(job.message, Published):
-            self._held_bytes = max(0, self._held_bytes - len(job.message.payload))
+            self._parsing = max(0, self._parsing - len(job.message.payload))
         if self.phase is Phase.OPEN:
             for payload, binary in result.replies:
                 self.agenda.counters.messages_sent += 1
@@ -550,37 +484,33 @@ class Recipient:
             # Rights are withdrawn: what waits to be published must not be.
             self._drop_queue()
         self._send(close_frame(code) if frame is None else frame)
-        self._note_closed(code)
         # A peer that has sent its own close frame, or is not listened to any more, has nothing to
         # answer.
-        self._enter(Phase.ENDING if self._deaf else Phase.CLOSING)
+        self._enter(Phase.ENDING if self._deaf else Phase.CLOSING, code)
 
-    def _enter(self, phase: Phase) -> None:
+    def _enter(self, phase: Phase, code: int | None = None) -> None:
+        """Go on to this phase; code: with which the websocket is closed, if that happens here."""
+        if code is not None:
+            self.close_code = code
+            closed = self.agenda.counters.closed
+            closed[code] = closed.get(code, 0) + 1
         self.phase = phase
-        self._close_at = self.agenda.now + CLOSE_TIME
+        self.liveness.end(self.agenda.now)
         self.update_direct()
         self.agenda.to_attend[self] = None
 
-    def _note_closed(self, code: int) -> None:
-        self.close_code = code
-        closed = self.agenda.counters.closed
-        closed[code] = closed.get(code, 0) + 1
-
-    def _end(self) -> None:
-        self._enter(Phase.ENDING)
-
-    def _gone(self) -> None:
+    def abort(self) -> None:
+        """End at once, without a word: the client has gone, or the driver gives up."""
         if self.phase is Phase.GONE:
             return
+        code = None
         if self.close_code is None:
             # A client that sent its close frame and left before the answer has closed with that
             # code.
-            self._note_closed(
-                next((item.code for item in self._queue or () if isinstance(item, _End)), 1006)
-            )
-        self._enter(Phase.GONE)
-        self.held, self.preamble, self._own_held = None, None, None
-        self._held_bytes = 0
+            code = next((item.code for item in self._queue or () if isinstance(item, _End)), 1006)
+        self._enter(Phase.GONE, code)
+        self.joining = None
+        self._parsing = 0
         self.websocket.discard_outbox()
         publishes = [
             item
@@ -589,26 +519,11 @@ class Recipient:
         ]
         self._queue = deque([*publishes, Job(JobKind.RELEASE)])
 
-    def abort(self) -> None:
-        """End at once, without a word: the driver cannot write any more, or gives up."""
-        self._gone()
-
     # Time
 
     def deadline(self) -> float | None:
         """When tick() has something to do; None if never."""
-        if self.phase is Phase.GONE:
-            return None
-        if self.phase is not Phase.OPEN:
-            return self._close_at
-        times = []
-        if self.limits.heartbeat is not None:
-            times.append(self._heartbeat_at)
-        if self._pinged is not None:
-            times.append(self._pinged + self.limits.ping_timeout)
-        elif self.limits.ping_interval is not None:
-            times.append(self._heard + self.limits.ping_interval)
-        return min(times, default=None)
+        return None if self.phase is Phase.GONE else self.liveness.deadline(self.limits)
 
     def tick(self, heartbeat: bytes | None = None) -> None:
         """Do what is due: heartbeat, ping, or the end of a peer that does not answer.
@@ -621,43 +536,21 @@ class Recipient:
             return
         if self.phase is not Phase.OPEN:
             logger.debug('%s: no answer to the close frame', self)
-            self._gone()
+            self.abort()
             return
-        if heartbeat is not None and now >= self._heartbeat_at:
-            missed = (now - self._heartbeat_at) // HEARTBEAT_INTERVAL
-            self._heartbeat_at += (missed + 1) * HEARTBEAT_INTERVAL
+        if heartbeat is not None and self.liveness.beat(now):
             self._send(heartbeat)
-        self._tick_ping(now)
-
-    def _tick_ping(self, now: float) -> None:
-        interval = self.limits.ping_interval
-        if interval is None:
-            return
-        if not self.reading or self._deaf:
-            # Its answer could not be read, or it has said goodbye and waits for ours.
-            self._heard, self._pinged = now, None
-        elif self._pinged is None and now >= self._heard + interval:
-            self._pinged = now
+        # Who has said goodbye waits for our answer, and gives none.
+        audible = self.reading and not self._deaf
+        silence = self.liveness.look(now, self.limits, audible=audible)
+        if silence is Silence.PING:
             self._send(ping_frame())
-        elif self._pinged is not None and now > self._pinged + self.limits.ping_timeout + LATE:
-            # We stood still, not the peer: its answer may lie in the socket and is read before the
-            # next look.
-            self._pinged = now - self.limits.ping_timeout + LATE
-        elif self._pinged is not None and now >= self._pinged + self.limits.ping_timeout:
+        elif silence is Silence.DROP:
             self.agenda.counters.no_answer += 1
             logger.info(
                 '%s: no answer to a ping within %s s: dropped', self, self.limits.ping_timeout
             )
-            self._gone()
+            self.abort()
 
     def __str__(self) -> str:
         return f'websocket {self.name}'
-
-
-def _remove_first(held: list[Run], payload: bytes) -> None:
-    """Take the first message with this payload out of what is held."""
-    for place, run in enumerate(held):
-        if payload in run.payloads:
-            left = run.without([payload])
-            held[place : place + 1] = [left] if left is not None else []
-            return

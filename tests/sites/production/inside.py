@@ -68,7 +68,8 @@ def figures() -> dict[str, Any]:
     """
     loop = current_loop()
     joining = sum(
-        recipient.held is not None and recipient.is_open for recipient in loop.exchange.recipients
+        recipient.joining is not None and recipient.is_open
+        for recipient in loop.exchange.recipients
     )
     return {**loop.status(), 'joining': joining}
 

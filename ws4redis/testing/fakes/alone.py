@@ -18,6 +18,7 @@ from django.test import RequestFactory
 from django.utils.module_loading import import_string
 
 from ws4redis import settings
+from ws4redis.core.joining import Joining
 from ws4redis.core.recipient import Phase, Recipient
 from ws4redis.core.replies import Published
 from ws4redis.exceptions import NothingToRead
@@ -104,8 +105,8 @@ class Alone:
         return self._parse_own()
 
     def _parse_offered(self, subscription: Subscription) -> Any:
-        held, self._recipient.held = self._recipient.held, []
-        for run in held or ():
+        joining, self._recipient.joining = self._recipient.joining, Joining()
+        for run in joining.held if joining is not None else ():
             self._unread.extend(
                 Published(run.channel, payload, run.pattern) for payload in run.payloads
             )

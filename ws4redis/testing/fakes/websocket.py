@@ -90,7 +90,7 @@ class FakeWebSocket(Handle):
     def _pass_on(self) -> None:
         # A look at what has arrived is where joining ends: until then the real one holds back what
         # is sent, too.
-        if self._recipient.held is not None:
+        if self._recipient.joining is not None:
             self._recipient.complete_join()
         outbox = self._recipient.websocket
         data = outbox.data_to_send()

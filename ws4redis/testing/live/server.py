@@ -232,7 +232,7 @@ class LiveServer(Connects[LiveClient]):
     def _listening(self, facility: str) -> int:
         return sum(
             recipient.phase is Phase.OPEN
-            and recipient.held is None
+            and recipient.joining is None
             and any(
                 facility_of(self.broker._engine.shown(channel)) == facility
                 for channel in recipient.channels
