@@ -21,7 +21,7 @@ from ws4redis.testing.engine import Engine
 from ws4redis.testing.explain.matching import ANY, Wanted, dumps
 from ws4redis.testing.explain.published import (
     ANY_FACILITY,
-    running_threads,
+    check_threads,
     unexpected,
     why_not_published,
 )
@@ -30,6 +30,7 @@ from ws4redis.testing.fakes.alone import make_subscriber
 from ws4redis.testing.handshake import SAME, environ_of, uri_of
 from ws4redis.testing.opening import Connects, Opening
 from ws4redis.testing.publications import Publication, Publications, check_expire, matching
+from ws4redis.testing.stored import Stored
 from ws4redis.testing.timing import check_sessions, seconds_of
 
 __all__ = ['ANY', 'SAME', 'Broker']
@@ -37,7 +38,7 @@ __all__ = ['ANY', 'SAME', 'Broker']
 __unittest = True
 
 
-class Broker(Connects[WebSocketClient]):
+class Broker(Connects[WebSocketClient], Stored):
     """Stands for Redis, the websocket loop and the browsers in one test; a context manager.
 
     Inside it every publisher of the process publishes here. All of it runs in the test's thread, on
@@ -238,7 +239,7 @@ class Broker(Connects[WebSocketClient]):
         audience = Audience(facility, users, groups, sessions, broadcast)
         self.settle()
         # First: what a thread publishes after the look would not be seen.
-        self._check_threads()
+        check_threads(self)
         found = self._matching(wanted, audience, expire)
         publications = [publication for of_it in found.values() for publication in of_it]
         if publications:
@@ -248,16 +249,10 @@ class Broker(Connects[WebSocketClient]):
         """Nothing was published: a fact, since everything that was sent to Redis has been heard."""
         __tracebackhide__ = True
         self.settle()
-        self._check_threads()
+        check_threads(self)
         publications = self.published
         if publications:
             raise failure([unexpected('something was published', publications)])
-
-    def _check_threads(self) -> None:
-        __tracebackhide__ = True
-        found = running_threads(self)
-        if found:
-            raise failure(found)
 
     def _matching(
         self, wanted: Wanted, audience: Audience, expire: float
@@ -268,56 +263,7 @@ class Broker(Connects[WebSocketClient]):
         names = [name.removeprefix(self.namespace) for name in audience.channels()]
         return matching(published, wanted, audience.facility, names or None, expire)
 
-    # What is persisted
-
-    def persisted(
-        self,
-        *,
-        facility: str = '',
-        users: Entries = (),
-        groups: Entries = (),
-        sessions: Entries = (),
-        broadcast: bool = False,
-        channel: str | None = None,
-    ) -> bytes | None:
-        """The persisted message of one channel; None if there is none.
-
-        Args:
-            facility, users, groups, sessions, broadcast: name one channel, as RedisPublisher takes
-                them.
-            channel: its name instead, as Publication has it.
-        """
-        name = self._key(channel, Audience(facility, users, groups, sessions, broadcast))
-        with self._engine.behind_the_gate() as client:
-            value: Any = client.get(name)
-        return bytes(value) if value is not None else None
-
-    def ttl(
-        self,
-        *,
-        facility: str = '',
-        users: Entries = (),
-        groups: Entries = (),
-        sessions: Entries = (),
-        broadcast: bool = False,
-        channel: str | None = None,
-    ) -> float | None:
-        """Seconds that the persisted message of one channel still lives; None if there is none."""
-        name = self._key(channel, Audience(facility, users, groups, sessions, broadcast))
-        with self._engine.behind_the_gate() as client:
-            left: int = client.pttl(name)
-        return left / 1000 if left >= 0 else None
-
-    def _key(self, channel: str | None, audience: Audience) -> str:
-        """The key of a persisted message, once all that was published has arrived."""
-        self._check()
-        if channel is not None and audience:
-            raise ValueError(
-                'channel is given: it is the whole name, without facility and audience'
-            )
-        name = audience.channel() if channel is None else self.namespace + channel
-        self.settle()
-        return name
+    # Its server
 
     @property
     def redis(self) -> 'redis.Redis':

@@ -1,22 +1,23 @@
 """WebSocketClient: what a test says, reads and asserts of a browser's websocket.
 
 ProtocolClient is what it has in common with a client over TCP. The bytes, and what failures have to
-know, are at its end: browser_end.py.
+know, are at its end: browser_end.py; how it stands is in standing.py.
 """
 
 import json as json_module
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self
 
 from ws4redis.core.frames import CloseCode
 from ws4redis.testing.asynchronous import OwnThread, names_twin, twin_of
-from ws4redis.testing.browser_end import BrowserEnd, MemoryEnd
+from ws4redis.testing.browser_end import MemoryEnd
 from ws4redis.testing.explain.matching import ANY, Wanted, dumps
-from ws4redis.testing.explain.published import running_threads
+from ws4redis.testing.explain.published import check_threads
 from ws4redis.testing.explain.reasons import failure
 from ws4redis.testing.explain.received import unexpected_messages, why_not_received
 from ws4redis.testing.publications import short
+from ws4redis.testing.standing import EndT, Standing
 
 if TYPE_CHECKING:
     from ws4redis.testing.broker import Broker
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
 __all__ = ['HandshakeRejected', 'ProtocolClient', 'Received', 'WebSocketClient']
 
 __unittest = True
-
-EndT = TypeVar('EndT', bound=BrowserEnd)
 
 
 class HandshakeRejected(Exception):
@@ -57,7 +56,7 @@ class Received(list[str | bytes]):
         self._owner = owner
 
 
-class ProtocolClient(ABC, Generic[EndT]):
+class ProtocolClient(Standing[EndT]):
     """A browser's websocket in a test, whatever carries the bytes. Every read settles first.
 
     Args:
@@ -66,8 +65,8 @@ class ProtocolClient(ABC, Generic[EndT]):
     """
 
     def __init__(self, broker: 'Broker', end: EndT) -> None:
+        super().__init__(end)
         self._broker = broker
-        self._end = end
 
     # What a kind of client adds
 
@@ -235,7 +234,7 @@ class ProtocolClient(ABC, Generic[EndT]):
         __tracebackhide__ = True
         wanted = Wanted(message, json, json_contains)
         self._settle()
-        self._check_threads()
+        check_threads(self._broker)
         found = [arrived for arrived in self._end.history if wanted.matches(arrived)]
         if found:
             raise self._unexpected(f'{self.name} got {wanted!r}', found)
@@ -244,7 +243,7 @@ class ProtocolClient(ABC, Generic[EndT]):
         """Nothing is unread: a fact, since everything that was published has been read."""
         __tracebackhide__ = True
         self._settle()
-        self._check_threads()
+        check_threads(self._broker)
         if self._end.inbox:
             count = f'{len(self._end.inbox)} unread message' + (
                 's' if len(self._end.inbox) > 1 else ''
@@ -264,73 +263,8 @@ class ProtocolClient(ABC, Generic[EndT]):
                 f'{wanted}'
             )
 
-    def _check_threads(self) -> None:
-        __tracebackhide__ = True
-        found = running_threads(self._broker)
-        if found:
-            raise failure(found)
-
     def _unexpected(self, first: str, messages: list[str | bytes]) -> AssertionError:
         return failure([unexpected_messages(self._broker, first, messages)])
-
-    # How it stands
-
-    @property
-    def name(self) -> str:
-        """What failures call it."""
-        return self._end.name
-
-    @property
-    def session(self) -> Any:
-        """Django's session of its handshake."""
-        return self._end.session
-
-    @property
-    def subscriber(self) -> Any:
-        """The site's, which serves it."""
-        return self._end.subscriber
-
-    @property
-    def channels(self) -> list[str]:
-        """The channels and patterns that it listens on."""
-        return self._end.channels
-
-    @property
-    def heartbeats(self) -> int:
-        """How many heartbeat texts have arrived; they are in no list."""
-        return self._end.heartbeats
-
-    @property
-    def pongs(self) -> list[bytes]:
-        """The data of the pongs that have arrived."""
-        return self._end.pongs
-
-    @property
-    def open(self) -> bool:
-        """Whether neither side has closed it."""
-        return self._end.open
-
-    @property
-    def closed(self) -> bool:
-        """Whether it has ended."""
-        return not self._end.open
-
-    @property
-    def close_code(self) -> int | None:
-        """The close code that the server sent; 1006 if it ended without one; None while it is
-        open.
-        """
-        return self._end.close_code
-
-    @property
-    def close_reason(self) -> str | None:
-        """The reason that the server sent."""
-        return self._end.close_reason
-
-    @property
-    def subprotocol(self) -> str | None:
-        """The subprotocol that the server took."""
-        return self._end.protocol.subprotocol
 
     def __enter__(self) -> Self:
         return self

@@ -10,7 +10,7 @@ from django.db import connections
 
 from ws4redis.testing.explain.channels import asked_for, kinds, parts
 from ws4redis.testing.explain.matching import Wanted
-from ws4redis.testing.explain.reasons import Facts, Reason, Row, answer, published_lines
+from ws4redis.testing.explain.reasons import Facts, Reason, Row, answer, failure, published_lines
 from ws4redis.testing.explain.threads import name_and_place, threads_since
 from ws4redis.testing.publications import Publication, short
 
@@ -27,9 +27,9 @@ __all__ = [
     'PUBLISHED',
     'THREAD',
     'UNCOMMITTED',
+    'check_threads',
     'nothing_published',
     'refusal',
-    'running_threads',
     'sent_nowhere',
     'unexpected',
     'what_identity_takes',
@@ -83,7 +83,7 @@ def nothing_published(broker: 'Broker') -> list[Reason]:
     """Why what was expected may not have been published yet: it waits for a commit, or for a
     thread.
     """
-    return _uncommitted(broker) + running_threads(broker)
+    return _uncommitted(broker) + _running_threads(broker)
 
 
 def _uncommitted(broker: 'Broker') -> list[Reason]:
@@ -106,7 +106,7 @@ def _uncommitted(broker: 'Broker') -> list[Reason]:
     return [UNCOMMITTED.reason(facts)]
 
 
-def running_threads(broker: 'Broker') -> list[Reason]:
+def _running_threads(broker: 'Broker') -> list[Reason]:
     """The threads that this test has started and that still run."""
     threads = threads_since(broker._engine.threads_before)
     if not threads:
@@ -117,6 +117,14 @@ def running_threads(broker: 'Broker') -> list[Reason]:
         else 'threads started by this test still run'
     )
     return [THREAD.reason({'count': len(threads), 'run': run, 'threads': threads})]
+
+
+def check_threads(broker: 'Broker') -> None:
+    """Refuse to say that something did not happen while a thread of this test may yet do it."""
+    __tracebackhide__ = True
+    found = _running_threads(broker)
+    if found:
+        raise failure(found)
 
 
 def _on_commit(connection: 'BaseDatabaseWrapper', publications: Iterable[Publication]) -> list[str]:
