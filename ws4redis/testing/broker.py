@@ -372,7 +372,7 @@ class Broker(Connects[WebSocketClient]):
         number = len(engine.record.publications)
 
         def start_response(
-            status: str, headers: list[tuple[str, str]], exc_info: Any = None
+            status: str, headers: list[tuple[str, str]], exc_info: object = None
         ) -> Any:
             answer[:] = [status, headers]
             return None
