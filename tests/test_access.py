@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -615,4 +614,4 @@ def test_session_key_is_not_logged_in_full() -> None:
 
 
 def test_request_without_session_and_user_is_described_as_nobody() -> None:
-    assert access.describe(SimpleNamespace(), ['subscribe-group']) == access.Access(None, None, ())
+    assert access.describe(HttpRequest(), ['subscribe-group']) == access.Access(None, None, ())

@@ -8,7 +8,7 @@ import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Any
+from typing import Any, Protocol
 
 import redis
 from django.conf import settings as django_settings
@@ -29,6 +29,7 @@ from ws4redis.policies import default
 __all__ = [
     'admit',
     'Access',
+    'SessionData',
     'allowed_channels',
     'check_dotted_path',
     'current_groups',
@@ -60,6 +61,13 @@ class Access:
     groups: tuple[str, ...]
 
 
+class SessionData(Protocol):
+    """What is read of a session: a site's own need have no more."""
+
+    def get(self, key: str, /) -> Any:
+        """What it has under this key; None if nothing."""
+
+
 # Session and user
 
 
@@ -78,7 +86,7 @@ def admit(count: int) -> None:
         )
 
 
-def process_request(request: Any) -> None:
+def process_request(request: HttpRequest) -> None:
     """Put session and user on a request that no middleware has seen.
 
     Raises:
@@ -95,7 +103,7 @@ def process_request(request: Any) -> None:
         raise refused(exc, 'WS4REDIS_PROCESS_REQUEST') from exc
 
 
-def _django_session_and_user(request: Any) -> None:
+def _django_session_and_user(request: HttpRequest) -> None:
     from django.contrib.auth import get_user
 
     request.session = _session(request.COOKIES.get(django_settings.SESSION_COOKIE_NAME))
@@ -109,7 +117,7 @@ def _session(key: str | None) -> Any:
     return session
 
 
-def _complete(request: Any) -> None:
+def _complete(request: HttpRequest) -> None:
     """What a callback has left out: nobody is AnonymousUser, never None."""
     user = getattr(request, 'user', None)
     if isinstance(user, SimpleLazyObject):
@@ -176,7 +184,7 @@ def refused(exc: BaseException, where: str) -> HandshakeError:
 # Channels
 
 
-def allowed_channels(request: Any, channels: list[str], possible: list[str]) -> list[str]:
+def allowed_channels(request: HttpRequest, channels: list[str], possible: list[str]) -> list[str]:
     """Those of the channels asked for that this request may have.
 
     Raises:
@@ -212,7 +220,7 @@ def allowed_channels(request: Any, channels: list[str], possible: list[str]) -> 
     return allowed
 
 
-def describe(request: Any, channels: Iterable[str]) -> Access:
+def describe(request: HttpRequest, channels: Iterable[str]) -> Access:
     """As whom this websocket is opened."""
     session = getattr(request, 'session', None)
     user = getattr(request, 'user', None)
@@ -262,7 +270,7 @@ def no_longer_allowed(some: Iterable[Access]) -> set[Access]:
     return lost
 
 
-def drop_lost_groups(request: Any, channels: Iterable[str]) -> None:
+def drop_lost_groups(request: HttpRequest, channels: Iterable[str]) -> None:
     """Take those groups out of the request's session that its user has lost since login, if group
     channels are wanted.
 
@@ -288,7 +296,7 @@ def _names_groups(channels: Iterable[str]) -> bool:
 AT_LOGIN = 'ws4redis:groups'
 
 
-def current_groups(session: Any, user: Any) -> list[str]:
+def current_groups(session: SessionData, user: object) -> list[str]:
     """The group names of a session without those that came from the database at login and are not
     there any more.
 
@@ -308,7 +316,7 @@ def session_for_log(key: str | None) -> str:
     return printable(f'session:{key}') if key else 'no session'
 
 
-def names_for_log(who: Access, user: Any, channels: Iterable[str]) -> str:
+def names_for_log(who: Access, user: object, channels: Iterable[str]) -> str:
     """The names that a websocket has got, and which of them mean nobody: without such an
     identity there is no channel.
     """

@@ -4,11 +4,16 @@ There the server can be put out of reach, and there the loop learns that somethi
 memory://, which has no descriptor to watch.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 import redis
-from redis.connection import Connection, SSLConnection, UnixDomainSocketConnection
+from redis.connection import (
+    AbstractConnection,
+    Connection,
+    SSLConnection,
+    UnixDomainSocketConnection,
+)
 
 __all__ = ['Gate', 'GatedMixin', 'gated_class']
 
@@ -51,7 +56,7 @@ class GatedMixin:
 
     ws4redis_gate: Gate
 
-    def __init__(self, *, ws4redis_gate: Gate, **kwargs: Any) -> None:
+    def __init__(self, *, ws4redis_gate: Gate, **kwargs: object) -> None:
         self.ws4redis_gate = ws4redis_gate
         super().__init__(**kwargs)
 
@@ -60,7 +65,9 @@ class GatedMixin:
         self.ws4redis_gate.check()
         super().connect()  # type: ignore[misc]
 
-    def send_packed_command(self, command: Any, check_health: bool = True) -> None:
+    def send_packed_command(
+        self, command: str | Iterable[bytes], check_health: bool = True
+    ) -> None:
         """As redis-py's, through the gate; a gate that is closed cuts the connection."""
         if self.ws4redis_gate.closed:
             self.disconnect()  # type: ignore[attr-defined]
@@ -88,6 +95,6 @@ _GATED: Final[dict[Any, Any]] = {
 }
 
 
-def gated_class(connection_class: Any) -> Any:
+def gated_class(connection_class: type[AbstractConnection]) -> Any:
     """The connection class of redis-py, made to pass through a gate."""
     return _GATED.get(connection_class, connection_class)

@@ -30,7 +30,7 @@ def guarded(function: Callable[..., None]) -> Callable[..., None]:
     SystemExit end the hub.
     """
 
-    def run(*args: Any) -> None:
+    def run(*args: object) -> None:
         try:
             function(*args)
         except BaseException:

@@ -10,9 +10,11 @@ from functools import partial
 from typing import Any, Final
 
 import redis
+from redis.connection import AbstractConnection
 
 from ws4redis import access, settings
-from ws4redis.core.agenda import Job
+from ws4redis.core.agenda import Job, Result
+from ws4redis.core.entries import Entry
 from ws4redis.core.exchange import Exchange, Gap
 from ws4redis.core.feed import Feed
 from ws4redis.core.frames import CloseCode
@@ -178,11 +180,11 @@ class HubDriver(ServingDriver):
         self.close_connections()
         self.hub.call(partial(self._job_ended, recipient, job, result))
 
-    def _job_ended(self, recipient: Recipient, job: Job, result: Any) -> None:
+    def _job_ended(self, recipient: Recipient, job: Job, result: Result) -> None:
         self.running_jobs -= 1
         self.job_done(recipient, job, result)
 
-    def _post(self, recipient: Recipient, entry: Any) -> None:
+    def _post(self, recipient: Recipient, entry: Entry) -> None:
         self.hub.call(partial(self.receive_entry, recipient, entry))
 
     def _in_worker(self, function: Callable[[], None]) -> None:
@@ -220,7 +222,7 @@ class HubDriver(ServingDriver):
             # Those that wait in the pool may be as dead as the feed's was, each of them good for a
             # time-out.
             self.server.pool.disconnect(inuse_connections=False)
-        connection: Any = self.server.pubsub_connection()
+        connection = self.server.pubsub_connection()
         try:
             connection.connect()
         except Exception as exc:
@@ -229,7 +231,7 @@ class HubDriver(ServingDriver):
             return
         self.hub.call(partial(self._connected, connection))
 
-    def _connected(self, connection: Any) -> None:
+    def _connected(self, connection: AbstractConnection) -> None:
         if self.server.in_memory:
             self._pump = MemoryPump(
                 connection, self.server.gate, self.hub.call, self.receive_replies, self.feed_lost

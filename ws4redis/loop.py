@@ -271,7 +271,7 @@ class WebSocketLoop(HubDriver):
 
     # Rights
 
-    def _session_ended(self, sender: Any, session_key: str, **kwargs: Any) -> None:
+    def _session_ended(self, sender: object, session_key: str, **kwargs: object) -> None:
         self.hub.call(partial(self.withdraw, lambda who: who.session_key == session_key))
 
 

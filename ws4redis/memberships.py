@@ -1,6 +1,6 @@
 """The groups of a session: written at login, with what they were then; withdrawn at logout."""
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 from django.contrib.auth.signals import user_logged_in, user_logged_out
 
@@ -8,10 +8,13 @@ from ws4redis.access import AT_LOGIN
 from ws4redis.identity import MEMBEROF
 from ws4redis.signalling import withdraw_rights
 
+if TYPE_CHECKING:
+    from django.http import HttpRequest
+
 __all__ = ['connect_receivers', 'store_groups', 'withdraw_session']
 
 
-def store_groups(sender: Any, user: Any, request: Any, **kwargs: Any) -> None:
+def store_groups(sender: object, user: object, request: 'HttpRequest', **kwargs: object) -> None:
     """At login: write the names of the user's groups into the session, where a project may add
     its own.
     """
@@ -22,7 +25,7 @@ def store_groups(sender: Any, user: Any, request: Any, **kwargs: Any) -> None:
     request.session[AT_LOGIN] = names
 
 
-def withdraw_session(sender: Any, request: Any, **kwargs: Any) -> None:
+def withdraw_session(sender: object, request: 'HttpRequest', **kwargs: object) -> None:
     """At logout: the session's websockets end."""
     session_key = getattr(getattr(request, 'session', None), 'session_key', None)
     if session_key:

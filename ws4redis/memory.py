@@ -22,6 +22,7 @@ from ws4redis.seam import seam
 
 if TYPE_CHECKING:
     from fakeredis import FakeServer
+    from redis.connection import AbstractConnection
 
 __all__ = [
     'MemoryPump',
@@ -139,7 +140,7 @@ def _connection_class() -> Any:
 @functools.cache
 def _quiet_class(socket_class: Any) -> Any:
     class QuietSocket(socket_class):  # type: ignore[misc]
-        def _keyspace_notifications(self, *args: Any) -> None:
+        def _keyspace_notifications(self, *args: object) -> None:
             # fakeredis always sends keyspace notifications, Redis only if this setting asks for
             # them.
             if self._server.config.get(b'notify-keyspace-events'):
@@ -164,7 +165,7 @@ class MemoryPump:
 
     def __init__(
         self,
-        connection: Any,
+        connection: 'AbstractConnection',
         gate: Gate,
         call: Callable[[Callable[[], None]], None],
         receive: Callable[[list[Reply]], None],

@@ -4,7 +4,7 @@ Browsers send cookies with their websockets to whatever site, and leave it to th
 where the page is from.
 """
 
-from typing import Any, Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from django.conf import settings as django_settings
@@ -14,12 +14,15 @@ from django.http.request import split_domain_port
 from ws4redis import settings
 from ws4redis.exceptions import ForbiddenError, HandshakeError
 
+if TYPE_CHECKING:
+    from django.http import HttpRequest
+
 __all__ = ['check_origin']
 
 _PORTS: Final = {'http': 80, 'https': 443}
 
 
-def check_origin(request: Any) -> None:
+def check_origin(request: 'HttpRequest') -> None:
     """Refuse pages of other sites.
 
     Raises:

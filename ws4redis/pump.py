@@ -6,11 +6,14 @@ alone.
 
 import ssl
 from collections.abc import Callable
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import hiredis
 
 from ws4redis.core.replies import Reply
+
+if TYPE_CHECKING:
+    from gevent._types import _Loop
 
 __all__ = ['SocketPump']
 
@@ -21,6 +24,18 @@ READ_SIZE: Final = 1 << 16
 
 BATCH_SIZE: Final = 1 << 20
 """Bytes read before the websockets are written; bounds what one batch can make wait."""
+
+
+class _Connection(Protocol):
+    # redis-py's own types know it only as it is before connect().
+    _sock: Any
+
+    def disconnect(self) -> None: ...
+
+
+class _HasLoop(Protocol):
+    @property
+    def loop(self) -> '_Loop': ...
 
 
 class SocketPump:
@@ -35,8 +50,8 @@ class SocketPump:
 
     def __init__(
         self,
-        hub: Any,
-        connection: Any,
+        hub: _HasLoop,
+        connection: _Connection,
         receive: Callable[[list[Reply]], None],
         lost: Callable[[object], None],
     ) -> None:

@@ -43,7 +43,7 @@ class _Once(Retry):
     may be itself.
     """
 
-    def __deepcopy__(self, memo: Any) -> '_Once':
+    def __deepcopy__(self, memo: dict[int, object]) -> '_Once':
         return self
 
 

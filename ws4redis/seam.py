@@ -7,9 +7,10 @@ the package installed.
 
 import sys
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from ws4redis.core.echo import OwnCopies
     from ws4redis.gate import Gate
     from ws4redis.redis_client import RedisServer
 
@@ -32,7 +33,7 @@ class Seam:
     def __init__(self) -> None:
         self.server: RedisServer | None = None
         self.unrequested: Callable[[], RedisServer | None] | None = None
-        self.on_publish: dict[Gate, Callable[[bytes, bytes, float, Any], None]] = {}
+        self.on_publish: dict[Gate, Callable[[bytes, bytes, float, OwnCopies | None], None]] = {}
 
     @property
     def in_force(self) -> bool:
@@ -61,7 +62,12 @@ class Seam:
         return self.unrequested()
 
     def publishing(
-        self, gate: 'Gate | None', channel: bytes, payload: bytes, seconds: float, sender: Any
+        self,
+        gate: 'Gate | None',
+        channel: bytes,
+        payload: bytes,
+        seconds: float,
+        sender: 'OwnCopies | None',
     ) -> None:
         """One of our publishers is about to send this.
 

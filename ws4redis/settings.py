@@ -240,7 +240,7 @@ else:
         return getattr(django_settings, name, setting.default)
 
 
-def _forget_what_a_test_set(*, setting: str, **kwargs: Any) -> None:
+def _forget_what_a_test_set(*, setting: str, **kwargs: object) -> None:
     if setting in SETTINGS:
         globals().pop(setting, None)
 

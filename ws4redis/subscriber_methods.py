@@ -49,7 +49,7 @@ def possible_channels(cls: Any) -> list[str]:
     return [*cls.subscription_channels, *cls.publish_channels]
 
 
-def method(subscriber: Any, name: str) -> Callable[..., Any]:
+def method(subscriber: object, name: str) -> Callable[..., Any]:
     """The subscriber's method of this name; RedisSubscriber's, bound to it, if the site's class
     has none.
     """
@@ -66,7 +66,7 @@ def missing_methods(cls: type) -> list[str]:
     return [name for name in METHODS if not callable(getattr(cls, called.get(name, name), None))]
 
 
-def persisted_name(subscriber: Any) -> str:
+def persisted_name(subscriber: object) -> str:
     """Of the two spellings of send_persisted_messages() the one that is called: that in the first
     class that defines either; an attribute of the object itself beats both.
 
@@ -84,7 +84,7 @@ def persisted_name(subscriber: Any) -> str:
     return PERSISTED[0]
 
 
-def needs_persisted(subscriber: Any) -> bool:
+def needs_persisted(subscriber: object) -> bool:
     """Whether send_persisted_messages() has to be called: not if ours would only read what the
     exchange can read for many.
     """
@@ -97,7 +97,7 @@ def needs_persisted(subscriber: Any) -> bool:
     return bool(getattr(subscription, 'channels', None))
 
 
-def overrides_parse_response(subscriber: Any) -> bool:
+def overrides_parse_response(subscriber: object) -> bool:
     """Whether each message has to go through the site's parse_response()."""
     return (
         getattr(method(subscriber, 'parse_response'), '__func__', None)
@@ -105,7 +105,7 @@ def overrides_parse_response(subscriber: Any) -> bool:
     )
 
 
-def can_read(subscriber: Any) -> bool:
+def can_read(subscriber: object) -> bool:
     """Whether something has come on a subscriber's own connection; False without one."""
     connection = own_connection(subscriber)
     return connection is not None and bool(connection.can_read(timeout=0))

@@ -36,7 +36,7 @@ class ExchangeRedis(redis.Redis):
         vars(self).update(vars(client))
         self._driver = driver
 
-    def pubsub(self, **kwargs: Any) -> 'Subscription':
+    def pubsub(self, **kwargs: object) -> 'Subscription':
         """A Subscription for one websocket."""
         return Subscription(self._driver)
 
@@ -82,7 +82,7 @@ class Subscription:
         """Whether there is anything to listen on."""
         return bool(self.channels or self.patterns)
 
-    def subscribe(self, *names: str | bytes, **handlers: Any) -> None:
+    def subscribe(self, *names: str | bytes, **handlers: object) -> None:
         """Listen on these channels; names are raw, no prefix is added.
 
         Raises:
@@ -92,13 +92,13 @@ class Subscription:
         """
         self._add('channels', names, handlers)
 
-    def psubscribe(self, *patterns: str | bytes, **handlers: Any) -> None:
+    def psubscribe(self, *patterns: str | bytes, **handlers: object) -> None:
         """Listen on all channels that match one of these patterns; put text from a client
         through glob_escape().
         """
         self._add('patterns', patterns, handlers)
 
-    def _add(self, what: str, names: Iterable[Any], handlers: dict[str, Any]) -> None:
+    def _add(self, what: str, names: Iterable[Any], handlers: dict[str, object]) -> None:
         if handlers:
             raise TypeError(
                 'handlers are not called here: override parse_response() to see each message'
@@ -179,7 +179,7 @@ def _flat(names: Iterable[Any]) -> list[Any]:
     ]
 
 
-def own_connection(subscriber: Any) -> Any:
+def own_connection(subscriber: object) -> Any:
     """The connection of a subscriber's own pub/sub object; None if the exchange brings its
     messages.
     """

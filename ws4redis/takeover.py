@@ -16,10 +16,15 @@ import os
 import socket
 import sys
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from ws4redis.exceptions import UnavailableError
 from ws4redis.uwsgi_host import UwsgiTransport, find_obstacle, runs_in_uwsgi
+
+if TYPE_CHECKING:
+    from gevent.socket import socket as GeventSocket
+
+    ServerSocket: TypeAlias = socket.socket | GeventSocket
 
 __all__ = ['SocketTransport', 'end_request', 'find_transport', 'start_closing']
 
@@ -33,7 +38,7 @@ class SocketTransport:
             once the socket is dead.
     """
 
-    def __init__(self, sock: Any, take_rest: Callable[[], bytes]) -> None:
+    def __init__(self, sock: 'ServerSocket', take_rest: Callable[[], bytes]) -> None:
         self._sock = sock
         self._take_rest = take_rest
 
@@ -184,18 +189,18 @@ def _reader(
     return None
 
 
-def _check_socket(sock: Any) -> None:
+def _check_socket(sock: object) -> None:
     # Both ssl's and gevent's TLS sockets can unwrap(): their keys cannot leave with the descriptor.
     if not hasattr(sock, 'detach') or hasattr(sock, 'unwrap'):
         raise _refusal('TLS ends in this server: let a proxy in front of it do that')
 
 
-def _is_gevent_socket(sock: Any) -> bool:
+def _is_gevent_socket(sock: 'ServerSocket') -> bool:
     gevent_socket = sys.modules.get('gevent.socket')
     return gevent_socket is not None and isinstance(sock, gevent_socket.socket)
 
 
-def _give(sock: Any) -> int:
+def _give(sock: 'ServerSocket') -> int:
     if _is_gevent_socket(sock):
         descriptor: int = sock.detach()
     else:

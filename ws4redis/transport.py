@@ -5,9 +5,14 @@ import errno
 import os
 import socket
 from collections.abc import Callable
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+if TYPE_CHECKING:
+    from gevent._types import _Loop
 
 __all__ = ['READ', 'WRITE', 'DescriptorTransport']
+
+_Argument = TypeVar('_Argument')
 
 READ, WRITE = 1, 2
 
@@ -39,10 +44,10 @@ class DescriptorTransport:
 
     __slots__ = ('descriptor', 'half_closed', 'reading', 'watches_reading', 'writing')
 
-    def __init__(self, descriptor: int, loop: Any) -> None:
+    def __init__(self, descriptor: int, loop: '_Loop') -> None:
         self.descriptor = descriptor
         self.half_closed = False
-        self.reading = loop.io(descriptor, READ)
+        self.reading: Any = loop.io(descriptor, READ)
         self.watches_reading = False
         self.writing: Any = None
 
@@ -69,7 +74,7 @@ class DescriptorTransport:
         except OSError:
             return b''
 
-    def watch_reading(self, function: Callable[[Any], None], argument: Any) -> None:
+    def watch_reading(self, function: Callable[[_Argument], None], argument: _Argument) -> None:
         """Call the function with the argument whenever there is something to read."""
         self.watches_reading = True
         self.reading.start(function, argument)
@@ -79,7 +84,7 @@ class DescriptorTransport:
         self.watches_reading = False
         self.reading.stop()
 
-    def watch_writing(self, function: Callable[[Any], None], argument: Any) -> None:
+    def watch_writing(self, function: Callable[[_Argument], None], argument: _Argument) -> None:
         """Call the function with the argument whenever the client takes bytes."""
         self.writing = self.reading.loop.io(self.descriptor, WRITE)
         self.writing.start(function, argument)

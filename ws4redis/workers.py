@@ -13,7 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Collection
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import redis
 from django.db import connections
@@ -27,6 +27,9 @@ from ws4redis.exceptions import NothingToRead
 from ws4redis.redis_store import RedisMessage
 from ws4redis.subscriber_methods import can_read, method, persisted_name
 from ws4redis.subscription import Subscription
+
+if TYPE_CHECKING:
+    from gevent import Greenlet
 
 __all__ = [
     'GreenletWorkers',
@@ -51,7 +54,7 @@ waits for time uses them up.
 """
 
 
-def perform(subscriber: Any, job: Job, handle: Handle) -> Result:
+def perform(subscriber: object, job: Job, handle: Handle) -> Result:
     """Run one job; whatever the site's code raises becomes a result, logged once."""
     result = Result()
     try:
@@ -72,7 +75,7 @@ def _outcome(job: Job, exc: BaseException) -> Outcome:
     return Outcome.UNAVAILABLE if away else Outcome.FAILED
 
 
-def _call(subscriber: Any, job: Job, handle: Handle, result: Result) -> None:
+def _call(subscriber: object, job: Job, handle: Handle, result: Result) -> None:
     if job.kind is JobKind.PERSISTED:
         method(subscriber, persisted_name(subscriber))(handle)
     elif job.kind is JobKind.PUBLISH:
@@ -101,7 +104,7 @@ def _parse(subscriber: Any, message: Published, result: Result) -> None:
             subscription.offer(None)
 
 
-def _add_reply(reply: Any, result: Result) -> None:
+def _add_reply(reply: object, result: Result) -> None:
     if isinstance(reply, (list, tuple)):
         message = RedisMessage(reply)
         if message is not None:
@@ -117,7 +120,7 @@ def _add_reply(reply: Any, result: Result) -> None:
         )
 
 
-def _serve(subscriber: Any, result: Result) -> None:
+def _serve(subscriber: object, result: Result) -> None:
     parse_response = method(subscriber, 'parse_response')
     while True:
         with contextlib.suppress(NothingToRead):
@@ -243,7 +246,7 @@ def finish_spawned() -> None:
         )
 
 
-def run_spawned(others: Collection[Any] = ()) -> list[str]:
+def run_spawned(others: Collection[object] = ()) -> list[str]:
     """Run the greenlets of this thread that are ready, and those that they make ready, without
     waiting.
 
@@ -259,7 +262,7 @@ def run_spawned(others: Collection[Any] = ()) -> list[str]:
     return _kill([greenlet for greenlet in spawned_greenlets() if greenlet not in others])
 
 
-def spawned_greenlets() -> list[Any]:
+def spawned_greenlets() -> 'list[Greenlet[..., object]]':
     """The greenlets of this thread that are not done, when those that are ready have run."""
     hub = _hub()
     # Only where the hub has something to wait for it is worth it to look at every object there is.
@@ -282,7 +285,7 @@ def _hub() -> Any:
     return gevent_hub.get_hub_if_exists() if gevent_hub is not None else None
 
 
-def _kill(greenlets: list[Any]) -> list[str]:
+def _kill(greenlets: 'list[Greenlet[..., object]]') -> list[str]:
     names = [f'{greenlet!r}{_place(greenlet)}' for greenlet in greenlets]
     if greenlets:
         import gevent
@@ -291,7 +294,7 @@ def _kill(greenlets: list[Any]) -> list[str]:
     return names
 
 
-def _place(greenlet: Any) -> str:
+def _place(greenlet: 'Greenlet[..., object]') -> str:
     """Where it waits: the innermost line outside gevent."""
     frame = greenlet.gr_frame
     while frame is not None and f'{os.sep}gevent{os.sep}' in frame.f_code.co_filename:

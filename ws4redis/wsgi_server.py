@@ -193,7 +193,7 @@ class WebsocketWSGIServer:
             handshake.descriptor,
         )
 
-    def _authorize(self, handshake: Handshake, request: Any) -> None:
+    def _authorize(self, handshake: Handshake, request: WSGIRequest) -> None:
         """Find out who it is, and which channels they get."""
         handshake.request = request
         self._check_facility(request)
@@ -205,7 +205,7 @@ class WebsocketWSGIServer:
             handshake.access, getattr(request, 'user', None), handshake.channels
         )
 
-    def _check_facility(self, request: Any) -> None:
+    def _check_facility(self, request: WSGIRequest) -> None:
         if not request.path_info.startswith(settings.WEBSOCKET_URL):
             raise HandshakeError(
                 'Not found', reason=f'the path is not below {settings.WEBSOCKET_URL!r}', status=404
@@ -256,7 +256,7 @@ class WebsocketWSGIServer:
             driver.subscribe(recipient, *subscription.attach(recipient))
         handshake.persisted = needs_persisted(subscriber)
 
-    def _release(self, subscriber: Any) -> None:
+    def _release(self, subscriber: object) -> None:
         try:
             method(subscriber, 'release')()
         except Exception:

@@ -6,8 +6,8 @@ and the one about the policy belong to `manage.py check --deploy`.
 """
 
 import sys
-from collections.abc import Callable, Iterator
-from typing import Any, Final
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Final
 
 import redis
 from django.apps import apps
@@ -19,6 +19,9 @@ from django.utils.module_loading import import_string
 from ws4redis import settings
 from ws4redis.redis_client import RedisServer
 from ws4redis.schemes import is_memory
+
+if TYPE_CHECKING:
+    from django.apps import AppConfig
 
 __all__ = [
     'CHECKS',
@@ -153,7 +156,9 @@ def check_processes(several: bool) -> Iterator[CheckMessage]:
         )
 
 
-def check_deployment(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+def check_deployment(
+    app_configs: 'Sequence[AppConfig] | None', **kwargs: object
+) -> list[CheckMessage]:
     """What `manage.py check --deploy` asks for besides."""
     return [*_check_redis(), *_check_policy()]
 

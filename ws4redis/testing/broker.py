@@ -318,7 +318,7 @@ class Broker(Connects[WebSocketClient], Stored):
         number = len(engine.record.publications)
 
         def start_response(
-            status: str, headers: list[tuple[str, str]], exc_info: Any = None
+            status: str, headers: list[tuple[str, str]], exc_info: object = None
         ) -> Any:
             answer[:] = [status, headers]
             return None

@@ -289,7 +289,7 @@ class MemoryDriver(Faults, ServingDriver):
             done(access.no_longer_allowed(some))
         return moved
 
-    def _session_ended(self, sender: Any, session_key: str, **kwargs: Any) -> None:
+    def _session_ended(self, sender: object, session_key: str, **kwargs: object) -> None:
         self.withdraw(lambda who: who.session_key == session_key)
 
     def read_feed(self) -> bool:

@@ -13,6 +13,7 @@ from ws4redis.schemes import MEMORY
 from ws4redis.seam import seam
 
 if TYPE_CHECKING:
+    from ws4redis.core.echo import OwnCopies
     from ws4redis.redis_client import RedisServer
 
 __all__ = ['CHOICES', 'Guard']
@@ -63,7 +64,9 @@ class Guard:
         server: RedisServer = self._server
         return server
 
-    def _published(self, channel: bytes, payload: bytes, seconds: float, own_copies: Any) -> None:
+    def _published(
+        self, channel: bytes, payload: bytes, seconds: float, own_copies: 'OwnCopies | None'
+    ) -> None:
         from ws4redis.testing.publications import source
 
         place = self._place(source() or 'by a thread of a library')

@@ -18,6 +18,7 @@ from ws4redis.wsgi_server import WebsocketWSGIServer
 
 if TYPE_CHECKING:
     from django.contrib.sessions.backends.base import SessionBase
+    from django.core.handlers.wsgi import WSGIRequest
     from django.test import AsyncClient, Client
 
 __all__ = [
@@ -85,7 +86,7 @@ class Application(WebsocketWSGIServer):
         """They are the test's own."""
 
 
-def _of(request: Any) -> MemoryHandshake:
+def _of(request: 'WSGIRequest') -> MemoryHandshake:
     handshake: MemoryHandshake = request.environ[HANDSHAKE]
     return handshake
 

@@ -183,13 +183,15 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 
 @pytest.hookimpl(optionalhook=True)
-def pytest_testnodedown(node: Any, error: Any) -> None:
+def pytest_testnodedown(node: Any, error: object) -> None:
     """What a worker of xdist has handed on."""
     places = getattr(node, 'workeroutput', {}).get(_PLACES, [])
     node.config.stash[_GUARD].places.extend(places)
 
 
-def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
     """A line about tests that published without the fixture."""
     guard = config.stash.get(_GUARD, None)
     if guard is not None and guard.summary():

@@ -28,13 +28,13 @@ class GuardMixin:
 
     ws4redis_unrequested = 'memory'
 
-    def setup_test_environment(self, **kwargs: Any) -> None:
+    def setup_test_environment(self, **kwargs: object) -> None:
         """Django's, and the guard."""
         super().setup_test_environment(**kwargs)  # type: ignore[misc]
         self._guard = Guard(self.ws4redis_unrequested, place)
         seam.unrequested = self._guard
 
-    def teardown_test_environment(self, **kwargs: Any) -> None:
+    def teardown_test_environment(self, **kwargs: object) -> None:
         """The end of both."""
         seam.unrequested = None
         if self._guard.summary():
@@ -47,7 +47,7 @@ class GuardMixin:
         base = super().get_resultclass() or unittest.TextTestResult  # type: ignore[misc]
 
         class Result(base):  # type: ignore[misc, valid-type]
-            def startTest(self, test: Any) -> None:
+            def startTest(self, test: unittest.TestCase) -> None:
                 guard.begin(f'{test.id()} in {os.getpid()}')
                 super().startTest(test)
 

@@ -6,6 +6,8 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    import redis
+
     from ws4redis.testing.browser_end import BrowserEnd
     from ws4redis.testing.clock import Clock
 
@@ -127,7 +129,7 @@ def seconds_of(time: float | timedelta) -> float:
     return seconds
 
 
-def age(store: Any, keys: Iterable[Any], milliseconds: int) -> None:
+def age(store: 'redis.Redis', keys: Iterable[Any], milliseconds: int) -> None:
     """Let these keys end sooner, those that are due at once.
 
     Args:

@@ -5,6 +5,7 @@ installed.
 import logging
 import os
 import signal
+import socket
 import subprocess
 import sys
 from typing import Any
@@ -35,7 +36,9 @@ class _Server(WSGIServer):
     can be started by then.
     """
 
-    def handle_error(self, request: Any, client_address: Any) -> None:
+    def handle_error(
+        self, request: socket.socket | tuple[bytes, socket.socket], client_address: object
+    ) -> None:
         exc = sys.exc_info()[1]
         if isinstance(exc, RuntimeError) and 'interpreter shutdown' in str(exc):
             logger.info('not served, since this process ends: a connection from %s', client_address)
@@ -48,7 +51,7 @@ class Command(RunserverCommand):
 
     server_cls = _Server
 
-    def get_handler(self, *args: Any, **options: Any) -> Any:
+    def get_handler(self, *args: object, **options: object) -> Any:
         """Django's application with the websockets in front, unless WSGI_APPLICATION has them
         already.
         """
@@ -57,7 +60,7 @@ class Command(RunserverCommand):
             return handler
         return WebSocketDispatcher(handler)
 
-    def run(self, **options: Any) -> None:
+    def run(self, **options: object) -> None:
         """Run the server; on SIGTERM the process ends in order, so that the websockets get their
         close frames.
         """

@@ -17,7 +17,7 @@ from django.core.exceptions import PermissionDenied
 from ws4redis.policies import allow_all
 from ws4redis.publisher import RedisPublisher
 from ws4redis.seam import seam
-from ws4redis.subscriber import RedisSubscriber
+from ws4redis.subscriber import RedisSubscriber, WebSocketHandle
 from ws4redis.subscriber_methods import persisted_name
 from ws4redis.testing.broker import Broker
 from ws4redis.testing.client import HandshakeRejected, WebSocketClient
@@ -290,7 +290,7 @@ def message_published_while_joining_arrives_once(trial: _Trial) -> None:
     """A message that is persisted and published while a websocket is joining arrives once."""
     message = trial.options.messages[0]
 
-    def joining(inherited: Callable[..., Any], subscriber: Any, websocket: Any) -> None:
+    def joining(inherited: Callable[..., Any], subscriber: Any, websocket: WebSocketHandle) -> None:
         channel = next(iter(subscriber._subscription.channels))
         subscriber._connection.set(channel, message, ex=60)
         subscriber._connection.publish(channel, message)
@@ -420,11 +420,11 @@ def release_works_after_a_failed_handshake(trial: _Trial) -> None:
     """
     failures: list[Exception] = []
 
-    def refuse(inherited: Callable[..., Any], subscriber: Any, *arguments: Any) -> None:
+    def refuse(inherited: Callable[..., Any], subscriber: object, *arguments: object) -> None:
         inherited(subscriber, *arguments)
         raise PermissionDenied('refused by the contract')
 
-    def note(inherited: Callable[..., Any], subscriber: Any) -> None:
+    def note(inherited: Callable[..., Any], subscriber: object) -> None:
         try:
             inherited(subscriber)
         except Exception as exc:
@@ -469,7 +469,10 @@ def _around(cls: type[Any], name: str, wrapper: Callable[..., Any]) -> Any:
 
 
 def _swap(
-    subscriber: Any, wrapper: Callable[..., Any], inherited: Callable[..., Any], *arguments: Any
+    subscriber: object,
+    wrapper: Callable[..., Any],
+    inherited: Callable[..., Any],
+    *arguments: object,
 ) -> Any:
     return wrapper(inherited, subscriber, *arguments)
 

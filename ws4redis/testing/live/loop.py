@@ -15,7 +15,7 @@ from typing import Any, Final, Protocol, TypeVar
 import redis
 from django.db import connections
 
-from ws4redis.core.agenda import Job
+from ws4redis.core.agenda import Job, Result
 from ws4redis.core.feed import FeedState
 from ws4redis.core.limits import Limits
 from ws4redis.core.recipient import Phase, Recipient
@@ -172,7 +172,7 @@ class LiveLoop(Faults, WebSocketLoop):
     def _handshake(self) -> Outcome:
         return getattr(self._request, 'handshake', None) or Outcome()
 
-    def note_session(self, session: Any) -> None:
+    def note_session(self, session: object) -> None:
         """In a request's thread: the session that it has."""
         self._handshake.session = session
 
@@ -257,7 +257,7 @@ class LiveLoop(Faults, WebSocketLoop):
         with self._in_thread(self._jobs.pop(recipient)):
             super()._perform(recipient, job)
 
-    def _job_ended(self, recipient: Recipient, job: Job, result: Any) -> None:
+    def _job_ended(self, recipient: Recipient, job: Job, result: Result) -> None:
         if result.exception is not None and not isinstance(result.exception, REDIS_AWAY):
             self.errors.append(result.exception)
         super()._job_ended(recipient, job, result)

@@ -427,10 +427,10 @@ class _HttpServer(ThreadedWSGIServer):
         while not self._ending:
             self.handle_request()
 
-    def verify_request(self, request: Any, client_address: Any) -> bool:
+    def verify_request(self, request: Any, client_address: object) -> bool:
         return not self._ending
 
-    def process_request(self, request: Any, client_address: Any) -> None:
+    def process_request(self, request: Any, client_address: object) -> None:
         arguments = (request, client_address)
         thread = threading.Thread(
             target=self.process_request_thread,
@@ -441,7 +441,7 @@ class _HttpServer(ThreadedWSGIServer):
         self._requests[thread] = request
         thread.start()
 
-    def process_request_thread(self, request: Any, client_address: Any) -> None:
+    def process_request_thread(self, request: Any, client_address: object) -> None:
         try:
             super().process_request_thread(request, client_address)
         finally:

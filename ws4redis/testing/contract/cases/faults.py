@@ -1,7 +1,6 @@
 """Redis away, connections cut, messages lost: what is brought, and what is said."""
 
 import contextlib
-from typing import Any
 
 from ws4redis.publisher import RedisPublisher
 from ws4redis.signals import redis_gap
@@ -112,7 +111,7 @@ def check_gap_is_told_to_the_site(site: Site) -> None:
     """
     gaps: list[tuple[float, int]] = []
 
-    def told(sender: Any, seconds: float, channels: int, **kwargs: Any) -> None:
+    def told(sender: object, seconds: float, channels: int, **kwargs: object) -> None:
         gaps.append((seconds, channels))
 
     clients = [hear(site, 'news'), hear(site, 'chat')]
