@@ -503,7 +503,7 @@ def test_database_away_when_groups_are_looked_up_refuses_the_handshake(
 
 def opened_by(broker: Broker, client: Client, *subscribe: str) -> access.Access:
     """As whom this browser has opened a websocket."""
-    recipient = broker.connect('news', subscribe=list(subscribe), client=client).recipient
+    recipient = broker.connect('news', subscribe=list(subscribe), client=client)._end.recipient
     assert recipient is not None
     assert isinstance(recipient.access, access.Access)
     return recipient.access
@@ -560,7 +560,7 @@ def test_who_gained_a_group_is_still_allowed(broker: Broker, member: Client, joh
 
 @pytest.mark.django_db
 def test_who_was_nobody_is_still_nobody(broker: Broker) -> None:
-    recipient = broker.connect('news', subscribe='broadcast').recipient
+    recipient = broker.connect('news', subscribe='broadcast')._end.recipient
     assert recipient is not None
     assert recipient.access == access.Access(user_key=None, session_key=None, groups=())
     assert access.still_allowed(recipient.access)
@@ -570,7 +570,7 @@ def test_anonymous_session_that_has_ended_is_no_longer_allowed(broker: Broker, d
     session = SessionStore()
     session['cart'] = 1
     session.save()
-    recipient = broker.connect('news', subscribe='session', session=session).recipient
+    recipient = broker.connect('news', subscribe='session', session=session)._end.recipient
     assert recipient is not None
     assert access.still_allowed(recipient.access)
     session.flush()

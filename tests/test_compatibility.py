@@ -447,7 +447,9 @@ def test_expire_of_the_subscriber_can_be_assigned(site: Site) -> None:
 
 @pytest.mark.row('U11')
 def test_server_has_the_methods_that_sites_override(broker: Broker) -> None:
-    server = ws4redis.wsgi_server.WebsocketWSGIServer(redis_connection=None, driver=broker.driver)
+    server = ws4redis.wsgi_server.WebsocketWSGIServer(
+        redis_connection=None, driver=broker._engine.driver
+    )
     assert server.Subscriber is RedisSubscriber
     assert server.possible_channels == [
         *RedisSubscriber.subscription_channels,

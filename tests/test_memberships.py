@@ -12,8 +12,8 @@ from django.contrib.auth.signals import user_logged_in, user_logged_out
 from django.test import Client, RequestFactory
 
 from ws4redis.access import AT_LOGIN
+from ws4redis.identity import MEMBEROF
 from ws4redis.memberships import connect_receivers
-from ws4redis.redis_store import MEMBEROF
 from ws4redis.signals import WebSockets, rights_withdrawn
 
 if TYPE_CHECKING:

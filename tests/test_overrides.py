@@ -229,7 +229,7 @@ def test_exception_is_logged_once_and_closes_that_websocket_alone(site: Site) ->
 def test_message_before_a_close_is_published_before_it_is_answered(site: Site) -> None:
     """Who sends, closes and looks finds the message stored."""
     client = site.connect(CHAT)
-    client._protocol.send_text(b'last words')
+    site.send_together(client, 'last words')
     client.close()
     assert site.redis.get('broadcast:news') == b'last words'
     assert client.close_code == 1000

@@ -42,7 +42,7 @@ from ws4redis.redis_client import RedisServer
 from ws4redis.redis_store import SELF
 from ws4redis.subscriber import RedisSubscriber
 from ws4redis.testing import Broker, HandshakeRejected
-from ws4redis.testing.client import WebSocketClient
+from ws4redis.testing.browser_end import MemoryEnd
 
 CACHED_SESSIONS = override_settings(SESSION_ENGINE='django.contrib.sessions.backends.cache')
 GUARD = 10.0
@@ -70,13 +70,13 @@ def site_as_seen() -> Iterator[Broker]:
 def written(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
     """All that the server writes to its clients, piece by piece."""
     pieces: list[bytes] = []
-    take_bytes = WebSocketClient.take_bytes
+    receive_bytes = MemoryEnd.receive_bytes
 
-    def record(client: WebSocketClient, data: bytes) -> int:
+    def record(client: MemoryEnd, data: bytes) -> int:
         pieces.append(data)
-        return take_bytes(client, data)
+        return receive_bytes(client, data)
 
-    monkeypatch.setattr(WebSocketClient, 'take_bytes', record)
+    monkeypatch.setattr(MemoryEnd, 'receive_bytes', record)
     return pieces
 
 
@@ -132,7 +132,7 @@ def test_a_message_is_not_stuck_behind_the_acknowledgement_of_subscribe(broker: 
     tries.
     """
     listener = broker.connect('news', subscribe='broadcast')
-    broker.driver.receive_replies(
+    broker._engine.driver.receive_replies(
         [[b'subscribe', b'broadcast:other', 2], [b'message', b'broadcast:news', b'hello']]
     )
     assert listener.received == ['hello']
@@ -158,7 +158,7 @@ def test_nothing_but_frames_is_written_when_the_server_closes(
 ) -> None:
     """The body came behind the server's own close frame, too."""
     client = broker.connect('news', subscribe='broadcast')
-    broker.driver.close_all()
+    broker._engine.driver.close_all()
     broker.settle()
     assert client.close_code == CloseCode.GOING_AWAY
     assert [frame.opcode for frame in frames_of(written)] == [Opcode.CLOSE]
@@ -214,7 +214,7 @@ def racing(broker: Broker) -> type[Racing]:
 
     class RacingHere(Racing):
         def let_it_arrive(self) -> None:
-            broker.driver.read_feed()
+            broker._engine.driver.read_feed()
 
     return RacingHere
 
@@ -255,7 +255,7 @@ def test_joining_never_shows_an_old_message_after_a_new_one(
 def test_websockets_outlive_a_restart_of_redis_and_catch_up(broker: Broker) -> None:
     """Bad file descriptor, and the sockets were gone without a close frame."""
     listener = broker.connect('news', subscribe='broadcast')
-    with broker.outage(), broker._behind_the_gate() as store:
+    with broker.outage(), broker._engine.behind_the_gate() as store:
         # Another process reaches Redis before we do.
         store.set('broadcast:news', 'meanwhile', ex=60)
         assert listener.open
@@ -531,8 +531,8 @@ def test_rights_are_looked_up_again(db: None) -> None:
     john = User.objects.create(username='john')
     with Broker() as broker:
         client = broker.connect('news', subscribe='user', user=john)
-        assert client.recipient is not None
-        who = client.recipient.access
+        assert client._end.recipient is not None
+        who = client._end.recipient.access
         assert access.no_longer_allowed([who]) == set()
         User.objects.update(is_active=False)
         assert access.no_longer_allowed([who]) == {who}
@@ -618,13 +618,13 @@ def test_nothing_is_left_of_broken_connections(broker: Broker) -> None:
     for _ in range(10):
         broker.connect('news', subscribe='broadcast').drop()
     assert broker.clients == []
-    assert broker.driver.exchange.status() == {
+    assert broker._engine.driver.exchange.status() == {
         'websockets': 0,
         'channels': 0,
         'patterns': 0,
         'pending_bytes': 0,
     }
-    assert broker.driver.exchange.feed.wanted(Kind.CHANNEL) == []
+    assert broker._engine.driver.exchange.feed.wanted(Kind.CHANNEL) == []
 
 
 # decode_responses

@@ -4,7 +4,7 @@ from typing import Any
 
 import time_machine
 
-from ws4redis.signals import WebSockets, redis_gap, rights_withdrawn, tell_gap, withdraw_rights
+from ws4redis.signals import WebSockets, redis_gap
 from ws4redis.testing import Broker
 
 
@@ -59,31 +59,3 @@ def test_outage_without_websockets_is_no_gap() -> None:
             broker.advance(7)
         broker.connect('news', subscribe='broadcast')
         assert listener.gaps == []
-
-
-def test_receivers_that_raise_are_named_and_the_others_are_told() -> None:
-    def fail(**kwargs: Any) -> None:
-        raise KeyError('bug')
-
-    redis_gap.connect(fail)
-    try:
-        with Listener() as listener:
-            [(receiver, error)] = tell_gap(1.5, 2)
-    finally:
-        redis_gap.disconnect(fail)
-    assert (receiver, type(error)) == (fail, KeyError)
-    assert [(gap['seconds'], gap['channels']) for gap in listener.gaps] == [(1.5, 2)]
-
-
-def test_rights_are_withdrawn_by_the_same_sender() -> None:
-    keys: list[str] = []
-
-    def note(session_key: str, **kwargs: Any) -> None:
-        keys.append(session_key)
-
-    rights_withdrawn.connect(note, sender=WebSockets)
-    try:
-        withdraw_rights('key')
-    finally:
-        rights_withdrawn.disconnect(note, sender=WebSockets)
-    assert keys == ['key']

@@ -11,7 +11,8 @@ import redis
 
 from ws4redis.publisher import RedisPublisher
 from ws4redis.redis_store import RedisMessage
-from ws4redis.subscriber import RedisSubscriber, facility_of, subscriber_class
+from ws4redis.subscriber import RedisSubscriber, facility_of
+from ws4redis.subscriber_methods import subscriber_class
 from ws4redis.testing import Broker
 from ws4redis.testing.redis_process import RedisProcess
 

@@ -77,7 +77,7 @@ def test_persisted_messages_are_asked_for_unless_there_is_nothing_to_look_at(
     class Listening(RedisSubscriber):
         def __init__(self, connection: Any) -> None:
             super().__init__(connection)
-            self._subscription = broker.driver.connection.pubsub()
+            self._subscription = broker._engine.driver.connection.pubsub()
             self._subscription.subscribe('news')
 
     class OldSpelling(RedisSubscriber):
@@ -87,7 +87,7 @@ def test_persisted_messages_are_asked_for_unless_there_is_nothing_to_look_at(
     assert not needs_persisted(RedisSubscriber())
     assert not needs_persisted(Nothing())
     assert needs_persisted(Listening(broker.redis))
-    assert not needs_persisted(Listening(broker.driver.connection))
+    assert not needs_persisted(Listening(broker._engine.driver.connection))
     assert needs_persisted(Overriding())
     assert needs_persisted(OldSpelling())
 

@@ -28,7 +28,7 @@ def broker() -> Iterator[Broker]:
 
 def new_subscription(broker: Broker) -> Subscription:
     """What connection.pubsub() gives a subscriber whose handshake has not succeeded yet."""
-    subscription = broker.driver.connection.pubsub()
+    subscription = broker._engine.driver.connection.pubsub()
     assert isinstance(subscription, Subscription)
     return subscription
 

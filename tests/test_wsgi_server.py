@@ -26,9 +26,10 @@ from ws4redis.exceptions import HandshakeError, UnavailableError
 from ws4redis.handshake import HANDSHAKE
 from ws4redis.subscriber import RedisSubscriber
 from ws4redis.testing import Broker, HandshakeRejected
+from ws4redis.testing.browser_end import MemoryEnd
 from ws4redis.testing.client import WebSocketClient
 from ws4redis.testing.driver import MemoryHandshake, MemoryTransport
-from ws4redis.wsgi_server import WebsocketWSGIServer, current_limits
+from ws4redis.wsgi_server import WebsocketWSGIServer
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -91,7 +92,7 @@ def call(
     # As it comes from a server; Django has decoded it.
     environ['PATH_INFO'] = environ['PATH_INFO'].encode().decode('latin-1')
     environ[HANDSHAKE] = MemoryHandshake(
-        WebSocketClient(broker, f'ws://testserver{path}', 'browser', (), None)
+        MemoryEnd(broker, f'ws://testserver{path}', 'browser', (), None)
     )
     answer = Answer()
     try:
@@ -105,12 +106,12 @@ def server_of(
     broker: Broker, cls: type[WebsocketWSGIServer] = WebsocketWSGIServer
 ) -> WebsocketWSGIServer:
     """An application whose websockets the broker drives."""
-    return cls(driver=broker.driver)
+    return cls(driver=broker._engine.driver)
 
 
 def nothing_left(broker: Broker) -> bool:
     """Whether no websocket, channel or subscription is left."""
-    exchange = broker.driver.exchange
+    exchange = broker._engine.driver.exchange
     numbers = dict(broker.redis.pubsub_numsub('broadcast:news', 'extra'))
     return not exchange.recipients and not exchange.channel_count and not any(numbers.values())
 
@@ -170,7 +171,7 @@ def test_websockets_are_those_that_are_open(broker: Broker) -> None:
     server = server_of(broker)
     assert server.websockets == []
     client = broker.connect('news')
-    assert server.websockets == [client]
+    assert server.websockets == [client._end]
     client.close()
     assert server.websockets == []
 
@@ -230,7 +231,7 @@ def test_request_that_is_no_upgrade_is_refused(
 
 def test_refusals_are_counted_and_logged(broker: Broker, caplog: pytest.LogCaptureFixture) -> None:
     call(server_of(broker), broker, headers={})
-    assert broker.driver.exchange.agenda.counters.refused == 1
+    assert broker._engine.driver.exchange.agenda.counters.refused == 1
     assert "refused '/ws/news' with 400" in caplog.text
 
 
@@ -315,11 +316,11 @@ def test_first_subprotocol_that_was_asked_for_is_taken(
 
 
 def test_server_that_gives_its_socket_to_nobody_is_told_so(broker: Broker) -> None:
-    class Keeping(type(broker.driver)):  # type: ignore[misc]
+    class Keeping(type(broker._engine.driver)):  # type: ignore[misc]
         def find_transport(self, environ: dict[str, Any], start_response: Any) -> MemoryTransport:
             raise UnavailableError('Websockets are not served here', status=501)
 
-    broker.driver.__class__ = Keeping
+    broker._engine.driver.__class__ = Keeping
     assert call(server_of(broker), broker).status == '501 Not Implemented'
 
 
@@ -336,14 +337,14 @@ def test_client_that_goes_before_it_is_taken_over_leaves_nothing(
     site_as_seen: Broker,
 ) -> None:
     class Cut(MemoryTransport):
-        def detach(self) -> tuple[WebSocketClient, bytes]:
+        def detach(self) -> tuple[MemoryEnd, bytes]:
             raise ConnectionResetError('gone')
 
-    class CutDriver(type(site_as_seen.driver)):  # type: ignore[misc]
+    class CutDriver(type(site_as_seen._engine.driver)):  # type: ignore[misc]
         def find_transport(self, environ: dict[str, Any], start_response: Any) -> MemoryTransport:
             return Cut(super().find_transport(environ, start_response).client)
 
-    site_as_seen.driver.__class__ = CutDriver
+    site_as_seen._engine.driver.__class__ = CutDriver
     Counting.reset()
     server = server_of(site_as_seen)
     server.Subscriber = Counting
@@ -500,7 +501,7 @@ def test_subscribers_get_the_connection_that_the_server_was_made_with(broker: Br
             super().__init__(connection)
             kept.append(connection)
 
-    server = WebsocketWSGIServer(redis_connection=own, driver=broker.driver)
+    server = WebsocketWSGIServer(redis_connection=own, driver=broker._engine.driver)
     server.Subscriber = Keeping
     assert call(server, broker).status.startswith('101')
     assert kept == [own]
@@ -670,7 +671,7 @@ def test_messages_of_one_who_may_publish_nowhere_are_counted_and_logged_once(
         client.send(text)
     assert client.open
     assert broker.published == []
-    assert broker.driver.exchange.agenda.counters.published_nowhere == 3
+    assert broker._engine.driver.exchange.agenda.counters.published_nowhere == 3
     assert caplog.text.count('may publish nowhere') == 1
 
 
@@ -684,7 +685,7 @@ def test_message_that_an_override_takes_is_not_counted_as_lost(
     taken: list[bytes] = []
     broker.connect('news', subscriber=Taking).send('one')
     assert taken == [b'one']
-    assert broker.driver.exchange.agenda.counters.published_nowhere == 0
+    assert broker._engine.driver.exchange.agenda.counters.published_nowhere == 0
     assert 'may publish nowhere' not in caplog.text
 
 
@@ -693,41 +694,10 @@ def test_messages_of_a_logged_in_user_are_not_counted_as_lost(
 ) -> None:
     john: User = django_user_model.objects.create(username='john')
     broker.connect('news', publish='broadcast', user=john).send('one')
-    assert broker.driver.exchange.agenda.counters.published_nowhere == 0
+    assert broker._engine.driver.exchange.agenda.counters.published_nowhere == 0
 
 
 # Limits
-
-
-def test_limits_follow_the_settings(settings: Settings) -> None:
-    settings.WS4REDIS_MAX_MESSAGE_SIZE = 100
-    settings.WS4REDIS_MAX_PENDING = 200
-    settings.WS4REDIS_MESSAGE_RATE = 3
-    settings.WS4REDIS_HEARTBEAT = 'grün'
-    settings.WS4REDIS_PING_INTERVAL = None
-    settings.WS4REDIS_PING_TIMEOUT = 5
-    limits = current_limits()
-    assert (limits.max_message_size, limits.max_pending) == (100, 200)
-    assert (limits.message_rate, limits.message_burst) == (3, 6)
-    assert limits.heartbeat == 'grün'.encode()
-    assert (limits.ping_interval, limits.ping_timeout) == (None, 5)
-
-
-@pytest.mark.parametrize('heartbeat', [None, ''])
-def test_empty_heartbeat_is_none(settings: Settings, heartbeat: str | None) -> None:
-    settings.WS4REDIS_HEARTBEAT = heartbeat
-    assert current_limits().heartbeat is None
-
-
-def test_no_rate_is_no_limit(settings: Settings) -> None:
-    settings.WS4REDIS_MESSAGE_RATE = None
-    assert current_limits().message_rate is None
-
-
-def test_websockets_share_one_object_of_limits(settings: Settings) -> None:
-    assert current_limits() is current_limits()
-    settings.WS4REDIS_MAX_PENDING = 200
-    assert current_limits() is current_limits()
 
 
 def test_message_that_is_too_large_closes_with_1009(broker: Broker, settings: Settings) -> None:

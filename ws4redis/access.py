@@ -23,8 +23,8 @@ from ws4redis import settings
 from ws4redis.core.channel import printable
 from ws4redis.core.wording import counted
 from ws4redis.exceptions import ForbiddenError, HandshakeError, UnavailableError
+from ws4redis.identity import MEMBEROF, is_authenticated
 from ws4redis.policies import default
-from ws4redis.redis_store import MEMBEROF, is_authenticated
 
 __all__ = [
     'admit',

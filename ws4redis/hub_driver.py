@@ -23,7 +23,7 @@ from ws4redis.hub import Alarm, Hub, StandStills
 from ws4redis.memory import MemoryPump
 from ws4redis.pump import SocketPump
 from ws4redis.redis_client import RedisServer, persisted_values
-from ws4redis.signals import tell_gap
+from ws4redis.signalling import tell_gap
 from ws4redis.subscription import control_channel
 from ws4redis.transport import READ, DescriptorTransport
 from ws4redis.workers import (

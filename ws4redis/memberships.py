@@ -5,8 +5,8 @@ from typing import Any
 from django.contrib.auth.signals import user_logged_in, user_logged_out
 
 from ws4redis.access import AT_LOGIN
-from ws4redis.redis_store import MEMBEROF
-from ws4redis.signals import withdraw_rights
+from ws4redis.identity import MEMBEROF
+from ws4redis.signalling import withdraw_rights
 
 __all__ = ['connect_receivers', 'store_groups', 'withdraw_session']
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.core.exceptions import PermissionDenied
 
-from ws4redis.redis_store import is_authenticated
+from ws4redis.identity import is_authenticated
 
 __all__ = ['allow_all', 'authenticated_only', 'default', 'subscribe_only']
 

@@ -5,8 +5,10 @@ from collections.abc import Collection
 from typing import TYPE_CHECKING, Any, Literal, Never, TypeAlias
 
 from ws4redis.core.audience import Audience, SelfType, audience_names, entry_name
+from ws4redis.identity import own_names
+from ws4redis.publishing import in_thread
 from ws4redis.redis_client import active_server
-from ws4redis.redis_store import SELF, RedisStore, in_thread, own_names
+from ws4redis.redis_store import SELF, RedisStore
 
 if TYPE_CHECKING:
     import redis
@@ -14,12 +16,14 @@ if TYPE_CHECKING:
     from redis.connection import ConnectionPool
 
     redis_connection_pool: ConnectionPool
+    """The connections of this process's clients, of the server in force when it is looked at."""
 
 __all__ = ['AudienceName', 'RedisPublisher', 'redis_connection_pool']
 
 _AUDIENCES = ('session', 'user', 'group', 'broadcast')
 
 AudienceName: TypeAlias = Literal['any', 'session', 'user', 'group', 'broadcast']
+"""Where fetch_message() looks; 'any' takes the first that has one, in this order."""
 
 
 class _Publishers:

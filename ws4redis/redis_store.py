@@ -1,21 +1,20 @@
 """RedisMessage and RedisStore: what publisher and subscriber have in common; SELF."""
 
-import logging
-import math
-from collections.abc import Callable, Coroutine, Iterable
-from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeAlias, TypeVar, cast
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 import redis
-from asgiref.sync import sync_to_async
 
 from ws4redis import settings
-from ws4redis.core.audience import SELF, Audience, SelfType, audience_names, entry_name
-from ws4redis.core.channel import channel_names, check_name, prefix_of
+from ws4redis.core.audience import SELF, Audience
+from ws4redis.core.channel import channel_names, prefix_of
 from ws4redis.core.echo import OwnCopies
 from ws4redis.core.heartbeat import is_heartbeat
 from ws4redis.core.replies import published
-from ws4redis.core.text import as_bytes, message_bytes
-from ws4redis.exceptions import ChannelNameError
+from ws4redis.core.text import Message, message_bytes
+from ws4redis.identity import entry_names
+from ws4redis.limits import current_heartbeat
+from ws4redis.publishing import in_thread, publish
 from ws4redis.redis_client import active_server
 from ws4redis.seam import seam
 
@@ -24,25 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ['SELF', 'Message', 'RedisMessage', 'RedisStore']
 
-logger = logging.getLogger('ws4redis.redis_store')
-
-MEMBEROF = 'ws4redis:memberof'
-"""Where a session has the names of its user's groups."""
-
-LONGEST = 10**12
-"""Seconds that a message may be kept: beyond its clock's range Redis refuses SET only in EXEC,
-and the PUBLISH still goes out.
-"""
-
-
-def current_heartbeat() -> bytes | None:
-    """The heartbeat as the settings have it now; None for none."""
-    text = settings.WS4REDIS_HEARTBEAT
-    return as_bytes(text) if text else None
-
-
-Arguments = ParamSpec('Arguments')
-Found = TypeVar('Found')
+_Found = TypeVar('_Found')
 
 
 class RedisMessage(bytes):
@@ -75,23 +56,19 @@ class RedisMessage(bytes):
         return None if is_heartbeat(payload, current_heartbeat()) else super().__new__(cls, payload)
 
 
-Message: TypeAlias = str | bytes | bytearray | None
-"""What publish_message() takes; None is a RedisMessage of the heartbeat."""
-
-
-class _Shared(Generic[Found]):
-    def __init__(self, look_up: Callable[[], Found]) -> None:
+class _Shared(Generic[_Found]):
+    def __init__(self, look_up: Callable[[], _Found]) -> None:
         self.look_up = look_up
 
-    def __get__(self, instance: object, owner: type | None = None) -> Found:
+    def __get__(self, instance: object, owner: type | None = None) -> _Found:
         return self.look_up()
 
 
-def _shared(look_up: Callable[[], Found]) -> Found:
+def _shared(look_up: Callable[[], _Found]) -> _Found:
     """An attribute that is looked up each time, until an object has one of its own: settings and
     servers change in tests.
     """
-    return cast('Found', _Shared(look_up))
+    return cast('_Found', _Shared(look_up))
 
 
 def _in_any_form(names: Callable[..., list[str]]) -> Callable[..., list[str]]:
@@ -154,7 +131,7 @@ class RedisStore:
         if facility is None:
             raise ValueError('facility is missing: a channel belongs to a facility')
         names = {
-            kind: _entry_names(kind, audience, request)
+            kind: entry_names(kind, audience, request)
             for kind, audience in (('group', groups), ('user', users), ('session', sessions))
         }
         return channel_names(self.get_prefix(), facility, broadcast=bool(broadcast), **names)
@@ -187,151 +164,3 @@ class RedisStore:
     async def apublish_message(self, message: Message, expire: float | None = None) -> None:
         """As publish_message(), for asynchronous views."""
         await in_thread(self.publish_message)(message, expire)
-
-
-def publish(store: object, message: Message, expire: float | None, *, atomic: bool) -> None:
-    """What publish_message() does, for any object that has the attributes of a RedisStore or
-    some of them.
-    """
-    seconds = _seconds(
-        getattr(store, '_expire', settings.WS4REDIS_EXPIRE) if expire is None else expire
-    )
-    if message is None:
-        return
-    payload = message_bytes(message, 'publish_message takes str, bytes, bytearray or RedisMessage')
-    channels = [as_bytes(name) for name in getattr(store, '_publishers', ())]
-    own_copies: OwnCopies | None = getattr(store, '_own_copies', None)
-    if not channels:
-        if own_copies is not None:
-            own_copies.published_nowhere()
-        elif getattr(store, '_names_nobody', False):
-            logger.warning(
-                'published to nobody: the publisher of %r names no audience (broadcast=True, '
-                'users=, groups=, sessions=)',
-                getattr(store, '_facility', None),
-            )
-        return
-    connection = getattr(store, '_connection', None) or active_server().client
-    if own_copies is None:
-        _execute(connection, channels, payload, seconds, atomic, own_copies)
-        return
-    own_copies.publishing(channels, payload)
-    try:
-        _execute(connection, channels, payload, seconds, atomic, own_copies)
-    except BaseException:
-        own_copies.failed(channels, payload)
-        raise
-
-
-def in_thread(
-    function: Callable[Arguments, Found],
-) -> Callable[Arguments, Coroutine[Any, Any, Found]]:
-    """The function as a coroutine function, run in a thread."""
-    # Under a Broker thread-sensitive: below async_to_sync, as in Django's test client, that is the
-    # test's own thread and database connection; below a bare asyncio.run() it is another.
-    return sync_to_async(function, thread_sensitive=seam.in_force)
-
-
-def _seconds(expire: object) -> float:
-    if expire is None:
-        return 0
-    if isinstance(expire, bool) or not isinstance(expire, (int, float)):
-        raise TypeError(
-            f'expire is {type(expire).__name__}: it takes a number of seconds, 0 to store nothing'
-        )
-    if not math.isfinite(expire):
-        raise ValueError(f'expire is {expire}: it takes a finite number of seconds')
-    if expire > LONGEST:
-        raise ValueError(f'expire is {expire}: Redis keeps nothing longer than {LONGEST} seconds')
-    return expire
-
-
-def _execute(
-    connection: 'redis.Redis',
-    channels: Iterable[bytes],
-    payload: bytes,
-    seconds: float,
-    atomic: bool,
-    own_copies: OwnCopies | None,
-) -> None:
-    gate = getattr(connection.connection_pool, 'connection_kwargs', {}).get('ws4redis_gate')
-    # redis-py has no pipeline of several transactions, so MULTI and EXEC are commands like others
-    # here.
-    pipeline = connection.pipeline(transaction=False)
-    for channel in channels:
-        seam.publishing(gate, channel, payload, seconds, own_copies)
-        if seconds <= 0:
-            pipeline.execute_command('PUBLISH', channel, payload)
-            continue
-        if atomic:
-            pipeline.execute_command('MULTI')
-        pipeline.execute_command('SET', channel, payload, 'PX', max(1, round(seconds * 1000)))
-        pipeline.execute_command('PUBLISH', channel, payload)
-        if atomic:
-            pipeline.execute_command('EXEC')
-    for reply in pipeline.execute(raise_on_error=True):
-        for part in reply if isinstance(reply, list) else ():
-            if isinstance(part, redis.RedisError):
-                raise part
-
-
-def _entry_names(kind: str, audience: Audience, request: 'HttpRequest | None') -> list[str]:
-    names = []
-    for entry in audience_names(kind, audience):
-        if isinstance(entry, SelfType):
-            names.extend(_usable(kind, own_names(kind, request)))
-        else:
-            names.append(entry_name(kind, entry))
-    return names
-
-
-def _usable(kind: str, names: list[str]) -> list[str]:
-    usable = []
-    for name in names:
-        try:
-            usable.append(check_name(kind, name))
-        except ChannelNameError as exc:
-            logger.warning('left out a channel: %s', exc)
-    return usable
-
-
-def own_names(kind: str, request: 'HttpRequest | None') -> list[str]:
-    """What SELF means in this request: its user, the groups in its session, its session key; empty
-    if it has none.
-
-    Raises:
-        ValueError: there is no request.
-    """
-    if request is None:
-        raise ValueError(f'{kind}s contains SELF: that needs request=, whose {kind}s are meant')
-    if kind == 'user':
-        user: Any = getattr(request, 'user', None)
-        return [str(user.get_username())] if is_authenticated(user) else []
-    session = getattr(request, 'session', None)
-    if session is None:
-        return []
-    # This look drops a key that the session's store does not know.
-    groups = session.get(MEMBEROF) or ()
-    if kind == 'group':
-        return [str(name) for name in groups]
-    return (
-        [str(session.session_key)]
-        if session.session_key and not _is_cookie_session(session)
-        else []
-    )
-
-
-def _is_cookie_session(session: object) -> bool:
-    # With signed_cookies the key is the cookie's content, and any text passes for one.
-    return any(
-        base.__module__ == 'django.contrib.sessions.backends.signed_cookies'
-        for base in type(session).__mro__
-    )
-
-
-def is_authenticated(user: object) -> bool:
-    """Whether this is somebody; is_authenticated may be a bool or, on a site's own user class,
-    callable.
-    """
-    value = getattr(user, 'is_authenticated', False)
-    return bool(value() if callable(value) else value)

@@ -6,11 +6,9 @@ Both have one sender, in production as in a test:
     def look_again(seconds, channels, **kwargs): ...
 """
 
-from typing import Any
-
 from django.dispatch import Signal
 
-__all__ = ['WebSockets', 'redis_gap', 'rights_withdrawn', 'tell_gap', 'withdraw_rights']
+__all__ = ['WebSockets', 'redis_gap', 'rights_withdrawn']
 
 
 class WebSockets:
@@ -30,18 +28,3 @@ rights_withdrawn = Signal()
 
 Sent by WebSockets with `session_key` (str).
 """
-
-
-def tell_gap(seconds: float, channels: int) -> list[tuple[Any, Exception]]:
-    """Send redis_gap to all of its receivers.
-
-    Returns:
-        Those that have raised, each with what it raised.
-    """
-    answers = redis_gap.send_robust(sender=WebSockets, seconds=seconds, channels=channels)
-    return [(receiver, answer) for receiver, answer in answers if isinstance(answer, Exception)]
-
-
-def withdraw_rights(session_key: str) -> None:
-    """Send rights_withdrawn."""
-    rights_withdrawn.send(sender=WebSockets, session_key=session_key)

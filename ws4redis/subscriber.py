@@ -4,12 +4,11 @@ import contextlib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
-from django.utils.module_loading import import_string
-
 from ws4redis import settings
 from ws4redis.exceptions import WebSocketError
 from ws4redis.redis_client import active_server
 from ws4redis.redis_store import SELF, RedisStore
+from ws4redis.subscription import own_connection
 
 if TYPE_CHECKING:
     from django.http import HttpRequest
@@ -19,9 +18,6 @@ __all__ = [
     'RedisSubscriber',
     'WebSocketHandle',
     'facility_of',
-    'own_connection',
-    'possible_channels',
-    'subscriber_class',
 ]
 
 
@@ -35,28 +31,54 @@ class PubSub(Protocol):
     connection: Any
 
     @property
-    def channels(self) -> Mapping[bytes, Any]: ...
+    def channels(self) -> Mapping[bytes, Any]:
+        """The channels, names as bytes."""
+
     @property
-    def patterns(self) -> Mapping[bytes, Any]: ...
+    def patterns(self) -> Mapping[bytes, Any]:
+        """The patterns, as bytes."""
+
     @property
-    def subscribed(self) -> bool: ...
-    def subscribe(self, *names: str | bytes) -> object: ...
-    def psubscribe(self, *patterns: str | bytes) -> object: ...
-    def unsubscribe(self, *names: str | bytes) -> object: ...
-    def punsubscribe(self, *patterns: str | bytes) -> object: ...
-    def parse_response(self) -> Any: ...
-    def get_message(self, ignore_subscribe_messages: bool = ..., timeout: float = ...) -> Any: ...
-    def reset(self) -> None: ...
-    def close(self) -> None: ...
+    def subscribed(self) -> bool:
+        """Whether there is anything to listen on."""
+
+    def subscribe(self, *names: str | bytes) -> object:
+        """Listen on these channels; names are raw, no prefix is added."""
+
+    def psubscribe(self, *patterns: str | bytes) -> object:
+        """Listen on all channels that match one of these patterns."""
+
+    def unsubscribe(self, *names: str | bytes) -> object:
+        """Listen on these no longer; without arguments on no channel."""
+
+    def punsubscribe(self, *patterns: str | bytes) -> object:
+        """Listen by these patterns no longer; without arguments by none."""
+
+    def parse_response(self) -> Any:
+        """The next message as redis-py gives it; NothingToRead if there is none."""
+
+    def get_message(self, ignore_subscribe_messages: bool = ..., timeout: float = ...) -> Any:
+        """The next message as redis-py's dict; None if there is none."""
+
+    def reset(self) -> None:
+        """Listen on nothing any more."""
+
+    def close(self) -> None:
+        """As reset()."""
 
 
 class WebSocketHandle(Protocol):
     """What a subscriber may do with its websocket."""
 
     @property
-    def closed(self) -> bool: ...
-    def send(self, message: str | bytes | bytearray, binary: bool | None = None) -> None: ...
-    def close(self, code: int = 1000, reason: str = '') -> None: ...
+    def closed(self) -> bool:
+        """Whether it takes no more messages."""
+
+    def send(self, message: str | bytes | bytearray, binary: bool | None = None) -> None:
+        """Send a message; binary=None decides by its content."""
+
+    def close(self, code: int = 1000, reason: str = '') -> None:
+        """Close it with a code that may be sent (RFC 6455, 7.4) and at most 123 bytes of reason."""
 
 
 class RedisSubscriber(RedisStore):
@@ -186,24 +208,6 @@ def _audience(verb: str, channels: list[str]) -> dict[str, Any]:
     if f'{verb}-broadcast' in channels:
         audience['broadcast'] = True
     return audience
-
-
-def subscriber_class() -> Any:
-    """The class of WS4REDIS_SUBSCRIBER."""
-    value = settings.WS4REDIS_SUBSCRIBER
-    return import_string(value) if isinstance(value, str) else value
-
-
-def possible_channels(cls: Any) -> list[str]:
-    """The names that a query string may have, of a subscriber's class."""
-    return [*cls.subscription_channels, *cls.publish_channels]
-
-
-def own_connection(subscriber: Any) -> Any:
-    """The connection of a subscriber's own pub/sub object; None if the exchange brings its
-    messages.
-    """
-    return getattr(getattr(subscriber, '_subscription', None), 'connection', None)
 
 
 def facility_of(request: 'HttpRequest') -> str:

@@ -1,5 +1,5 @@
-"""How a subscriber is called: which of its methods there are, which spelling counts, what it has
-left to read.
+"""How a subscriber is called: which class it is, which of its methods there are, which spelling
+counts, what it has left to read.
 
 What counts are the methods, not the type: a site's class need not derive from RedisSubscriber.
 """
@@ -7,8 +7,11 @@ What counts are the methods, not the type: a site's class need not derive from R
 from collections.abc import Callable
 from typing import Any, Final
 
-from ws4redis.subscriber import RedisSubscriber, own_connection
-from ws4redis.subscription import ExchangeRedis, Subscription
+from django.utils.module_loading import import_string
+
+from ws4redis import settings
+from ws4redis.subscriber import RedisSubscriber
+from ws4redis.subscription import ExchangeRedis, Subscription, own_connection
 
 __all__ = [
     'can_read',
@@ -17,6 +20,8 @@ __all__ = [
     'needs_persisted',
     'overrides_parse_response',
     'persisted_name',
+    'possible_channels',
+    'subscriber_class',
 ]
 
 PERSISTED: Final = ('send_persisted_messages', 'send_persited_messages')
@@ -31,6 +36,17 @@ METHODS: Final = (
     'publish_message',
 )
 """What is called."""
+
+
+def subscriber_class() -> Any:
+    """The class of WS4REDIS_SUBSCRIBER."""
+    value = settings.WS4REDIS_SUBSCRIBER
+    return import_string(value) if isinstance(value, str) else value
+
+
+def possible_channels(cls: Any) -> list[str]:
+    """The names that a query string may have, of a subscriber's class."""
+    return [*cls.subscription_channels, *cls.publish_channels]
 
 
 def method(subscriber: Any, name: str) -> Callable[..., Any]:

@@ -14,7 +14,7 @@ from ws4redis.core.text import as_bytes
 from ws4redis.exceptions import NothingToRead
 from ws4redis.redis_store import RedisStore
 
-__all__ = ['ExchangeRedis', 'Subscription', 'control_channel']
+__all__ = ['ExchangeRedis', 'Subscription', 'control_channel', 'own_connection']
 
 
 def control_channel() -> bytes:
@@ -177,3 +177,10 @@ def _flat(names: Iterable[Any]) -> list[Any]:
         for name in names
         for item in (name if isinstance(name, (list, tuple, set)) else [name])
     ]
+
+
+def own_connection(subscriber: Any) -> Any:
+    """The connection of a subscriber's own pub/sub object; None if the exchange brings its
+    messages.
+    """
+    return getattr(getattr(subscriber, '_subscription', None), 'connection', None)

@@ -12,20 +12,25 @@ from django.core.handlers.wsgi import WSGIRequest
 
 from ws4redis import access, origin, settings
 from ws4redis.core import handshake as core_handshake
-from ws4redis.core.limits import Limits
 from ws4redis.core.query import requested_channels
 from ws4redis.core.serving import ServingDriver
 from ws4redis.exceptions import HandshakeError
 from ws4redis.handshake import HANDSHAKE, Handshake, under_way
+from ws4redis.limits import current_limits
 from ws4redis.memory import serve_websockets
-from ws4redis.redis_store import current_heartbeat
-from ws4redis.subscriber import facility_of, possible_channels, subscriber_class
-from ws4redis.subscriber_methods import method, needs_persisted, overrides_parse_response
+from ws4redis.subscriber import facility_of
+from ws4redis.subscriber_methods import (
+    method,
+    needs_persisted,
+    overrides_parse_response,
+    possible_channels,
+    subscriber_class,
+)
 from ws4redis.subscription import Subscription
 from ws4redis.takeover import end_request, start_closing
 from ws4redis.workers import close_database_connections
 
-__all__ = ['WebsocketWSGIServer', 'current_limits']
+__all__ = ['WebsocketWSGIServer']
 
 logger = logging.getLogger('ws4redis.wsgi_server')
 
@@ -256,24 +261,3 @@ class WebsocketWSGIServer:
             method(subscriber, 'release')()
         except Exception:
             logger.exception('%s.release() failed', type(subscriber).__name__)
-
-
-_limits = Limits()
-
-
-def current_limits() -> Limits:
-    """The limits as the settings have them now; one object as long as they do not change."""
-    global _limits
-    rate = settings.WS4REDIS_MESSAGE_RATE
-    limits = Limits(
-        max_message_size=settings.WS4REDIS_MAX_MESSAGE_SIZE,
-        max_pending=settings.WS4REDIS_MAX_PENDING,
-        message_rate=rate,
-        message_burst=2 * rate if rate is not None else 0,
-        heartbeat=current_heartbeat(),
-        ping_interval=settings.WS4REDIS_PING_INTERVAL,
-        ping_timeout=settings.WS4REDIS_PING_TIMEOUT,
-    )
-    if limits != _limits:
-        _limits = limits
-    return _limits

@@ -20,5 +20,5 @@ def test_whatever_drives_websockets_serves_and_is_complete(cls: type[Driver]) ->
 def test_refusals_are_counted() -> None:
     with Broker() as broker:
         for _ in range(2):
-            broker.driver.refused(HandshakeError('No', reason='not you'))
-        assert broker.driver.exchange.agenda.counters.refused == 2
+            broker._engine.driver.refused(HandshakeError('No', reason='not you'))
+        assert broker._engine.driver.exchange.agenda.counters.refused == 2

@@ -16,9 +16,9 @@ def change_commands(change: Callable[[list[Command]], list[Command]]) -> None:
     """Let other commands go to Redis than those with which a message is published on its
     channels.
     """
-    from ws4redis import redis_store
+    from ws4redis import publishing
 
-    execute = redis_store._execute
+    execute = publishing._execute
 
     class Recording:
         def __init__(self, connection: Any) -> None:
@@ -40,7 +40,7 @@ def change_commands(change: Callable[[list[Command]], list[Command]]) -> None:
     def execute_others(connection: Any, *arguments: Any) -> None:
         execute(cast(Any, Recording(connection)), *arguments)
 
-    replace(redis_store, _execute=execute_others)
+    replace(publishing, _execute=execute_others)
 
 
 @mutation('persists-for-ever')
@@ -121,15 +121,15 @@ def publishing_never_fails() -> None:
     """Nobody learns that Redis is away."""
     import redis
 
-    from ws4redis import redis_store
+    from ws4redis import publishing
 
-    execute = redis_store._execute
+    execute = publishing._execute
 
     def execute_or_not(*arguments: Any) -> None:
         with contextlib.suppress(redis.ConnectionError):
             execute(*arguments)
 
-    replace(redis_store, _execute=execute_or_not)
+    replace(publishing, _execute=execute_or_not)
 
 
 # Names
@@ -170,11 +170,11 @@ def facilities_up_to_the_slash() -> None:
 @mutation('takes-the-first-group-alone')
 def one_group_of_several() -> None:
     """SELF is the first group of the session."""
-    from ws4redis import redis_store
+    from ws4redis import identity
 
-    own_names = redis_store.own_names
+    own_names = identity.own_names
 
     def own_first_names(kind: str, request: Any) -> list[str]:
         return own_names(kind, request)[:1]
 
-    replace(redis_store, own_names=own_first_names)
+    replace(identity, own_names=own_first_names)

@@ -170,9 +170,9 @@ def nobody_has_a_name() -> None:
     """SELF is the text of whatever the request has."""
     from django.conf import settings
 
-    from ws4redis import publisher, redis_store
+    from ws4redis import identity, publisher
 
-    own_names = redis_store.own_names
+    own_names = identity.own_names
 
     def own_texts(kind: str, request: Any) -> list[str]:
         if kind == 'user':
@@ -184,7 +184,7 @@ def nobody_has_a_name() -> None:
             ]
         return own_names(kind, request)
 
-    replace(redis_store, own_names=own_texts)
+    replace(identity, own_names=own_texts)
     replace(publisher, own_names=own_texts)
 
 
@@ -199,12 +199,12 @@ def everything_is_text() -> None:
 @switch('F11')
 def nothing_is_limited() -> None:
     """Messages of any length, as many as a client likes, and facilities of any length."""
-    from ws4redis import wsgi_server
+    from ws4redis import limits, wsgi_server
     from ws4redis.core.limits import Limits
     from ws4redis.exceptions import HandshakeError
     from ws4redis.wsgi_server import WebsocketWSGIServer
 
-    current_limits, check_facility = wsgi_server.current_limits, WebsocketWSGIServer._check_facility
+    current_limits, check_facility = limits.current_limits, WebsocketWSGIServer._check_facility
 
     def no_limits() -> Limits:
         return dataclasses.replace(current_limits(), max_message_size=2**62, message_rate=None)
@@ -259,7 +259,7 @@ def exceptions_are_told() -> None:
 @switch('F13')
 def every_name_makes_a_channel() -> None:
     """Nothing looks for a colon or the end of a line in a name."""
-    from ws4redis import redis_store
+    from ws4redis import identity
     from ws4redis.core import audience
     from ws4redis.core.channel import check_name
 
@@ -267,7 +267,7 @@ def every_name_makes_a_channel() -> None:
         return name if ':' in name or '\n' in name else check_name(kind, name)
 
     replace(audience, check_name=take_name)
-    replace(redis_store, check_name=take_name)
+    replace(identity, check_name=take_name)
 
 
 @switch('F14')
@@ -404,10 +404,10 @@ def decode_responses_is_honoured() -> None:
 @switch('F20', 'TypeError', 'AttributeError', 'NameError', 'ValueError')
 def values_that_nobody_tried() -> None:
     """Each value that the documentation allowed and the code did not."""
-    from ws4redis import publisher, redis_store, settings
+    from ws4redis import identity, publisher, publishing, redis_store, settings
     from ws4redis.core.audience import SelfType, audience_names
 
-    seconds, get_setting = redis_store._seconds, vars(settings)['__getattr__']
+    seconds, get_setting = publishing._seconds, vars(settings)['__getattr__']
     init, channels = publisher.RedisPublisher.__init__, redis_store.RedisStore._get_message_channels
 
     def positive_seconds(expire: Any) -> float:
@@ -445,7 +445,8 @@ def values_that_nobody_tried() -> None:
     ) -> Any:
         return channels(self, request, facility, broadcast is True, **audience)
 
-    replace(redis_store, _seconds=positive_seconds, audience_names=names_of_a_list)
+    replace(publishing, _seconds=positive_seconds)
+    replace(identity, audience_names=names_of_a_list)
     replace(publisher, audience_names=names_of_a_list)
     replace(settings, __getattr__=get_setting_that_is_set)
     replace(publisher.RedisPublisher, __init__=init_anyhow)

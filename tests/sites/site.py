@@ -212,8 +212,8 @@ class InBroker(Site):
 
     def send_together(self, client: Any, *texts: str) -> None:
         for text in texts:
-            client._protocol.send_text(text.encode())
-        client._flush()
+            client._end.protocol.send_text(text.encode())
+        client._end.flush()
 
     def _settle(self) -> None:
         self.world.settle()

@@ -27,12 +27,12 @@ def test_form_is_what_its_name_says(site: Site) -> None:
         assert nature == {'patched': True, 'library': 'redis'}
         assert client.sock.getpeername()[1] == site.port
     elif isinstance(site, InThread):
-        assert not site.live.loop.hub.patched
-        assert site.live.loop.server.in_memory
-        assert client._sock.getpeername()[1] == site.live.port
+        assert not site.live._loop.hub.patched
+        assert site.live._loop.server.in_memory
+        assert client._end._sock.getpeername()[1] == site.live.port
     else:
         assert isinstance(site, InBroker)
-        assert site.broker.server.in_memory
+        assert site.broker._engine.server.in_memory
         assert not hasattr(client, '_sock')
 
 

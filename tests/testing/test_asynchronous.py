@@ -220,7 +220,7 @@ def test_call_whose_override_uses_the_database_names_its_twin(
             call(broker, client)
 
     by_asyncio(test)
-    broker.driver.errors.clear()
+    broker._engine.driver.errors.clear()
 
 
 def test_under_async_to_sync_the_sites_code_runs_in_the_tests_thread_and_transaction(

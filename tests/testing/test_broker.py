@@ -57,7 +57,7 @@ def url_of(request: pytest.FixtureRequest, kind: str) -> str:
 
 def raw(broker: Broker, name: str) -> str:
     """A channel's name as the server has it."""
-    return broker.server.namespace + name
+    return broker.namespace + name
 
 
 def elsewhere(broker: Broker) -> redis.Redis:
@@ -215,7 +215,7 @@ def test_exception_that_nobody_collected_comes_out_at_the_end() -> None:
 @pytest.mark.row('T3')
 def test_exception_of_the_test_itself_is_not_replaced() -> None:
     with pytest.raises(KeyError), Broker() as broker:
-        broker.connect('news', subscriber=FailsToPublish)._protocol.send_text(b'hello')
+        broker.connect('news', subscriber=FailsToPublish)._end.protocol.send_text(b'hello')
         raise KeyError('of the test')
 
 
@@ -734,7 +734,7 @@ def test_logout_closes_the_websockets_of_its_session_alone(broker: Broker, john:
     broker.publish('secret', facility='news', users=[john])
     assert one.received == []
     assert other.receive_all() == ['secret']
-    assert broker.driver.exchange.agenda.counters.rights_withdrawn == 2
+    assert broker._engine.driver.exchange.agenda.counters.rights_withdrawn == 2
 
 
 def test_rights_are_looked_up_again_after_a_minute(broker: Broker, john: User) -> None:
@@ -928,8 +928,8 @@ def test_clients_still_open_are_closed_and_released() -> None:
         gone.stop_reading()
     assert client.close_code == 1001
     assert released == ['released'] * 2
-    assert broker.driver.exchange.channel_count == 0
-    assert not broker.driver.exchange.recipients
+    assert broker._engine.driver.exchange.channel_count == 0
+    assert not broker._engine.driver.exchange.recipients
     assert not seam.in_force
 
 
@@ -1001,7 +1001,7 @@ def test_brokers_may_end_in_any_order() -> None:
     one.__enter__()
     other.__enter__()
     one.__exit__(None)
-    assert active_server() is other.server
+    assert active_server() is other._engine.server
     other.publish('x', facility='news', broadcast=True)
     other.__exit__(None)
     assert not seam.in_force
@@ -1020,13 +1020,13 @@ def test_what_a_broker_was_made_of_is_freed_at_its_end(caplog: pytest.LogCapture
             parts = [
                 weakref.ref(part)
                 for part in (
-                    broker.driver,
-                    broker.driver.exchange,
-                    *broker.driver.exchange.recipients,
+                    broker._engine.driver,
+                    broker._engine.driver.exchange,
+                    *broker._engine.driver.exchange.recipients,
                 )
             ]
         del broker
-        Broker.last = None
+        Broker._last = None
         assert [reference() for reference in parts] == [None] * 3
     finally:
         gc.enable()
@@ -1092,7 +1092,7 @@ def test_every_error_is_told(broker: Broker) -> None:
 
     clients = [broker.connect('news', subscriber=Broken) for _ in range(2)]
     for client in clients:
-        broker.take_from_client(client, b'')
+        client._end.put(b'')
     with pytest.raises(ZeroDivisionError) as error:
         broker.settle()
     assert error.value.__notes__ == [

@@ -11,7 +11,7 @@ from websockets.exceptions import InvalidUpgrade
 
 from ws4redis.subscriber import RedisSubscriber
 from ws4redis.testing import ANY, Broker, HandshakeRejected
-from ws4redis.testing.client import check_response
+from ws4redis.testing.browser_end import MemoryEnd
 
 if TYPE_CHECKING:
     from pytest_django import Settings
@@ -75,7 +75,7 @@ def test_ping_is_answered_and_is_no_message(broker: Broker, client: WebSocketCli
     tell(broker, 'yes')
     assert client.receive_all() == ['yes']
     assert client.open
-    assert broker.driver.exchange.agenda.counters.messages_received == 0
+    assert broker._engine.driver.exchange.agenda.counters.messages_received == 0
 
 
 def test_raw_bytes_may_break_the_protocol(client: WebSocketClient) -> None:
@@ -238,9 +238,9 @@ def test_heartbeats_are_counted_and_are_no_messages(broker: Broker, settings: Se
 def test_fragments_of_the_client_are_one_message(broker: Broker, client: WebSocketClient) -> None:
     """UTF-8 split over fragments."""
     text = 'grün'.encode()
-    client._protocol.send_text(text[:3], fin=False)
-    client._protocol.send_continuation(text[3:], fin=True)
-    client._flush()
+    client._end.protocol.send_text(text[:3], fin=False)
+    client._end.protocol.send_continuation(text[3:], fin=True)
+    client._end.flush()
     broker.settle()
     assert [publication.text for publication in broker.published] == ['grün']
 
@@ -274,7 +274,7 @@ def test_client_that_drops_leaves_without_a_close_frame(
     assert broker.clients == []
     assert client.closed
     assert client.close_code == 1006
-    assert broker.driver.exchange.agenda.counters.closed == {1006: 1}
+    assert broker._engine.driver.exchange.agenda.counters.closed == {1006: 1}
 
 
 def test_block_closes_its_client(broker: Broker) -> None:
@@ -316,7 +316,7 @@ def test_client_that_does_not_read_at_all_is_closed_and_nobody_waits_for_it(
     assert fast.unread == 40
     slow.resume_reading()
     assert slow.close_code == 1013
-    assert broker.driver.exchange.agenda.counters.slow_readers == 1
+    assert broker._engine.driver.exchange.agenda.counters.slow_readers == 1
     assert fast.open
 
 
@@ -326,7 +326,7 @@ def test_client_that_does_not_read_answers_no_ping(broker: Broker, client: WebSo
     broker.advance(41)
     assert reading.open
     assert broker.clients == [reading]
-    assert broker.driver.exchange.agenda.counters.no_answer == 1
+    assert broker._engine.driver.exchange.agenda.counters.no_answer == 1
 
 
 def test_client_that_does_not_read_reads_to_the_end_when_it_does(
@@ -362,11 +362,10 @@ def test_refusal_carries_what_the_client_sees_and_what_the_log_says(broker: Brok
 
 def test_answer_that_no_browser_would_take_is_an_error(broker: Broker) -> None:
     """The client checks the 101 as a browser does."""
-    client = broker.connect('news')
-    fresh = type(client)(broker, 'ws://testserver/ws/', 'fresh', (), None)
+    fresh = MemoryEnd(broker, 'ws://testserver/ws/', 'fresh', (), None)
     fresh.request()
-    fresh.take_bytes(
+    fresh.receive_bytes(
         b'HTTP/1.1 101 Switching Protocols\r\nUpgrade: spdy\r\nConnection: Upgrade\r\n\r\n'
     )
     with pytest.raises(InvalidUpgrade):
-        check_response(fresh)
+        fresh.check_response()

@@ -108,9 +108,9 @@ def test_jobs_run_one_at_a_time_and_in_order(broker: Broker) -> None:
             return reply
 
     client = broker.connect('news', subscribe='broadcast', subscriber=Noting)
-    client._protocol.send_text(b'one')
-    client._protocol.send_text(b'two')
-    client._flush()
+    client._end.protocol.send_text(b'one')
+    client._end.protocol.send_text(b'two')
+    client._end.flush()
     assert client.receive_all() == ['one', 'two']
     assert order == ['begin one', 'end one', 'begin two', 'end two', 'parse one', 'parse two']
 
@@ -184,7 +184,7 @@ def test_burst_arrives_whole_and_in_order(broker: Broker) -> None:
 
 def test_feed_that_is_cut_comes_back_with_its_subscriptions(broker: Broker) -> None:
     client = broker.connect('news', subscribe='broadcast')
-    broker.driver.feed_lost('cut by the test')
+    broker._engine.driver.feed_lost('cut by the test')
     broker.advance(1)
     broker.redis.publish('broadcast:news', 'after')
     assert client.receive_all() == ['after']
@@ -192,7 +192,7 @@ def test_feed_that_is_cut_comes_back_with_its_subscriptions(broker: Broker) -> N
 
 def test_back_off_is_at_its_longest_so_that_a_test_can_rely_on_it(broker: Broker) -> None:
     client = broker.connect('news', subscribe='broadcast')
-    broker.driver.feed_lost('cut by the test')
+    broker._engine.driver.feed_lost('cut by the test')
     broker.advance(0.05)
     assert broker.redis.pubsub_numsub('broadcast:news') == [(b'broadcast:news', 0)]
     broker.advance(0.06)

@@ -28,7 +28,7 @@ def broker(request: pytest.FixtureRequest) -> Iterator[Broker]:
 
 @pytest.fixture
 def driver(broker: Broker) -> MemoryDriver:
-    return broker.driver
+    return broker._engine.driver
 
 
 def tell(broker: Broker, *messages: str) -> None:

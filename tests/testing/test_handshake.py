@@ -66,7 +66,7 @@ def test_client_knows_what_it_asked_for_and_what_it_got(settings: Settings) -> N
     with Broker() as broker:
         broker.publish('hi', facility='news', broadcast=True)
         client = broker.connect('news', subscribe='broadcast', publish='broadcast', echo=True)
-        joined = client.joined
+        joined = client._end.joined
         assert joined.asked == ['subscribe-broadcast', 'publish-broadcast']
         assert joined.allowed == ['subscribe-broadcast']
         assert joined.policy == 'None: publishing needs a user'
@@ -79,8 +79,8 @@ def test_client_knows_what_it_asked_for_and_what_it_got(settings: Settings) -> N
             force_user=None,
             allowed_channels=lambda request, names: names,
         )
-        assert other.joined.policy.startswith('tests.testing.test_handshake.test_client_knows')
-        assert (other.joined.asked, other.joined.echo) == ([], False)
+        assert other._end.joined.policy.startswith('tests.testing.test_handshake.test_client_knows')
+        assert (other._end.joined.asked, other._end.joined.echo) == ([], False)
 
 
 def test_user_is_logged_in_as_by_force_login(db: None) -> None:

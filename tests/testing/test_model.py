@@ -192,7 +192,7 @@ class Machine(RuleBasedStateMachine):
         return next(
             f'broadcast:{facility}'
             for facility in FACILITIES
-            if client.recipient.name == repr(facility)
+            if client._end.recipient.name == repr(facility)
         )
 
     @rule(hundreds=st.integers(0, 12))

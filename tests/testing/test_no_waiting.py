@@ -50,8 +50,18 @@ def test_contract_holds_beside_other_plugins(arguments: tuple[str, ...]) -> None
 
 
 def test_rest_of_the_kit_waits_for_nothing_in_memory() -> None:
-    names = ('test_broker', 'test_client', 'test_driver', 'test_faults', 'test_publications')
-    files = [f'tests/testing/{name}.py' for name in (*names, 'explain/test_reasons')]
+    files = [
+        f'tests/testing/{name}.py'
+        for name in (
+            'test_broker',
+            'test_client',
+            'test_driver',
+            'test_faults',
+            'test_publications',
+            'explain/test_published',
+            'explain/test_received',
+        )
+    ]
     # A real server is waited for, and so are threads and greenlets that a test itself has started
     # to be named, and coroutines.
     without = (

@@ -150,7 +150,7 @@ def test_option_takes_a_server_of_the_runs_own(project: pytest.Pytester, redis_u
             ws4redis.publish('hello', facility='news', broadcast=True)
             assert client.receive() == 'hello'
             version = ws4redis.redis.info('server')['redis_version']
-            print('on', version, ws4redis.server.namespace or 'alone')
+            print('on', version, ws4redis.namespace or 'alone')
         """
     )
     for option, expected in (

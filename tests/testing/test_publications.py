@@ -258,7 +258,7 @@ def test_thread_or_coroutine_without_a_line_of_the_project_is_told_from_another_
 def test_publications_are_numbered_from_one_on(broker: Broker) -> None:
     tell(broker, 'one')
     tell(broker, 'two')
-    assert [publication.number for publication in broker.published] == [1, 2]
+    assert [publication._circumstances.number for publication in broker.published] == [1, 2]
 
 
 def test_place_is_relative_to_the_working_directory(
@@ -278,7 +278,9 @@ def test_message_is_shown_shortened(message: Any, shown: str) -> None:
 
 
 def test_publications_of_a_transaction_are_heard_too(broker: Broker) -> None:
-    with redis.Redis(connection_pool=broker.server.pool).pipeline(transaction=True) as pipeline:
+    with redis.Redis(connection_pool=broker._engine.server.pool).pipeline(
+        transaction=True
+    ) as pipeline:
         pipeline.publish('broadcast:news', 'one')
         pipeline.publish('broadcast:news', 'two')
         pipeline.execute()

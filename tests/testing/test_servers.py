@@ -61,8 +61,8 @@ def test_names_are_shown_without_the_prefix_of_the_test(redis_url: str) -> None:
     with Broker(redis_url) as broker:
         client = broker.connect('news', subscribe='broadcast')
         assert client.channels == ['broadcast:news']
-        assert broker.redis.pubsub_numsub(broker.server.namespace + 'broadcast:news')[0][1] == 1
-        assert broker.server.namespace.startswith('ws4redis-test:')
+        assert broker.redis.pubsub_numsub(broker.namespace + 'broadcast:news')[0][1] == 1
+        assert broker.namespace.startswith('ws4redis-test:')
 
 
 def test_raw_name_on_a_server_that_others_use_is_reported_with_its_line(redis_url: str) -> None:
@@ -83,7 +83,7 @@ def test_worker_of_xdist_has_names_of_its_own(
 ) -> None:
     monkeypatch.setenv('PYTEST_XDIST_WORKER', 'gw7')
     with Broker(redis_url) as broker:
-        assert ':gw7:' in broker.server.namespace
+        assert ':gw7:' in broker.namespace
 
 
 def test_without_a_redis_server_the_error_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:

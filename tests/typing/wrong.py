@@ -66,6 +66,15 @@ async def asynchronous_test(broker: Broker, page: WebSocketClient) -> None:
     await page.aclose('enough')  # wrong
 
 
+def synchronous_test(broker: Broker, page: WebSocketClient) -> None:
+    """What a misspelt keyword would let pass for ever."""
+    broker.assert_not_published(facility='news', user=['john'])  # wrong
+    broker.assert_published('hi', facilty='news')  # wrong
+    broker.publish('hi', facility='news', users=[object()])  # wrong
+    broker.connect('news', force_user='john')  # wrong
+    page.assert_not_received(text='hi')  # wrong
+
+
 class LabPublisher(RedisPublisher):
     """Says what it takes."""
 

@@ -21,6 +21,9 @@ class SelfType:
 
 
 SELF: Final = SelfType()
+"""Whoever makes the request: in users= its user, in groups= all groups of its session, in sessions=
+its session. It may stand beside other entries.
+"""
 
 
 class _HasUsername(Protocol):

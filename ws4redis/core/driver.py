@@ -2,7 +2,7 @@
 the clock, the jobs and the way to Redis.
 
 In go the time, bytes, replies and results; each step tells the core, and works off what comes onto
-the agenda then. Out go the abstract methods. What must hold:
+the agenda then. Out go the methods of Outputs. What must hold:
 
 - All of this runs in one thread, or in one hub; what others say comes in by the driver's own means.
 - Each step begins by telling the core the time, and ends with work_off().
@@ -12,7 +12,6 @@ the agenda then. Out go the abstract methods. What must hold:
 """
 
 import logging
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -21,6 +20,7 @@ from ws4redis.core.entries import Entry
 from ws4redis.core.exchange import Exchange, Gap
 from ws4redis.core.feed import FeedState
 from ws4redis.core.frames import CloseCode
+from ws4redis.core.outputs import Outputs
 from ws4redis.core.recheck import Recheck
 from ws4redis.core.recipient import Phase, Recipient
 from ws4redis.core.replies import Reply
@@ -31,7 +31,7 @@ __all__ = ['Driver']
 logger = logging.getLogger('ws4redis.driver')
 
 
-class Driver(ABC):
+class Driver(Outputs):
     """Drives an exchange.
 
     Args:
@@ -45,58 +45,6 @@ class Driver(ABC):
         self._working = False
         self._fetching = False
         self._gap: Gap | None = None
-
-    # What a driver adds
-
-    @abstractmethod
-    def now(self) -> float:
-        """The time, in seconds, of a clock that does not jump."""
-
-    @abstractmethod
-    def write(self, recipient: Recipient, data: bytes) -> int:
-        """Write what fits without waiting; give the count of bytes. OSError: the client is gone."""
-
-    @abstractmethod
-    def watch(self, recipient: Recipient) -> None:
-        """Watch for reading if recipient.reading, for writing if recipient.blocked."""
-
-    @abstractmethod
-    def half_close(self, recipient: Recipient) -> None:
-        """Tell the client that nothing more comes."""
-
-    @abstractmethod
-    def drop(self, recipient: Recipient) -> None:
-        """Close the transport and stop watching it; once for each recipient."""
-
-    @abstractmethod
-    def run_job(self, recipient: Recipient, job: Job) -> None:
-        """Run the site's code where it may run; job_done() follows."""
-
-    @abstractmethod
-    def connect_feed(self) -> None:
-        """Make the pub/sub connection; feed_connected() or feed_lost() follows."""
-
-    @abstractmethod
-    def drop_feed(self) -> None:
-        """Close the pub/sub connection."""
-
-    @abstractmethod
-    def send_commands(self, commands: list[tuple[bytes, ...]]) -> None:
-        """Send these on the pub/sub connection."""
-
-    @abstractmethod
-    def fetch(self, names: list[bytes], done: Callable[[dict[bytes, bytes] | None], None]) -> None:
-        """Read the persisted messages of these channels; done(None) if Redis did not answer."""
-
-    @abstractmethod
-    def gap_ended(self, gap: Gap) -> None:
-        """Tell the site that messages may have been missed."""
-
-    @abstractmethod
-    def look_up(self, some: list[Any], done: Callable[[set[Any]], None]) -> None:
-        """Look the rights of these accesses up, where that may wait; done() with those who have
-        lost them, never from within this call.
-        """
 
     # Steps
 
@@ -163,12 +111,6 @@ class Driver(ABC):
         if job.kind is JobKind.SERVE:
             self.serve_again(recipient, result.descriptor)
         self.work_off()
-
-    @abstractmethod
-    def serve_again(self, recipient: Recipient, descriptor: int | None) -> None:
-        """A subscriber that serves itself has read: its descriptor may be watched again, None if
-        it has none now.
-        """
 
     def feed_connected(self) -> None:
         """The pub/sub connection is there."""

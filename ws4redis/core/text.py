@@ -1,6 +1,11 @@
 """Text becomes bytes: names and messages leave as UTF-8, whoever gives them."""
 
-__all__ = ['as_bytes', 'message_bytes']
+from typing import TypeAlias
+
+__all__ = ['Message', 'as_bytes', 'message_bytes']
+
+Message: TypeAlias = str | bytes | bytearray | None
+"""What publish_message() takes; None is a RedisMessage of the heartbeat."""
 
 
 def as_bytes(value: str | bytes | bytearray) -> bytes:

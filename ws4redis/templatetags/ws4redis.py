@@ -15,7 +15,7 @@ from django.utils.safestring import SafeString
 
 from ws4redis import context_processors, settings
 from ws4redis.core.query import query_names
-from ws4redis.subscriber import possible_channels, subscriber_class
+from ws4redis.subscriber_methods import possible_channels, subscriber_class
 
 __all__ = ['register', 'websocket_config', 'websocket_uri']
 

@@ -19,22 +19,19 @@ where the site's code still has something to do that uses the database.
 
 import functools
 import threading
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Coroutine
-from datetime import timedelta
-from typing import Any, Concatenate, ParamSpec, Self, TypeVar
+from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar, cast
 
 from asgiref.sync import sync_to_async
 from django.core.exceptions import SynchronousOnlyOperation
 from django.db import connections
 
-__all__ = ['AsyncBroker', 'AsyncClient', 'OwnThread', 'names_twin', 'twin']
+__all__ = ['HasThread', 'OwnThread', 'names_twin', 'twin_of']
 
 __unittest = True
 
 Arguments = ParamSpec('Arguments')
 Found = TypeVar('Found')
-Owner = TypeVar('Owner', bound='AsyncBroker')
 
 
 def names_twin(twin: str) -> Callable[[Callable[Arguments, Found]], Callable[Arguments, Found]]:
@@ -50,7 +47,7 @@ def names_twin(twin: str) -> Callable[[Callable[Arguments, Found]], Callable[Arg
                 return call(*args, **kwargs)
             except SynchronousOnlyOperation as exc:
                 raise SynchronousOnlyOperation(
-                    f'{call.__name__}() uses the database, which Django refuses while an event '
+                    f'{twin[1:]}() uses the database, which Django refuses while an event '
                     f'loop is running: await {twin}()'
                 ) from exc
 
@@ -98,89 +95,39 @@ class OwnThread:
         return await sync_to_async(checked, thread_sensitive=True)()
 
 
-class AsyncBroker(ABC):
-    """What a Broker offers to asynchronous tests; `async with Broker()` begins and ends it off the
-    event loop too.
-
-    Attributes:
-        thread: where it was begun.
-    """
-
-    thread: OwnThread
-
-    async def __aenter__(self) -> Self:
-        return await sync_to_async(self.__enter__)()
-
-    async def __aexit__(self, exc_type: object, *exc_info: object) -> None:
-        await self.thread.call(self.__exit__, exc_type, *exc_info)
-
-    async def aadvance(self, seconds: float | timedelta) -> None:
-        """As advance()."""
-        __tracebackhide__ = True
-        await self.thread.call(self.advance, seconds)
-
-    async def asettle(self) -> None:
-        """As settle()."""
-        __tracebackhide__ = True
-        await self.thread.call(self.settle)
-
-    @abstractmethod
-    def __enter__(self) -> Self: ...
-
-    @abstractmethod
-    def __exit__(self, exc_type: object, *exc_info: object) -> None: ...
-
-    @abstractmethod
-    def advance(self, seconds: float | timedelta) -> None: ...
-
-    @abstractmethod
-    def settle(self) -> None: ...
-
-
-def twin(
-    method: Callable[Concatenate[Owner, Arguments], Found],
-) -> Callable[Concatenate[Owner, Arguments], Coroutine[Any, Any, Found]]:
-    """The twin of a broker's method, which takes and gives the same."""
-
-    async def call(self: Owner, /, *args: Arguments.args, **kwargs: Arguments.kwargs) -> Found:
-        __tracebackhide__ = True
-        # A subclass may have a method of its own.
-        own: Callable[Arguments, Found] = getattr(self, method.__name__)
-        return await self.thread.call(own, *args, **kwargs)
-
-    functools.update_wrapper(call, method)
-    call.__name__ = f'a{method.__name__}'
-    call.__doc__ = f'As {method.__name__}().'
-    return call
-
-
-class AsyncClient(ABC):
-    """What a WebSocketClient offers to asynchronous tests."""
-
-    async def asend(self, message: str | bytes) -> None:
-        """As send()."""
-        __tracebackhide__ = True
-        await self.broker.thread.call(self.send, message)
-
-    async def areceive(self) -> str | bytes:
-        """As receive()."""
-        __tracebackhide__ = True
-        return await self.broker.thread.call(self.receive)
-
-    async def aclose(self, code: int = 1000, reason: str = '') -> None:
-        """As close()."""
-        __tracebackhide__ = True
-        await self.broker.thread.call(self.close, code, reason)
+class HasThread(Protocol):
+    """What has asynchronous twins: it knows the thread of its test."""
 
     @property
-    @abstractmethod
-    def broker(self) -> AsyncBroker: ...
+    def _thread(self) -> OwnThread: ...
 
-    @abstractmethod
-    def send(self, message: str | bytes) -> None: ...
 
-    @abstractmethod
-    def receive(self) -> str | bytes: ...
+Owner = TypeVar('Owner')
 
-    @abstractmethod
-    def close(self, code: int = 1000, reason: str = '') -> None: ...
+
+def twin_of(
+    call: Callable[Concatenate[Owner, Arguments], Found],
+) -> Callable[
+    [Callable[..., object]],
+    Callable[Concatenate[Owner, Arguments], Coroutine[Any, Any, Found]],
+]:
+    """A method that does what another one does, off the event loop.
+
+    It has that one's parameters, for type checkers and help() too, so that they stand in one place;
+    the function that is decorated gives its name and its docstring.
+    """
+
+    def decorate(
+        named: Callable[..., object],
+    ) -> Callable[Concatenate[Owner, Arguments], Coroutine[Any, Any, Found]]:
+        @functools.wraps(call)
+        async def twin(owner: Owner, /, *args: Arguments.args, **kwargs: Arguments.kwargs) -> Found:
+            __tracebackhide__ = True
+            found: Callable[Arguments, Found] = getattr(owner, call.__name__)
+            return await cast(HasThread, owner)._thread.call(found, *args, **kwargs)
+
+        twin.__name__, twin.__qualname__ = named.__name__, named.__qualname__
+        twin.__doc__ = named.__doc__
+        return twin
+
+    return decorate

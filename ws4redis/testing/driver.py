@@ -23,10 +23,11 @@ from ws4redis.core.serving import ServingDriver
 from ws4redis.exceptions import HandshakeError
 from ws4redis.handshake import HANDSHAKE, Handshake
 from ws4redis.redis_client import RedisServer, persisted_values
-from ws4redis.signals import rights_withdrawn, tell_gap
+from ws4redis.signalling import tell_gap
+from ws4redis.signals import rights_withdrawn
 from ws4redis.subscriber_methods import can_read
 from ws4redis.subscription import ExchangeRedis, control_channel
-from ws4redis.testing.client import WebSocketClient
+from ws4redis.testing.browser_end import MemoryEnd
 from ws4redis.testing.clock import Clock
 from ws4redis.testing.faults import Faults
 from ws4redis.testing.publications import ANSWER_GUARD
@@ -48,7 +49,7 @@ class MemoryHandshake(Handshake):
     """
 
     def __init__(
-        self, client: WebSocketClient, forced: tuple[Any, Sequence[str] | None] | None = None
+        self, client: MemoryEnd, forced: tuple[Any, Sequence[str] | None] | None = None
     ) -> None:
         super().__init__()
         self.client = client
@@ -58,10 +59,10 @@ class MemoryHandshake(Handshake):
 class MemoryTransport:
     """The way to a client in the same thread."""
 
-    def __init__(self, client: WebSocketClient) -> None:
+    def __init__(self, client: MemoryEnd) -> None:
         self.client = client
 
-    def detach(self) -> tuple[WebSocketClient, bytes]:
+    def detach(self) -> tuple[MemoryEnd, bytes]:
         """The client is the transport; it has sent nothing yet."""
         return self.client, b''
 
@@ -89,7 +90,7 @@ class MemoryDriver(Faults, ServingDriver):
         self.errors: list[BaseException] = []
         self.refusal: HandshakeError | None = None
         self._feed: Any = None
-        self._from_clients: deque[tuple[WebSocketClient, bytes]] = deque()
+        self._from_clients: deque[tuple[MemoryEnd, bytes]] = deque()
         self._own: dict[Recipient, int] = {}
         self.subscribed: Callable[[bytes], None] | None = None
         self._lookups: deque[tuple[list[Access], Callable[[set[Access]], None]]] = deque()
@@ -102,17 +103,17 @@ class MemoryDriver(Faults, ServingDriver):
         return self.clock.now()
 
     def write(self, recipient: Recipient, data: bytes) -> int:
-        client: WebSocketClient = recipient.transport
-        return client.take_bytes(data)
+        client: MemoryEnd = recipient.transport
+        return client.receive_bytes(data)
 
     def watch(self, recipient: Recipient) -> None:
         pass
 
     def half_close(self, recipient: Recipient) -> None:
-        recipient.transport.take_eof()
+        recipient.transport.receive_eof()
 
     def drop(self, recipient: Recipient) -> None:
-        recipient.transport.take_eof()
+        recipient.transport.receive_eof()
         self._own.pop(recipient, None)
 
     def run_job(self, recipient: Recipient, job: Job) -> None:
@@ -230,7 +231,7 @@ class MemoryDriver(Faults, ServingDriver):
             self.errors.append(error)
 
     @property
-    def websockets(self) -> list[WebSocketClient]:
+    def websockets(self) -> list[MemoryEnd]:
         return [
             recipient.transport
             for recipient in self.exchange.recipients
@@ -239,7 +240,7 @@ class MemoryDriver(Faults, ServingDriver):
 
     # Settling
 
-    def receive_from_client(self, client: WebSocketClient, data: bytes) -> None:
+    def receive_from_client(self, client: MemoryEnd, data: bytes) -> None:
         """Bytes that a client has sent, b'' for its end; worked off by settle()."""
         self._from_clients.append((client, data))
 
@@ -313,23 +314,10 @@ class MemoryDriver(Faults, ServingDriver):
         if self._feed is not None and barrier is None:
             yield from self._feed.arrived()
         while self._feed is not None and barrier is not None:
-            reply = self._next_reply()
+            reply = _next_reply(self._feed)
             yield reply
             if ping_number(reply) == barrier:
                 return
-
-    def _next_reply(self) -> Any:
-        """What Redis sends next.
-
-        Raises:
-            RuntimeError: a server does not answer PING.
-        """
-        try:
-            return self._feed.read_response(disable_decoding=True, timeout=ANSWER_GUARD)
-        except redis.TimeoutError as exc:
-            raise RuntimeError(
-                f'the Redis server has not answered PING for {ANSWER_GUARD:.0f} s'
-            ) from exc
 
     def _serve_own(self) -> bool:
         moved = False
@@ -352,6 +340,20 @@ class MemoryDriver(Faults, ServingDriver):
         self.exchange.feed_lost(self.now())
         # It leads back here, and what no ring holds together is freed at once.
         self._connection = None
+
+
+def _next_reply(feed: Any) -> Any:
+    """What Redis sends next.
+
+    Raises:
+        RuntimeError: a server does not answer PING.
+    """
+    try:
+        return feed.read_response(disable_decoding=True, timeout=ANSWER_GUARD)
+    except redis.TimeoutError as exc:
+        raise RuntimeError(
+            f'the Redis server has not answered PING for {ANSWER_GUARD:.0f} s'
+        ) from exc
 
 
 def error_of_the_site(refusal: HandshakeError) -> BaseException | None:

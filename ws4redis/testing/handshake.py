@@ -5,21 +5,26 @@ environ.
 from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from io import BytesIO, StringIO
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 from ws4redis import settings
 from ws4redis.core.query import query_names
 from ws4redis.handshake import HANDSHAKE, Handshake
-from ws4redis.redis_store import MEMBEROF
-from ws4redis.testing.client import Joined, WebSocketClient
+from ws4redis.identity import MEMBEROF
+from ws4redis.testing.browser_end import Joined, MemoryEnd
 from ws4redis.testing.driver import MemoryHandshake
 from ws4redis.wsgi_server import WebsocketWSGIServer
+
+if TYPE_CHECKING:
+    from django.contrib.sessions.backends.base import SessionBase
+    from django.test import AsyncClient, Client
 
 __all__ = [
     'HOST',
     'SAME',
     'Application',
+    'HasUsername',
     'address',
     'check_identity',
     'cookies_of',
@@ -29,6 +34,12 @@ __all__ = [
 ]
 
 HOST = 'testserver'
+
+
+class HasUsername(Protocol):
+    """A user object, whatever its class."""
+
+    def get_username(self) -> str: ...
 
 
 class _Same:
@@ -95,8 +106,8 @@ class _ForcedSession(dict[str, Any]):
 
 def address(
     url_or_facility: str,
-    subscribe: Any,
-    publish: Any,
+    subscribe: str | Sequence[str],
+    publish: str | Sequence[str],
     echo: bool,
     possible: Callable[[], list[str]],
 ) -> tuple[str, str]:
@@ -128,7 +139,13 @@ def uri_of(path: str, query: str) -> str:
     return f'ws://{HOST}{path}' + (f'?{query}' if query else '')
 
 
-def check_identity(user: Any, force_user: Any, groups: Any, session: Any, client: Any) -> None:
+def check_identity(
+    user: HasUsername | None,
+    force_user: HasUsername | None,
+    groups: object,
+    session: object,
+    client: object,
+) -> None:
     """Refuse arguments of connect() that contradict each other, or are of another type.
 
     Raises:
@@ -139,7 +156,7 @@ def check_identity(user: Any, force_user: Any, groups: Any, session: Any, client
     for name, value in (('user', user), ('force_user', force_user)):
         if value is not None and not hasattr(value, 'get_username'):
             raise TypeError(f'{name} is {type(value).__name__}: it takes a user object')
-    if user is not None and user.pk is None:
+    if user is not None and getattr(user, 'pk', None) is None:
         raise ValueError(
             'user is not saved: save it, or give it as force_user=, which needs no database'
         )
@@ -158,7 +175,10 @@ def check_identity(user: Any, force_user: Any, groups: Any, session: Any, client
 
 
 def cookies_of(
-    user: Any, groups: Sequence[str] | None, session: Any, client: Any
+    user: HasUsername | None,
+    groups: Sequence[str] | None,
+    session: 'str | SessionBase | None',
+    client: 'Client | AsyncClient | None',
 ) -> dict[str, str]:
     """The cookies of a user who is logged in, of a session, or of a django.test.Client."""
     from django.conf import settings as django_settings
@@ -168,19 +188,24 @@ def cookies_of(
         return {name: _new_session(user, groups)}
     if client is not None:
         if user is not None:
-            client.force_login(user)
+            client.force_login(_account(user))
         if groups is not None:
             stored = client.session
             stored[MEMBEROF] = list(groups)
             stored.save()
-            client.cookies[name] = stored.session_key
+            client.cookies[name] = str(stored.session_key)
         return {key: morsel.value for key, morsel in client.cookies.items()}
     if session is not None:
-        return {name: session if isinstance(session, str) else session.session_key}
+        return {name: session if isinstance(session, str) else str(session.session_key)}
     return {}
 
 
-def _new_session(user: Any, groups: Sequence[str] | None) -> str:
+def _account(user: HasUsername) -> Any:
+    """A user of whatever model the site has, for functions of Django that name one."""
+    return user
+
+
+def _new_session(user: HasUsername | None, groups: Sequence[str] | None) -> str:
     """The key of a new session, with what Client.force_login() would write into it."""
     from django.conf import settings as django_settings
     from django.contrib.auth import load_backend, login
@@ -194,7 +219,7 @@ def _new_session(user: Any, groups: Sequence[str] | None) -> str:
         backends = django_settings.AUTHENTICATION_BACKENDS
         login(
             request,
-            user,
+            _account(user),
             next(path for path in backends if hasattr(load_backend(path), 'get_user')),
         )
     if groups is not None:
@@ -204,12 +229,12 @@ def _new_session(user: Any, groups: Sequence[str] | None) -> str:
 
 
 def environ_of(
-    websocket: WebSocketClient,
+    websocket: MemoryEnd,
     path: str,
     query: str,
     cookies: dict[str, str],
     headers: Mapping[str, str],
-    origin: Any,
+    origin: str | None,
     forced: tuple[Any, Sequence[str] | None] | None = None,
 ) -> dict[str, Any]:
     """The WSGI environ of its handshake; forced are user and group names without session and
@@ -243,6 +268,6 @@ def environ_of(
     return environ
 
 
-def name_of(user: Any) -> str:
+def name_of(user: HasUsername | None) -> str:
     """What failures call a user's client."""
     return str(user.get_username()) if user is not None else ''

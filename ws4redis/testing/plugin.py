@@ -130,7 +130,7 @@ def pytest_runtest_teardown(item: pytest.Item) -> Any:
     if broker is not None:
         del item.stash[_BROKER]
         try:
-            broker.close_clients()
+            broker._close_clients()
         except BaseException as exc:
             # The fixtures end all the same, or the next test would begin with this one's.
             failure = exc
@@ -145,8 +145,8 @@ def pytest_runtest_makereport(item: pytest.Item) -> Any:
     """A failing test shows what happened in its Broker."""
     report = yield
     broker = _last_broker() if report.when == 'call' and report.failed else None
-    if broker is not None and broker.trace:
-        report.sections.append(('ws4redis: the last events', str(broker.trace)))
+    if broker is not None and broker._engine.trace:
+        report.sections.append(('ws4redis: the last events', str(broker._engine.trace)))
     return report
 
 
@@ -155,9 +155,9 @@ def _last_broker(forget: bool = False) -> Broker | None:
     module = sys.modules.get('ws4redis.testing.broker')
     if module is None:
         return None
-    last: Broker | None = module.Broker.last
+    last: Broker | None = module.Broker._last
     if forget:
-        module.Broker.last = None
+        module.Broker._last = None
     return last
 
 

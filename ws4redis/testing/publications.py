@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import asgiref
 import django
@@ -18,21 +18,33 @@ from django.db import connections
 
 from ws4redis import settings
 from ws4redis.core.channel import prefix_of, split_channel
+from ws4redis.core.echo import OwnCopies
 from ws4redis.core.replies import ping, ping_number, published
 from ws4redis.redis_client import RedisServer
 from ws4redis.seam import seam
 from ws4redis.testing.explain.matching import ANY, Wanted
 
+if TYPE_CHECKING:
+    from redis.connection import AbstractConnection
+
+    from ws4redis.testing.broker import Broker
+
 __all__ = [
+    'Circumstances',
+    'Note',
     'Pattern',
     'Publication',
     'Publications',
     'Record',
     'check_expire',
     'facility_of',
+    'matching',
     'place',
     'source',
 ]
+
+Callbacks: TypeAlias = list[Callable[[], object]]
+"""Of a transaction's commit."""
 
 PACKAGE = os.path.dirname(os.path.dirname(__file__)) + os.sep
 
@@ -57,6 +69,25 @@ class Pattern(str):
 
 
 @dataclass(frozen=True, slots=True)
+class Circumstances:
+    """In which something was published; failures need them.
+
+    Attributes:
+        number: its place among the publications of this test, from 1 on.
+        at: the broker's time, seconds since the epoch.
+        own_copies: of the websocket that sent it, if one did through its subscriber's
+            publish_message().
+        ran: all callbacks that Django's captureOnCommitCallbacks() has run, if one of them
+            published it.
+    """
+
+    number: int = 0
+    at: float = 0.0
+    own_copies: OwnCopies | None = None
+    ran: Callbacks | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Publication:
     """One PUBLISH on one channel.
 
@@ -67,12 +98,6 @@ class Publication:
             client published it.
         source: 'file:line' of who published; '' if no line of the project did, None if another
             client published it.
-        number: its place among those of this test, from 1 on.
-        at: the broker's time, seconds since the epoch.
-        own_copies: of the websocket that sent it, if one did through its subscriber's
-            publish_message().
-        ran: all callbacks that Django's captureOnCommitCallbacks() has run, if one of them
-            published it.
     """
 
     channel: str
@@ -80,10 +105,7 @@ class Publication:
     message: bytes
     expire: float | None
     source: str | None
-    number: int = field(default=0, compare=False)
-    at: float = field(default=0.0, compare=False, repr=False)
-    own_copies: Any = field(default=None, compare=False, repr=False)
-    ran: Any = field(default=None, compare=False, repr=False)
+    _circumstances: Circumstances = field(default=Circumstances(), compare=False, repr=False)
 
     @property
     def text(self) -> str:
@@ -111,36 +133,59 @@ class Publications(list[Publication]):
     explain themselves.
     """
 
-    def __init__(self, publications: Iterable[Publication], owner: Any) -> None:
+    def __init__(self, publications: Iterable[Publication], owner: 'Broker') -> None:
         super().__init__(publications)
-        self.owner = owner
+        self._owner = owner
 
-    def matching(
-        self, wanted: Wanted, facility: Any, channels: list[str] | None, expire: Any = ANY
-    ) -> dict[str | None, list[Publication]]:
-        """Those that are meant, by channel.
 
-        Args:
-            channels: names, or what names begin with if the facility is ANY; each is a key of the
-                answer. None takes every channel on which there is one.
-        """
-        found: dict[str | None, list[Publication]] = {name: [] for name in channels or ()}
-        for publication in self:
-            if expire is not ANY and publication.expire != expire:
-                continue
-            if not (facility is ANY or publication.facility == facility) or not wanted.matches(
-                publication.message
+def matching(
+    publications: Iterable[Publication],
+    wanted: Wanted,
+    facility: str,
+    channels: list[str] | None,
+    expire: float = ANY,
+) -> dict[str | None, list[Publication]]:
+    """Those that are meant, by channel.
+
+    Args:
+        channels: names, or what names begin with if the facility is ANY; each is a key of the
+            answer. None takes every channel on which there is one.
+    """
+    found: dict[str | None, list[Publication]] = {name: [] for name in channels or ()}
+    for publication in publications:
+        if expire is not ANY and publication.expire != expire:
+            continue
+        if not (facility is ANY or publication.facility == facility) or not wanted.matches(
+            publication.message
+        ):
+            continue
+        if channels is None:
+            found.setdefault(publication.channel, []).append(publication)
+            continue
+        for name in channels:
+            if publication.channel == name or (
+                facility is ANY and publication.channel.startswith(name)
             ):
-                continue
-            if channels is None:
-                found.setdefault(publication.channel, []).append(publication)
-                continue
-            for name in channels:
-                if publication.channel == name or (
-                    facility is ANY and publication.channel.startswith(name)
-                ):
-                    found[name].append(publication)
-        return found
+                found[name].append(publication)
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """What our publisher says of one PUBLISH, before Redis has it.
+
+    Attributes:
+        expire: seconds to live that it is stored with; None if another client publishes it.
+        source: as Publication has it.
+        own_copies, ran: as Circumstances has them.
+    """
+
+    channel: bytes
+    payload: bytes
+    expire: float | None = None
+    source: str | None = None
+    own_copies: OwnCopies | None = None
+    ran: Callbacks | None = None
 
 
 class Record:
@@ -166,7 +211,7 @@ class Record:
         self._server = server
         self._now = now
         self._said = said
-        self._notes: deque[tuple[bytes, bytes, float, Any, str, Any]] = deque()
+        self._notes: deque[Note] = deque()
         self._pings = 0
         self._raw: list[bytes] = []
         self._pattern = pattern
@@ -175,18 +220,20 @@ class Record:
         self._connection.connect()
         seam.on_publish[server.gate] = self._note
 
-    def _subscribe(self, connection: Any) -> None:
+    def _subscribe(self, connection: 'AbstractConnection') -> None:
         """With each new connection, since a server may cut one."""
         connection.send_command('PSUBSCRIBE', self._pattern)
         if self._raw:
             connection.send_command('SUBSCRIBE', *self._raw)
 
-    def _note(self, channel: bytes, payload: bytes, seconds: float, own_copies: Any) -> None:
+    def _note(
+        self, channel: bytes, payload: bytes, seconds: float, own_copies: OwnCopies | None
+    ) -> None:
         if self._server.gate.closed:
             return
-        note = (channel, payload, max(0.0, seconds), own_copies, source(), callbacks_run())
+        note = Note(channel, payload, max(0.0, seconds), source(), own_copies, callbacks_run())
         self._notes.append(note)
-        self._said(str(self._publication(*note)))
+        self._said(str(self._publication(note)))
         if self.raw_name is not None and not channel.startswith(self._server.namespace.encode()):
             self.hear(channel)
 
@@ -206,8 +253,8 @@ class Record:
         for reply in self._connection.arrived() if self._server.in_memory else self._until_pong():
             message = published(reply)
             if message is not None:
-                note = self._take_note(message.channel, message.payload)
-                self.publications.append(self._publication(*note))
+                note = self._pop_note(message.channel, message.payload)
+                self.publications.append(self._publication(note))
 
     def _until_pong(self) -> Iterator[list[Any]]:
         self._pings += 1
@@ -219,31 +266,23 @@ class Record:
             yield reply
         raise RuntimeError(f'the Redis server has not answered PING for {ANSWER_GUARD:.0f} s')
 
-    def _take_note(
-        self, channel: bytes, payload: bytes
-    ) -> tuple[bytes, bytes, float | None, Any, str | None, Any]:
+    def _pop_note(self, channel: bytes, payload: bytes) -> Note:
         """What our publisher said of it; that somebody else published it if it has said nothing."""
         for note in self._notes:
-            if note[:2] == (channel, payload):
+            if (note.channel, note.payload) == (channel, payload):
                 self._notes.remove(note)
                 return note
-        note_of_others = (channel, payload, None, None, None, None)
-        self._said(str(self._publication(*note_of_others)))
+        note_of_others = Note(channel, payload)
+        self._said(str(self._publication(note_of_others)))
         return note_of_others
 
-    def _publication(
-        self,
-        channel: bytes,
-        payload: bytes,
-        expire: float | None,
-        own_copies: Any,
-        where: str | None,
-        ran: Any,
-    ) -> Publication:
-        name = channel.decode('utf-8', 'replace').removeprefix(self._server.namespace)
-        number = len(self.publications) + 1
+    def _publication(self, note: Note) -> Publication:
+        name = note.channel.decode('utf-8', 'replace').removeprefix(self._server.namespace)
+        circumstances = Circumstances(
+            len(self.publications) + 1, self._now(), note.own_copies, note.ran
+        )
         return Publication(
-            name, facility_of(name), payload, expire, where, number, self._now(), own_copies, ran
+            name, facility_of(name), note.payload, note.expire, note.source, circumstances
         )
 
     def close(self) -> None:
@@ -253,7 +292,7 @@ class Record:
         del self._said
 
 
-def check_expire(expire: Any) -> None:
+def check_expire(expire: object) -> None:
     """Refuse what no publication of ours has.
 
     Raises:
@@ -286,7 +325,7 @@ def _is_library(path: str) -> bool:
     return path.startswith(('<frozen ', *LIBRARIES))
 
 
-def callbacks_run() -> Any:
+def callbacks_run() -> Callbacks | None:
     """The list to which Django's captureOnCommitCallbacks() adds each callback that it runs;
     None if it runs none now.
     """

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ws4redis.testing.client import ProtocolClient
+    from ws4redis.testing.browser_end import BrowserEnd
     from ws4redis.testing.clock import Clock
 
 __all__ = ['EXACT_SECONDS', 'EXACT_STEPS', 'Advance', 'age', 'check_sessions', 'seconds_of']
@@ -145,7 +145,7 @@ def age(store: Any, keys: Iterable[Any], milliseconds: int) -> None:
             store.pexpireat(key, at - milliseconds)
 
 
-def check_sessions(clock: 'Clock', clients: Iterable['ProtocolClient'], target: float) -> None:
+def check_sessions(clock: 'Clock', clients: Iterable['BrowserEnd'], target: float) -> None:
     """Refuse to let time pass a session's end while Django's clock stands still.
 
     Raises:

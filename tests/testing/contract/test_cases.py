@@ -2,11 +2,14 @@
 
 import ast
 import inspect
+from pathlib import Path
+from types import ModuleType
 
 import pytest
+from _pytest.assertion.rewrite import AssertionRewritingHook
 
-from ws4redis.testing.contract import cases, certify
-from ws4redis.testing.contract.cases import CASES
+from ws4redis.testing.contract import cases, certify, site, steps
+from ws4redis.testing.contract.cases import CASES, SUBJECTS
 
 WAYS = ['fakeredis', 'redis', 'fakeredis-tcp', 'redis-tcp']
 
@@ -45,10 +48,17 @@ def test_case_asserts_something(name: str) -> None:
     )
 
 
-def test_contract_needs_no_test_framework() -> None:
+def test_every_file_of_cases_is_part_of_the_contract() -> None:
+    files = {path.stem for path in Path(cases.__file__).parent.glob('*.py')} - {'__init__'}
+    assert {subject.__name__.rpartition('.')[2] for subject in SUBJECTS} == files
+    assert sum(len(subject.__all__) for subject in SUBJECTS) == len(CASES)
+
+
+@pytest.mark.parametrize('module', [site, steps, *SUBJECTS], ids=lambda module: module.__name__)
+def test_contract_needs_no_test_framework(module: ModuleType) -> None:
     roots = {
         name.partition('.')[0]
-        for node in ast.walk(ast.parse(inspect.getsource(cases)))
+        for node in ast.walk(ast.parse(inspect.getsource(module)))
         if isinstance(node, (ast.Import, ast.ImportFrom))
         for name in (
             [node.module or '']
@@ -57,3 +67,9 @@ def test_contract_needs_no_test_framework() -> None:
         )
     }
     assert not roots & {'pytest', 'unittest', 'time', 'fakeredis'}
+
+
+def test_failure_shows_what_was_compared() -> None:
+    """pytest rewrites the asserts of every file of cases, as it does those of tests."""
+    for subject in SUBJECTS:
+        assert isinstance(subject.__loader__, AssertionRewritingHook), subject.__name__

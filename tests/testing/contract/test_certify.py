@@ -9,13 +9,12 @@ import pytest
 from ws4redis import settings as package_settings
 from ws4redis.testing import Broker
 from ws4redis.testing.contract import certify
-from ws4redis.testing.contract.cases import Case
 from ws4redis.testing.contract.certify import Outcome, Way, prove, run, table
 
 if TYPE_CHECKING:
     from pytest_django import Settings
 
-    from ws4redis.testing.contract.cases import Site
+    from ws4redis.testing.contract.site import Case, Site
 
 FAKE = Way('fakeredis', 'memory://', False)
 
@@ -97,7 +96,7 @@ def test_failures_are_outcomes_and_the_database_is_emptied_after_each_run() -> N
 
 
 def test_failure_names_the_line_of_the_contract() -> None:
-    from ws4redis.testing.contract.cases import refusal
+    from ws4redis.testing.contract.steps import refusal
 
     def accepted(site: Site) -> None:
         refusal(site, 'news')
@@ -105,7 +104,7 @@ def test_failure_names_the_line_of_the_contract() -> None:
     [outcome] = certify.certify({'accepted': accepted}, [FAKE], list)
     assert outcome.failure is not None
     place, _, said = outcome.failure.partition('\n')
-    assert place.startswith('cases.py:') and place.endswith(
+    assert place.startswith('steps.py:') and place.endswith(
         "raise AssertionError('the handshake was not refused')"
     )
     assert said.strip() == 'AssertionError: the handshake was not refused'

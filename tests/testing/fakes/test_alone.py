@@ -291,7 +291,7 @@ def test_unknown_channel_names_the_valid_ones(broker: Broker) -> None:
 def test_refusal_reaches_the_test_and_leaves_nothing(broker: Broker, db: None) -> None:
     with pytest.raises(PermissionDenied):
         broker.make_subscriber(overrides.WholeReplacement, facility='secret')
-    assert not broker.driver.exchange.recipients
+    assert not broker._engine.driver.exchange.recipients
 
 
 def test_handshake_that_fails_half_way_is_released_once(broker: Broker) -> None:
@@ -317,7 +317,7 @@ def test_set_pubsub_channels_may_query_the_database(broker: Broker, db: None) ->
 def test_redis_away_is_a_connection_error(broker: Broker) -> None:
     with broker.outage(), pytest.raises(redis.ConnectionError):
         alone(broker)
-    assert not broker.driver.exchange.recipients
+    assert not broker._engine.driver.exchange.recipients
 
 
 # Its end
@@ -331,7 +331,7 @@ def test_release_frees_it_whatever_the_override_does(broker: Broker, cls: Any) -
     assert listeners(broker) == 1
     subscriber.release()
     assert listeners(broker) == 0
-    assert not broker.driver.exchange.recipients
+    assert not broker._engine.driver.exchange.recipients
 
 
 def test_release_tells_the_others_and_not_itself(broker: Broker) -> None:
@@ -378,7 +378,7 @@ def test_error_of_release_at_the_brokers_end_fails_the_test() -> None:
 def test_closing_the_clients_releases_it_while_the_database_is_there(broker: Broker) -> None:
     """As the plugin does before the other fixtures go."""
     subscriber = alone(broker, probes.NotesEverything)
-    broker.close_clients()
+    broker._close_clients()
     assert broker.redis.lrange(overrides.NOTES, -1, -1) == [b'release']
     assert isinstance(subscriber, RedisSubscriber)
 
@@ -413,7 +413,7 @@ def test_replacement_on_a_broker(broker: Broker) -> None:
 
 def test_exchange_is_the_real_one(broker: Broker) -> None:
     subscriber = alone(broker)
-    assert type(broker.driver.exchange) is Exchange
+    assert type(broker._engine.driver.exchange) is Exchange
     whole = broker.connect(
         'news', subscribe='broadcast', subscriber=overrides.PassesOn, allowed_channels=allow_all
     )

@@ -183,8 +183,8 @@ def test_override_is_tested_alone() -> None:
     with Broker() as broker:
         broker.redis.set('broadcast:news', 'persisted', ex=60)
         websocket = FakeWebSocket()
-        subscriber = overrides.SendsOneMore(broker.driver.connection)
-        subscriber._subscription = broker.driver.connection.pubsub()
+        subscriber = overrides.SendsOneMore(broker._engine.driver.connection)
+        subscriber._subscription = broker._engine.driver.connection.pubsub()
         subscriber._subscription.subscribe('broadcast:news')
         subscriber.send_persisted_messages(websocket)
         assert websocket.sent == ['welcome', 'persisted']

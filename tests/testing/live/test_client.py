@@ -15,6 +15,7 @@ from websockets.exceptions import InvalidMessage, InvalidUpgrade
 from ws4redis.subscriber import RedisSubscriber
 from ws4redis.testing import Broker, LiveClient, LiveServer
 from ws4redis.testing.live import client as module
+from ws4redis.testing.live.client import TcpEnd
 
 if TYPE_CHECKING:
     from pytest_django import Settings
@@ -53,7 +54,7 @@ def client(place: Any) -> Client:
 @pytest.fixture
 def counters(place: Any) -> Any:
     """Of the server's side."""
-    driver = place.loop if isinstance(place, LiveServer) else place.driver
+    driver = place._loop if isinstance(place, LiveServer) else place._engine.driver
     return driver.exchange.agenda.counters
 
 
@@ -243,8 +244,8 @@ def test_many_messages_of_one_client_are_worked_off_in_order(
     other = place.connect('news', subscribe='broadcast')
     messages = [str(number) for number in range(300)]
     for message in messages:
-        client._protocol.send_text(message.encode())
-    client._flush()
+        client._end.protocol.send_text(message.encode())
+    client._end.flush()
     assert other.receive_all() == messages
 
 
@@ -277,27 +278,27 @@ def listener() -> Iterator[socket.socket]:
 @pytest.fixture
 def stranger(
     live: LiveServer, listener: socket.socket, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[LiveClient]:
-    """A client that is connected to that listener, with a short guard."""
+) -> Iterator[TcpEnd]:
+    """An end that is connected to that listener, with a short guard."""
     monkeypatch.setattr(module, 'GUARD', 0.1)
-    client = LiveClient(live, 'ws://127.0.0.1/', 'mary', (), None)
-    client.connect(listener.getsockname())
-    yield client
-    client.hang_up()
+    end = TcpEnd(live, 'ws://127.0.0.1/', 'mary', (), None)
+    end.connect(listener.getsockname())
+    yield end
+    end.hang_up()
 
 
-def test_server_that_says_nothing_is_an_error(stranger: LiveClient) -> None:
+def test_server_that_says_nothing_is_an_error(stranger: TcpEnd) -> None:
     with pytest.raises(TimeoutError, match='mary: what the server has sent has not come'):
         stranger.shake_hands({})
 
 
-def test_server_that_does_not_read_is_an_error(stranger: LiveClient) -> None:
+def test_server_that_does_not_read_is_an_error(stranger: TcpEnd) -> None:
     with pytest.raises(TimeoutError, match='mary: the server has not read'):
-        stranger._put(b'x' * 50_000_000)
+        stranger.put(b'x' * 50_000_000)
 
 
 def test_answer_that_no_browser_would_take_is_an_error(
-    stranger: LiveClient, listener: socket.socket
+    stranger: TcpEnd, listener: socket.socket
 ) -> None:
     with closing(listener.accept()[0]) as server_side:
         server_side.sendall(
@@ -307,7 +308,7 @@ def test_answer_that_no_browser_would_take_is_an_error(
             stranger.shake_hands({})
 
 
-def test_headers_replace_those_of_the_client(stranger: LiveClient, listener: socket.socket) -> None:
+def test_headers_replace_those_of_the_client(stranger: TcpEnd, listener: socket.socket) -> None:
     with closing(listener.accept()[0]) as server_side:
         server_side.sendall(b'HTTP/1.1 404 Not found\r\nContent-Length: 4\r\n\r\ngone')
         refusal = stranger.shake_hands({'host': 'example.com', 'X-Tenant': 'lab'})
@@ -319,18 +320,16 @@ def test_headers_replace_those_of_the_client(stranger: LiveClient, listener: soc
     assert 'x-tenant: lab\r\n' in request
 
 
-def test_server_that_vanishes_is_met_as_an_end(
-    stranger: LiveClient, listener: socket.socket
-) -> None:
+def test_server_that_vanishes_is_met_as_an_end(stranger: TcpEnd, listener: socket.socket) -> None:
     listener.accept()[0].close()
     with pytest.raises(InvalidMessage):
         stranger.shake_hands({})
-    assert stranger.closed
+    assert not stranger.open
 
 
 def test_address_is_that_of_this_end(live: LiveServer) -> None:
     client = live.connect('news')
-    assert client.address == client._sock.getsockname()
+    assert client._end.address == client._end._sock.getsockname()
 
 
 def test_slow_reader_is_held_by_no_more_than_the_systems_buffers(live: LiveServer) -> None:
@@ -346,13 +345,16 @@ def test_slow_reader_is_held_by_no_more_than_the_systems_buffers(live: LiveServe
     for _ in range(10):
         tell(live.broker, 'x' * 100_000)
         live.settle()
-    assert client.recipient is not None
-    assert client.recipient.blocked
-    assert live.loop.traffic(client.recipient).written - client.taken < 500_000
+    assert client._end.recipient is not None
+    assert client._end.recipient.blocked
+    assert live._loop.traffic(client._end.recipient).written - client._end.taken < 500_000
     client.resume_reading()
     assert client.unread == 10
     # Linux would let it grow with what has passed, up to megabytes.
-    assert client._sock.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF) <= 2 * module.RECEIVE_BUFFER
+    assert (
+        client._end._sock.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF)
+        <= 2 * module.RECEIVE_BUFFER
+    )
 
 
 def test_settle_waits_for_the_loop_to_write_what_did_not_fit(
@@ -363,14 +365,14 @@ def test_settle_waits_for_the_loop_to_write_what_did_not_fit(
     client.stop_reading()
     tell(live.broker, 'x' * 2_000_000)
     live.settle()
-    recipient: Any = client.recipient
+    recipient: Any = client._end.recipient
     watcher = recipient.transport.writing
-    live.loop.ask(watcher.stop)
+    live._loop.ask(watcher.stop)
 
     def write() -> None:
         if recipient.transport is not None:
-            watcher.start(live.loop._writable, recipient)
+            watcher.start(live._loop._writable, recipient)
 
-    live.loop.ask(lambda: live.loop.hub.later(0.3, write))
+    live._loop.ask(lambda: live._loop.hub.later(0.3, write))
     client.resume_reading()
     assert client.unread == 1

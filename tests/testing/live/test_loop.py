@@ -23,7 +23,7 @@ from ws4redis.core.recipient import Recipient
 from ws4redis.redis_client import RedisServer
 from ws4redis.subscriber import RedisSubscriber
 from ws4redis.testing import Broker, LiveServer
-from ws4redis.testing.live.loop import Handshake, LiveLoop, Traffic
+from ws4redis.testing.live.loop import LiveLoop, Outcome, Traffic
 
 if TYPE_CHECKING:
     from pytest_django import DjangoDbBlocker, Settings
@@ -119,12 +119,12 @@ def test_request_that_nobody_expects_is_told_to_nobody(loop: LiveLoop) -> None:
     expected = loop.expect('1')
     with loop.answering('2'):
         loop.note_session('of another')
-    assert expected == Handshake()
+    assert expected == Outcome()
     with loop.answering('1'):
         loop.note_session('mine')
     with loop.answering('1'):
         loop.note_session('of the next from this port')
-    assert expected == Handshake(session='mine')
+    assert expected == Outcome(session='mine')
 
 
 def test_client_that_has_never_said_anything_has_no_traffic(loop: LiveLoop) -> None:
@@ -134,14 +134,16 @@ def test_client_that_has_never_said_anything_has_no_traffic(loop: LiveLoop) -> N
 def test_traffic_is_what_has_passed() -> None:
     with Broker() as broker, LiveServer(broker) as live:
         client = live.connect('news', subscribe='broadcast')
-        head = client.taken
+        head = client._end.taken
         assert head > 0
         client.ping(b'four')
         broker.publish('hello', facility='news', broadcast=True)
         assert client.receive() == 'hello'
-        assert client.recipient is not None
+        assert client._end.recipient is not None
         # Masked by the client, not by the server.
-        assert live.loop.traffic(client.recipient) == Traffic(2 + 4 + 4, head + (2 + 4) + (2 + 5))
+        assert live._loop.traffic(client._end.recipient) == Traffic(
+            2 + 4 + 4, head + (2 + 4) + (2 + 5)
+        )
 
 
 # The database

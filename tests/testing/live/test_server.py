@@ -94,7 +94,7 @@ def john(transactional_db: None) -> User:
 
 def is_up(live: LiveServer) -> bool:
     """Whether the loop has its connection to Redis."""
-    return live.loop.exchange.feed.state is FeedState.UP
+    return live._loop.exchange.feed.state is FeedState.UP
 
 
 def browse(live: LiveServer, query: str = '') -> Any:
@@ -198,9 +198,9 @@ def test_client_has_a_peer_name(live: LiveServer) -> None:
             super().set_pubsub_channels(request, channels)
 
     client = live.connect('news', subscriber=Looking)
-    assert client.recipient is not None
-    with socket.socket(fileno=os.dup(client.recipient.transport.descriptor)) as server_side:
-        assert server_side.getpeername() == client.address
+    assert client._end.recipient is not None
+    with socket.socket(fileno=os.dup(client._end.recipient.transport.descriptor)) as server_side:
+        assert server_side.getpeername() == client._end.address
         assert server_side.getsockname() == ('127.0.0.1', live.port)
     assert seen == ['127.0.0.1']
 
@@ -345,9 +345,9 @@ def test_nothing_received_is_exact_although_the_sites_code_takes_its_time(live: 
     other = live.connect('news', subscribe='broadcast')
     slow = chatter(live, subscriber=Slow)
     other.assert_nothing_received()
-    slow._protocol.send_text(b'late')
-    slow._flush()
-    assert other._history == [], 'it is under way'
+    slow._end.protocol.send_text(b'late')
+    slow._end.flush()
+    assert other._end.history == [], 'it is under way'
     with pytest.raises(AssertionError, match='1 unread'):
         other.assert_nothing_received()
     assert other.receive() == 'late'
@@ -403,16 +403,16 @@ def test_publish_in_another_thread_or_with_another_client_is_read_once_it_has_re
 
 def read_late(live: LiveServer, then: Callable[[], None] | None = None) -> None:
     """Let the loop's connection to Redis be read no more, until something is done in a while."""
-    if live.broker.server.in_memory:
+    if live.broker._engine.server.in_memory:
         pytest.skip('fakeredis has no connection to be slow')
-    pump: Any = live.loop._pump
-    live.loop.ask(pump._reading.stop)
+    pump: Any = live._loop._pump
+    live._loop.ask(pump._reading.stop)
 
     def read() -> None:
         if not pump._closed:
             pump._reading.start(pump._readable)
 
-    live.loop.ask(lambda: live.loop.hub.later(0.3, then or read))
+    live._loop.ask(lambda: live._loop.hub.later(0.3, then or read))
 
 
 def test_publish_that_the_network_delays_is_waited_for(live: LiveServer) -> None:
@@ -427,7 +427,7 @@ def test_settle_survives_the_loss_of_the_connection_that_it_has_asked(
 ) -> None:
     monkeypatch.setattr(live_loop_module, 'GUARD', 5.0)
     client = live.connect('news', subscribe='broadcast')
-    read_late(live, lambda: live.loop.cut('a test cut it'))
+    read_late(live, lambda: live._loop.cut('a test cut it'))
     live.settle()
     tell(live.broker, 'on the next one')
     assert client.receive_all() == ['on the next one']
@@ -502,7 +502,7 @@ def test_clients_in_memory_and_over_tcp_hear_each_other(live: LiveServer) -> Non
 
 def test_subscriber_that_serves_itself_is_served(live: LiveServer) -> None:
     """O: a pub/sub connection of the site's own, which the loop watches."""
-    if live.broker.server.in_memory:
+    if live.broker._engine.server.in_memory:
         pytest.skip('fakeredis has no descriptor')
 
     class Own(RedisSubscriber):
@@ -522,16 +522,16 @@ def test_subscriber_that_serves_itself_is_served(live: LiveServer) -> None:
     for number in range(20):
         live.broker.redis.publish('own', str(number))
         assert client.receive_all() == [str(number)]
-    recipient: Any = client.recipient
-    watcher = live.loop.ask(lambda: live.loop._own[recipient])
-    live.loop.ask(watcher.stop)
+    recipient: Any = client._end.recipient
+    watcher = live._loop.ask(lambda: live._loop._own[recipient])
+    live._loop.ask(watcher.stop)
     live.broker.redis.publish('own', 'seen late')
 
     def read() -> None:
-        if recipient in live.loop._own:
-            watcher.start(live.loop._own_readable, recipient)
+        if recipient in live._loop._own:
+            watcher.start(live._loop._own_readable, recipient)
 
-    live.loop.ask(lambda: live.loop.hub.later(0.3, read))
+    live._loop.ask(lambda: live._loop.hub.later(0.3, read))
     assert client.receive_all() == ['seen late']
 
 
@@ -567,7 +567,7 @@ def test_client_that_does_not_read_is_dropped_for_not_answering(live: LiveServer
     client.stop_reading()
     live.advance(41)
     assert live.clients == [reading]
-    assert live.loop.exchange.agenda.counters.no_answer == 1
+    assert live._loop.exchange.agenda.counters.no_answer == 1
 
 
 def test_advance_moves_the_brokers_clients_too(live: LiveServer, settings: Settings) -> None:
@@ -673,7 +673,7 @@ def test_outage_refuses_and_at_its_end_everything_is_back(live: LiveServer) -> N
 
 def test_outage_ends_with_what_was_persisted_meanwhile(live: LiveServer, where: str) -> None:
     client = live.connect('news', subscribe='broadcast')
-    with live.outage(), live.broker._behind_the_gate() as store:
+    with live.outage(), live.broker._engine.behind_the_gate() as store:
         store.set('broadcast:news', 'persisted', ex=60)
     assert client.receive_all() == ['persisted']
 
@@ -690,9 +690,9 @@ def test_outage_that_lasts_is_over_at_once_whatever_the_back_off(live: LiveServe
 
 def test_dropped_subscribers_are_back_at_once(live: LiveServer) -> None:
     client = live.connect('news', subscribe='broadcast')
-    connections = live.loop._connections
+    connections = live._loop._connections
     live.drop_subscribers()
-    assert live.loop._connections == connections + 1
+    assert live._loop._connections == connections + 1
     tell(live.broker, 'hello')
     assert client.receive_all() == ['hello']
 
@@ -703,7 +703,7 @@ def test_lost_publishes_reach_nobody_and_the_others_everybody(live: LiveServer) 
     live.lose_publishes(2)
     tell(live.broker, 'one', 'two', 'three')
     assert client.receive_all() == ['zero', 'three']
-    assert [message.payload for message in live.loop.lost] == [b'one', b'two']
+    assert [message.payload for message in live._loop.lost] == [b'one', b'two']
 
 
 # Browsers that are not ours
@@ -714,7 +714,7 @@ def test_third_party_client_can_talk_to_it(live: LiveServer) -> None:
     with browse(live, '&publish-broadcast') as theirs:
         live.wait_until_subscribed('news', 2)
         theirs.send('from them')
-        live.loop.happens(lambda: live.loop.exchange.agenda.counters.messages_received == 1, 20)
+        live._loop.happens(lambda: live._loop.exchange.agenda.counters.messages_received == 1, 20)
         assert ours.receive() == 'from them'
         ours.send('from us')
         assert theirs.recv(timeout=20) == 'from us'
@@ -853,7 +853,9 @@ def test_clients_are_closed_with_1001_at_the_end(broker: Broker) -> None:
 def test_loop_of_the_process_is_never_touched(live: LiveServer) -> None:
     client = live.connect('news', subscribe='broadcast')
     assert client.open
-    assert [loop for loop in loops._loops.values() if loop.server is live.broker.server] == []
+    assert [
+        loop for loop in loops._loops.values() if loop.server is live.broker._engine.server
+    ] == []
 
 
 def test_client_that_does_not_read_is_closed_and_nobody_waits_for_it(
@@ -869,7 +871,7 @@ def test_client_that_does_not_read_is_closed_and_nobody_waits_for_it(
     slow.resume_reading()
     assert slow.close_code == 1013
     assert 0 < slow.unread < 60
-    assert live.loop.exchange.agenda.counters.slow_readers == 1
+    assert live._loop.exchange.agenda.counters.slow_readers == 1
     assert fast.open
 
 
@@ -881,7 +883,7 @@ def test_counters_agree_with_those_in_memory(live: LiveServer) -> None:
         client.send('two')
         client.close(4000)
     over_tcp, in_memory = (
-        live.loop.exchange.agenda.counters,
-        live.broker.driver.exchange.agenda.counters,
+        live._loop.exchange.agenda.counters,
+        live.broker._engine.driver.exchange.agenda.counters,
     )
     assert dataclasses.asdict(over_tcp) == dataclasses.asdict(in_memory)

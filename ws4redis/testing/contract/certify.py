@@ -20,13 +20,16 @@ from django.test.utils import override_settings
 from ws4redis.schemes import MEMORY
 from ws4redis.settings import SETTINGS
 from ws4redis.testing.broker import Broker
-from ws4redis.testing.contract.cases import Case, Site
+from ws4redis.testing.contract.site import Case, Site
 from ws4redis.testing.live.server import LiveServer
 
 if TYPE_CHECKING:
     import redis
 
 __all__ = ['Outcome', 'Way', 'certify', 'look', 'prove', 'run', 'table', 'ways']
+
+CONTRACT = os.path.dirname(__file__) + os.sep
+"""Where the cases are, and what they are made of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +116,7 @@ def prove(way: Way, site: Site) -> str:
 def _peer(site: OverTcp) -> str:
     """Where a client's socket ends, which is where the live server listens."""
     client = site.connect('proof')
-    host, port = client._sock.getpeername()
+    host, port = client._end.peer
     assert (host, port) == (site.live.host, site.live.port) and port
     client.close()
     return f'{host}:{port}'
@@ -217,12 +220,11 @@ def certify(
 def describe(exc: BaseException) -> str:
     """Where the case failed, and the line."""
     frames = traceback.extract_tb(exc.__traceback__)
-    cases = os.path.dirname(__file__)
     place = next(
         (
             frame
             for frame in reversed(frames)
-            if os.path.dirname(frame.filename) == cases and frame.filename != __file__
+            if frame.filename.startswith(CONTRACT) and frame.filename != __file__
         ),
         frames[-1],
     )

@@ -460,7 +460,7 @@ def end_of_one_takes_nothing_from_others(trial: _Trial) -> None:
     )
 
 
-def _around(cls: Any, name: str, wrapper: Callable[..., Any]) -> Any:
+def _around(cls: type[Any], name: str, wrapper: Callable[..., Any]) -> Any:
     """The class with a wrapper around one method: it gets the method and what that is called
     with.
     """

@@ -3,8 +3,10 @@
 from typing import TYPE_CHECKING, Any
 
 from ws4redis.testing.client import Received
-from ws4redis.testing.explain import reasons
 from ws4redis.testing.explain.matching import Wanted
+from ws4redis.testing.explain.published import nothing_published
+from ws4redis.testing.explain.reasons import Reason
+from ws4redis.testing.explain.received import missing_from, other_type, why_not_received
 from ws4redis.testing.publications import Publications
 
 if TYPE_CHECKING:
@@ -12,23 +14,26 @@ if TYPE_CHECKING:
 
 __all__ = ['explain_comparison']
 
+OURS = (Received, Publications)
+
 LINES = 60
 """Lines of a difference that are shown."""
 
 
-def explain_comparison(config: 'pytest.Config', op: str, left: Any, right: Any) -> list[str] | None:
+def explain_comparison(
+    config: 'pytest.Config', op: str, left: object, right: object
+) -> list[str] | None:
     """The lines of a failed comparison in which a Received or Publications takes part; None if
     there is nothing to add.
     """
-    ours = left if isinstance(left, (Received, Publications)) else right
+    ours, expected = (left, right) if isinstance(left, OURS) else (right, left)
+    if not isinstance(ours, OURS):
+        return None
+    missing: list[object] = []
+    more: list[Any] = []
     if op == '==':
-        expected = right if ours is left else left
-        both = isinstance(expected, (list, tuple))
-        missing, more = (
-            (reasons.missing_from(ours, expected), reasons.missing_from(expected, ours))
-            if both
-            else ([], [])
-        )
+        if isinstance(expected, (list, tuple)):
+            missing, more = missing_from(ours, expected), missing_from(expected, ours)
     elif op == 'in':
         missing, more = [left], list(ours)
     else:
@@ -39,21 +44,23 @@ def explain_comparison(config: 'pytest.Config', op: str, left: Any, right: Any) 
     return _difference(config, op, *plain) + (['', *lines] if lines else [])
 
 
-def _why_not(ours: Any, item: Any, more: list[Any]) -> list[reasons.Reason]:
+def _why_not(ours: Received | Publications, item: object, more: list[Any]) -> list[Reason]:
     """Why an item is not there; more are those that nobody expected."""
     if isinstance(ours, Received):
-        other = reasons.other_type(ours.owner, item, more)
+        client = ours._owner
+        other = other_type(client._end, item, more)
         if other is not None:
             return [other]
-        return reasons.why_not_received(ours.owner.broker, ours.owner, Wanted(item, checked=False))
-    return reasons.nothing_published(ours.owner)
+        wanted = Wanted(item, checked=False)
+        return why_not_received(client._broker, client._end, wanted)
+    return nothing_published(ours._owner)
 
 
-def _plain(side: Any) -> Any:
-    return list(side) if isinstance(side, (Received, Publications)) else side
+def _plain(side: object) -> object:
+    return list(side) if isinstance(side, OURS) else side
 
 
-def _difference(config: 'pytest.Config', op: str, left: Any, right: Any) -> list[str]:
+def _difference(config: 'pytest.Config', op: str, left: object, right: object) -> list[str]:
     """What pytest says of the same comparison of plain lists."""
     answers = config.hook.pytest_assertrepr_compare(config=config, op=op, left=left, right=right)
     for answer in answers:

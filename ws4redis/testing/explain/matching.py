@@ -45,7 +45,7 @@ FUNCTIONS = (
 _encoder = DjangoJSONEncoder()
 
 
-def dumps(obj: Any) -> str:
+def dumps(obj: object) -> str:
     """The object as JSON text, dates, decimals and the like as Django writes them."""
     return json_module.dumps(obj, cls=DjangoJSONEncoder)
 
@@ -67,7 +67,12 @@ class Wanted:
     """
 
     def __init__(
-        self, message: Any = ANY, json: Any = ANY, json_contains: Any = ANY, *, checked: bool = True
+        self,
+        message: object = ANY,
+        json: object = ANY,
+        json_contains: object = ANY,
+        *,
+        checked: bool = True,
     ) -> None:
         arguments = {'message': message, 'json': json, 'json_contains': json_contains}
         given = [name for name, value in arguments.items() if value is not ANY]
@@ -104,7 +109,7 @@ class Wanted:
         return self._text or 'a message'
 
 
-def _matches(wanted: Any, message: str | bytes) -> bool:
+def _matches(wanted: object, message: str | bytes) -> bool:
     if isinstance(wanted, (str, bytes, bytearray)):
         return as_bytes(wanted) == as_bytes(message)
     if isinstance(wanted, re.Pattern):
@@ -128,7 +133,7 @@ def _as_text(message: str | bytes) -> str | bytes:
         return message
 
 
-def _as_json(obj: Any) -> Any:
+def _as_json(obj: object) -> Any:
     """The object as it comes back from JSON; matcher objects in it stay what they are."""
     if obj is ANY or obj is None or isinstance(obj, (bool, int, float, str)):
         return obj
@@ -142,11 +147,11 @@ def _as_json(obj: Any) -> Any:
         return obj
 
 
-def _key(key: Any) -> Any:
+def _key(key: object) -> Any:
     return next(iter(json_module.loads(json_module.dumps({key: None}))))
 
 
-def _contains(found: Any, part: Any) -> bool:
+def _contains(found: object, part: object) -> bool:
     if isinstance(part, dict):
         return isinstance(found, dict) and all(
             key in found and _contains(found[key], value) for key, value in part.items()

@@ -6,13 +6,13 @@ import os
 import sys
 import sysconfig
 import threading
+from collections.abc import Callable
 from types import FrameType
-from typing import Any
 from weakref import WeakSet
 
 from ws4redis.testing.publications import PACKAGE, place
 
-__all__ = ['threads_now', 'threads_since']
+__all__ = ['name_and_place', 'threads_now', 'threads_since']
 
 _NOT_THE_PROJECTS = tuple(
     os.path.realpath(path) + os.sep
@@ -51,20 +51,22 @@ def threads_since(before: 'WeakSet[threading.Thread]') -> list[str]:
     return found
 
 
-def _publishes(function: Any) -> bool:
+def _publishes(function: Callable[..., object]) -> bool:
     return str(getattr(function, '__module__', '')).startswith(
         'ws4redis.'
     ) and 'publish' in getattr(function, '__name__', '')
 
 
-def _name_of(function: Any) -> str:
+def _name_of(function: Callable[..., object]) -> str:
+    name, where = name_and_place(function)
+    return f'{name}, {where}' if where else name
+
+
+def name_and_place(function: Callable[..., object]) -> tuple[str, str]:
+    """A function as failures name it, and its file and line; '' if it was not written in Python."""
     code = getattr(getattr(function, '__func__', function), '__code__', None)
-    name = getattr(function, '__qualname__', repr(function))
-    return (
-        f'{name}, {place(f"{code.co_filename}:{code.co_firstlineno}")}'
-        if code is not None
-        else name
-    )
+    where = place(f'{code.co_filename}:{code.co_firstlineno}') if code is not None else ''
+    return getattr(function, '__qualname__', repr(function)), where
 
 
 def _of_the_project(frame: FrameType | None) -> FrameType | None:

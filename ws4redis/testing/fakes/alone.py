@@ -13,6 +13,7 @@ from urllib.parse import quote
 
 from django.conf import settings as django_settings
 from django.contrib.auth.models import AnonymousUser
+from django.http import HttpRequest
 from django.test import RequestFactory
 from django.utils.module_loading import import_string
 
@@ -20,12 +21,11 @@ from ws4redis import settings
 from ws4redis.core.recipient import Phase, Recipient
 from ws4redis.core.replies import Published
 from ws4redis.exceptions import NothingToRead
+from ws4redis.limits import current_limits
 from ws4redis.redis_store import RedisMessage
-from ws4redis.subscriber import possible_channels
-from ws4redis.subscriber_methods import can_read, method
+from ws4redis.subscriber_methods import can_read, method, possible_channels
 from ws4redis.subscription import Subscription
 from ws4redis.testing.driver import MemoryDriver
-from ws4redis.wsgi_server import current_limits
 
 __all__ = ['Alone', 'make_request', 'make_subscriber']
 
@@ -165,9 +165,9 @@ def make_request(facility: str = '') -> Any:
 
 def make_subscriber(
     driver: MemoryDriver,
-    cls: Any = None,
+    cls: str | Callable[..., object] | None = None,
     *,
-    request: Any = None,
+    request: HttpRequest | None = None,
     facility: str = '',
     channels: str | Sequence[str] = (),
 ) -> Any:
@@ -181,7 +181,7 @@ def make_subscriber(
     found = import_string(value) if isinstance(value, str) else value
     names = _checked(found, [channels] if isinstance(channels, str) else list(channels))
     request = make_request(facility) if request is None else request
-    subscriber = found(driver.connection)
+    subscriber: Any = found(driver.connection)
     alone = Alone(driver, subscriber, echo='echo' in request.GET)
     try:
         method(subscriber, 'set_pubsub_channels')(request, names)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import redis
+from django.http import HttpRequest
 from redis.client import Pipeline
 
 from ws4redis.core.text import as_bytes
@@ -20,7 +21,12 @@ from ws4redis.subscription import ExchangeRedis
 from ws4redis.testing.clock import Clock
 from ws4redis.testing.driver import MemoryDriver
 from ws4redis.testing.fakes.alone import Alone
-from ws4redis.testing.publications import Publication, facility_of, source
+from ws4redis.testing.publications import (
+    Circumstances,
+    Publication,
+    facility_of,
+    source,
+)
 
 __all__ = ['FakeRedisPublisher', 'FakeRedisStore', 'FakeRedisSubscriber']
 
@@ -46,10 +52,9 @@ class _Recording:
                     stored.pop(channel, 0),
                     len(self.published) + 1,
                 )
+                circumstances = Circumstances(number, time.time())
                 self.published.append(
-                    Publication(
-                        name, facility_of(name), message, expire, source(), number, time.time()
-                    )
+                    Publication(name, facility_of(name), message, expire, source(), circumstances)
                 )
 
 
@@ -73,7 +78,7 @@ class _RecordedRedis(redis.Redis):
         self.recording.note([args])
         return reply
 
-    def pipeline(self, transaction: bool = True, shard_hint: Any = None) -> Any:
+    def pipeline(self, transaction: bool = True, shard_hint: object = None) -> Any:
         pipeline = _RecordedPipeline(
             self.connection_pool, self.response_callbacks, transaction, shard_hint
         )
@@ -187,7 +192,7 @@ class FakeRedisSubscriber(_OnServer, RedisSubscriber):
         super().__init__(connection)
         self._alone = Alone(self._driver, self, ended=self._driver.stop)
 
-    def set_pubsub_channels(self, request: Any, channels: list[str]) -> None:
+    def set_pubsub_channels(self, request: HttpRequest, channels: list[str]) -> None:
         """As RedisSubscriber's; when it returns, Redis has acknowledged the channels.
 
         Args:

@@ -15,7 +15,7 @@ from ws4redis.core.entries import Entry
 from ws4redis.core.handle import Handle
 from ws4redis.core.recipient import Recipient
 from ws4redis.exceptions import WebSocketError
-from ws4redis.wsgi_server import current_limits
+from ws4redis.limits import current_limits
 
 __all__ = ['FakeWebSocket']
 
@@ -47,7 +47,7 @@ class FakeWebSocket(Handle):
         self, *, scripted: Iterable[str | bytes] = (), file_descriptor: int | None = None
     ) -> None:
         recipient = Recipient(current_limits(), Agenda(), name='of a test')
-        super().__init__(recipient, self._take)
+        super().__init__(recipient, self._receive_entry)
         self._browser = ClientProtocol(
             parse_uri('ws://testserver/'), state=State.OPEN, max_size=None
         )
@@ -60,7 +60,7 @@ class FakeWebSocket(Handle):
         if file_descriptor is not None:
             self.get_file_descriptor = lambda: file_descriptor
 
-    def _take(self, recipient: Recipient, entry: Entry) -> None:
+    def _receive_entry(self, recipient: Recipient, entry: Entry) -> None:
         recipient.receive_entry(entry)
 
     @property

@@ -9,12 +9,13 @@ from websockets.exceptions import InvalidStatus
 from websockets.http11 import Response
 from websockets.protocol import State
 
+from ws4redis.testing.browser_end import BrowserEnd
 from ws4redis.testing.client import ProtocolClient
 
 if TYPE_CHECKING:
     from ws4redis.testing.live.server import LiveServer
 
-__all__ = ['LiveClient']
+__all__ = ['LiveClient', 'TcpEnd']
 
 GUARD: Final = 30.0
 """Seconds after which bytes that must come, or must be taken, are taken for lost."""
@@ -27,14 +28,12 @@ the server's side about as many as a client in memory takes in, so that a slow r
 """
 
 
-class LiveClient(ProtocolClient):
-    """A browser's websocket in a test, over TCP; made by LiveServer.connect(). All of it runs in
-    the test's thread.
+class TcpEnd(BrowserEnd):
+    """One on a socket, in the test's thread.
 
     Attributes:
         sent, taken: bytes after the handshake's request, and from its answer on.
         ended: whether it sends nothing more.
-        reads: whether it takes what comes.
     """
 
     def __init__(
@@ -48,7 +47,6 @@ class LiveClient(ProtocolClient):
         super().__init__(server.broker, uri, name, subprotocols, heartbeat)
         self.sent = self.taken = 0
         self.ended = False
-        self.reads = True
         self._server = server
         self._met_end = False
         self._sock = socket.socket()
@@ -70,29 +68,29 @@ class LiveClient(ProtocolClient):
             websockets.exceptions.InvalidHandshake: no browser would take this answer for a
             websocket's.
         """
-        request = self._protocol.connect()
+        request = self.protocol.connect()
         for name, value in headers.items():
             if name in request.headers:
                 del request.headers[name]
             request.headers[name] = value
-        self._protocol.send_request(request)
-        self._flush()
+        self.protocol.send_request(request)
+        self.flush()
         self.sent = 0
-        while self._protocol.state is State.CONNECTING and self._protocol.handshake_exc is None:
-            self._take_some()
-        failure = self._protocol.handshake_exc
+        while self.protocol.state is State.CONNECTING and self.protocol.handshake_exc is None:
+            self._receive_some()
+        failure = self.protocol.handshake_exc
         if isinstance(failure, InvalidStatus):
             return failure.response
         if failure is not None:
             raise failure
         return None
 
-    def take_until(self, count: int, end: bool) -> None:
-        """Take what the server has written: so many bytes altogether, and then the end of the
+    def receive_until(self, count: int, end: bool) -> None:
+        """Read what the server has written: so many bytes altogether, and then the end of the
         connection if it comes.
         """
         while not self._met_end and (self.taken < count or end):
-            self._take_some()
+            self._receive_some()
 
     def hang_up(self) -> None:
         """Close the socket."""
@@ -101,14 +99,14 @@ class LiveClient(ProtocolClient):
 
     # Over TCP
 
-    def _take_some(self) -> None:
+    def _receive_some(self) -> None:
         data = self._read()
         self.taken += len(data)
         if data:
-            self._take(data)
+            self._receive(data)
             return
         self._met_end = True
-        self._take_eof()
+        self._receive_eof()
         self.hang_up()
 
     def _read(self) -> bytes:
@@ -126,7 +124,7 @@ class LiveClient(ProtocolClient):
         except OSError:
             return b''
 
-    def _put(self, data: bytes) -> None:
+    def put(self, data: bytes) -> None:
         """Send these bytes.
 
         Raises:
@@ -150,27 +148,18 @@ class LiveClient(ProtocolClient):
             return
         self.sent += len(data)
 
-    def _settle(self) -> None:
-        self._server.settle()
-
-    # What a test says
+    def vanish(self) -> None:
+        self.hang_up()
+        self._receive_eof()
 
     @property
-    def peers(self) -> Sequence[ProtocolClient]:
-        return self._server.clients
+    def peers(self) -> Sequence[BrowserEnd]:
+        return [client._end for client in self._server.clients]
 
-    def drop(self) -> None:
-        super().drop()
-        self.hang_up()
-        self._take_eof()
-        self._settle()
-
-    def stop_reading(self) -> None:
-        self.reads = False
-
-    def resume_reading(self) -> None:
-        self.reads = True
-        self._settle()
+    @property
+    def is_served(self) -> bool:
+        """Whether it is open on the server's side."""
+        return self.recipient is not None and self.recipient.transport is not None
 
     @property
     def address(self) -> tuple[str, int]:
@@ -178,5 +167,25 @@ class LiveClient(ProtocolClient):
         host, port = self._sock.getsockname()[:2]
         return str(host), int(port)
 
-    def __str__(self) -> str:
-        return self.name
+    @property
+    def peer(self) -> tuple[str, int]:
+        """Host and port of the server's end."""
+        host, port = self._sock.getpeername()[:2]
+        return str(host), int(port)
+
+
+class LiveClient(ProtocolClient[TcpEnd]):
+    """A browser's websocket in a test, over TCP; made by LiveServer.connect(). All of it runs in
+    the test's thread.
+    """
+
+    def __init__(self, server: 'LiveServer', end: TcpEnd) -> None:
+        super().__init__(server.broker, end)
+        self._server = server
+
+    def _settle(self) -> None:
+        self._server.settle()
+
+    def resume_reading(self) -> None:
+        self._end.reads = True
+        self._settle()

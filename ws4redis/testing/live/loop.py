@@ -28,7 +28,7 @@ from ws4redis.testing.driver import REDIS_AWAY, error_of_the_site
 from ws4redis.testing.faults import Faults
 from ws4redis.workers import finish_spawned
 
-__all__ = ['ClientEnd', 'Handshake', 'LiveLoop', 'Traffic']
+__all__ = ['ClientEnd', 'Outcome', 'LiveLoop', 'Traffic']
 
 T = TypeVar('T')
 
@@ -45,7 +45,7 @@ class Traffic:
 
 
 @dataclass(slots=True)
-class Handshake:
+class Outcome:
     """What became of one request on the server's side."""
 
     recipient: Recipient | None = None
@@ -87,7 +87,7 @@ class LiveLoop(Faults, WebSocketLoop):
         self._shared = shared
         self._offset = 0.0
         self._request = threading.local()
-        self._handshakes: dict[str, Handshake] = {}
+        self._handshakes: dict[str, Outcome] = {}
         self._traffic: dict[Recipient, Traffic] = {}
         self._conditions: dict[queue.SimpleQueue[None], Callable[[], bool]] = {}
         self._looking = self._again = False
@@ -154,9 +154,9 @@ class LiveLoop(Faults, WebSocketLoop):
         transport = recipient.transport
         return transport is None or bool(transport.half_closed)
 
-    def expect(self, port: str) -> Handshake:
+    def expect(self, port: str) -> Outcome:
         """Tell what becomes of the next request from this port."""
-        handshake = self._handshakes[port] = Handshake()
+        handshake = self._handshakes[port] = Outcome()
         return handshake
 
     @contextlib.contextmanager
@@ -169,8 +169,8 @@ class LiveLoop(Faults, WebSocketLoop):
             self._request.handshake = None
 
     @property
-    def _handshake(self) -> Handshake:
-        return getattr(self._request, 'handshake', None) or Handshake()
+    def _handshake(self) -> Outcome:
+        return getattr(self._request, 'handshake', None) or Outcome()
 
     def note_session(self, session: Any) -> None:
         """In a request's thread: the session that it has."""

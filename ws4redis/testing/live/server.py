@@ -6,28 +6,28 @@ import contextlib
 import dataclasses
 import socket
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from django.apps import apps
 from django.core.handlers.wsgi import WSGIHandler
 from django.core.servers.basehttp import ThreadedWSGIServer
 from django.db import connections
 from django.test.testcases import QuietWSGIRequestHandler, _MediaFilesHandler, _StaticFilesHandler
-from django.test.utils import modify_settings, override_settings
+from django.test.utils import modify_settings
 from django.utils.encoding import iri_to_uri
 
 from ws4redis.core.frames import CloseCode
 from ws4redis.core.recipient import Phase
 from ws4redis.core.wording import counted
-from ws4redis.redis_store import current_heartbeat
+from ws4redis.limits import current_heartbeat
 from ws4redis.testing.broker import Broker
 from ws4redis.testing.client import HandshakeRejected
-from ws4redis.testing.explain.matching import ANY
-from ws4redis.testing.handshake import SAME, address, check_identity, cookies_of, name_of
-from ws4redis.testing.live.client import LiveClient
+from ws4redis.testing.handshake import SAME
+from ws4redis.testing.live.client import LiveClient, TcpEnd
 from ws4redis.testing.live.loop import LiveLoop
+from ws4redis.testing.opening import Connects, Opening
 from ws4redis.testing.publications import facility_of
 from ws4redis.testing.timing import EXACT_SECONDS, EXACT_STEPS, check_sessions, seconds_of
 from ws4redis.wsgi import WebSocketDispatcher
@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from websockets.http11 import Response
 
 __all__ = ['LiveServer']
+
+WSGIApplication: TypeAlias = Callable[..., Iterable[bytes]]
 
 GOODBYE: Final = 2.0
 """Seconds that clients which are not ours have to answer the close frame when the server ends."""
@@ -48,7 +50,7 @@ SEND_BUFFER: Final = 1 << 16
 """Bytes that the system keeps for a client that has stopped reading, on the server's side."""
 
 
-class LiveServer:
+class LiveServer(Connects[LiveClient]):
     """Django's pages, static files and websockets on one real port, on a broker's Redis and the
     test's database.
 
@@ -66,14 +68,13 @@ class LiveServer:
 
     Attributes:
         broker, host, port: as given, the port as found.
-        loop: the websocket loop.
     """
 
     def __init__(
         self,
         broker: Broker,
         *,
-        application: Any = None,
+        application: WSGIApplication | None = None,
         static: bool = True,
         host: str = '127.0.0.1',
         port: int = 0,
@@ -102,13 +103,13 @@ class LiveServer:
         with contextlib.ExitStack() as stack:
             stack.enter_context(modify_settings(ALLOWED_HOSTS={'append': self.host}))
             shared = stack.enter_context(_shared_connections())
-            self.loop = LiveLoop(self.broker.server, shared)
-            if self.loop.hub.patched:
+            self._loop = LiveLoop(self.broker._engine.server, shared)
+            if self._loop.hub.patched:
                 raise RuntimeError(
                     'gevent has patched this process: a LiveServer needs native threads'
                 )
-            self.loop.ensure_started()
-            stack.callback(self.loop.close, GOODBYE)
+            self._loop.ensure_started()
+            stack.callback(self._loop.close, GOODBYE)
             self._http = _HttpServer((self.host, self.port), self._dispatcher(), shared)
             stack.callback(self._http.end)
             self.port = self._http.server_address[1]
@@ -123,95 +124,59 @@ class LiveServer:
         )
         if self._static:
             application = _static_files()(application)
-        self._websockets = _Application(self.loop)
+        self._websockets = _Application(self._loop)
         return WebSocketDispatcher(application, self._websockets)
 
     def __exit__(self, exc_type: object, *exc_info: object) -> None:
         with self._stack:
-            self.close_clients()
-            for client in self._clients:
-                client.hang_up()
+            self._close_clients()
+            for end in self._ends:
+                end.hang_up()
         if exc_type is None:
             self._raise_errors()
 
-    def close_clients(self) -> None:
+    def _close_clients(self) -> None:
         """Close every websocket with 1001, as a server does that ends."""
-        for client in self._clients:
-            client.reads = True
-        self.loop.ask(lambda: self.loop.close_all(CloseCode.GOING_AWAY))
+        for end in self._ends:
+            end.reads = True
+        self._loop.ask(lambda: self._loop.close_all(CloseCode.GOING_AWAY))
         self._settle()
 
     # Connecting
 
-    def connect(
-        self,
-        url_or_facility: str = '',
-        *,
-        subscribe: str | Sequence[str] = (),
-        publish: str | Sequence[str] = (),
-        echo: bool = False,
-        user: Any = None,
-        force_user: Any = None,
-        groups: Sequence[str] | None = None,
-        session: Any = None,
-        client: Any = None,
-        headers: Mapping[str, str] | None = None,
-        origin: Any = SAME,
-        subprotocols: Sequence[str] = (),
-        subscriber: Any = None,
-        allowed_channels: Any = ANY,
-        name: str = '',
-    ) -> LiveClient:
-        """Open a websocket over TCP.
-
-        Args:
-            url_or_facility, subscribe, publish, echo, user, groups, session, client, headers,
-            origin, subprotocols,
-            subscriber, allowed_channels, name: as Broker.connect() takes them.
-            force_user: refused, since only a cookie can say over TCP who this is.
-
-        Raises:
-            HandshakeRejected: the server refuses.
-            ValueError: an unknown channel name, or force_user.
-            Exception: what the site's code raised, with the broker's raise_server_exceptions.
-        """
-        if force_user is not None:
+    def _open(self, opening: Opening) -> LiveClient:
+        if opening.force_user is not None:
             raise ValueError(
                 'force_user has no way over TCP, where a cookie says who this is: give a saved '
                 'user as user='
             )
-        check_identity(user, None, groups, session, client)
+        opening.check()
         # What was published until now is not for the one who joins.
         self.settle()
-        groups = (groups,) if isinstance(groups, str) else groups
-        overrides: dict[str, Any] = {}
-        if subscriber is not None:
-            overrides['WS4REDIS_SUBSCRIBER'] = subscriber
-        if allowed_channels is not ANY:
-            overrides['WS4REDIS_ALLOWED_CHANNELS'] = allowed_channels
-        with override_settings(**overrides) if overrides else contextlib.nullcontext():
-            path, query = address(
-                url_or_facility,
-                subscribe,
-                publish,
-                echo,
-                lambda: self._websockets.possible_channels,
-            )
-            cookies = cookies_of(user, groups, session, client)
+        with opening.settings():
+            path, query = opening.address(lambda: self._websockets.possible_channels)
+            cookies = opening.cookies()
             self._count += 1
-            shown = name or name_of(user) or f'client {self._count}'
             uri = self.ws_url + iri_to_uri(path + (f'?{query}' if query else ''))
-            websocket = LiveClient(self, uri, shown, tuple(subprotocols), current_heartbeat())
+            websocket = TcpEnd(
+                self,
+                uri,
+                opening.shown_name(self._count),
+                tuple(opening.subprotocols),
+                current_heartbeat(),
+            )
+            headers = {**self._headers(cookies, opening.origin), **(opening.headers or {})}
             try:
-                self._shake_hands(websocket, {**self._headers(cookies, origin), **(headers or {})})
+                self._shake_hands(websocket, headers)
             except BaseException:
                 websocket.hang_up()
                 raise
-        self._clients.append(websocket)
+        client = LiveClient(self, websocket)
+        self._clients.append(client)
         self.settle()
-        return websocket
+        return client
 
-    def _headers(self, cookies: Mapping[str, str], origin: Any) -> dict[str, str]:
+    def _headers(self, cookies: Mapping[str, str], origin: str | None) -> dict[str, str]:
         headers = {}
         if origin is not None:
             headers['Origin'] = self.url if origin is SAME else str(origin)
@@ -219,8 +184,8 @@ class LiveServer:
             headers['Cookie'] = '; '.join(f'{key}={value}' for key, value in cookies.items())
         return headers
 
-    def _shake_hands(self, websocket: LiveClient, headers: Mapping[str, str]) -> None:
-        handshake = self.loop.expect(websocket.connect((self.host, self.port)))
+    def _shake_hands(self, websocket: TcpEnd, headers: Mapping[str, str]) -> None:
+        handshake = self._loop.expect(websocket.connect((self.host, self.port)))
         refusal: Response | None = websocket.shake_hands(headers)
         websocket.recipient, websocket.session = handshake.recipient, handshake.session
         websocket.subscriber = (
@@ -241,11 +206,11 @@ class LiveServer:
     @property
     def clients(self) -> list[LiveClient]:
         """Those that are still open on the server's side."""
-        return [
-            client
-            for client in self._clients
-            if client.recipient is not None and client.recipient.transport is not None
-        ]
+        return [client for client in self._clients if client._end.is_served]
+
+    @property
+    def _ends(self) -> list[TcpEnd]:
+        return [client._end for client in self._clients]
 
     def wait_until_subscribed(self, facility: str, count: int, timeout: float = 5) -> None:
         """Return when so many websockets, a browser's for instance, have joined channels of this
@@ -257,8 +222,8 @@ class LiveServer:
         Raises:
             AssertionError: fewer have joined within that time; it says how many.
         """
-        if not self.loop.happens(lambda: self._listening(facility) >= count, timeout):
-            found = self.loop.ask(lambda: self._listening(facility))
+        if not self._loop.happens(lambda: self._listening(facility) >= count, timeout):
+            found = self._loop.ask(lambda: self._listening(facility))
             raise AssertionError(
                 f'{counted(found, "websocket listens", "websockets listen")} on {facility!r} '
                 f'after {timeout} s, not {count}'
@@ -269,10 +234,10 @@ class LiveServer:
             recipient.phase is Phase.OPEN
             and recipient.held is None
             and any(
-                facility_of(self.broker.shown(channel)) == facility
+                facility_of(self.broker._engine.shown(channel)) == facility
                 for channel in recipient.channels
             )
-            for recipient in self.loop.exchange.recipients
+            for recipient in self._loop.exchange.recipients
         )
 
     # Time and faults
@@ -295,23 +260,23 @@ class LiveServer:
         before: Any = None
         while True:
             self.broker.settle()
-            of_loop = self.loop.settle(self._clients)
-            for client in self._clients:
-                self._take(client)
-            of_broker = dataclasses.astuple(self.broker.driver.exchange.agenda.counters)
-            of_clients = [(client.sent, client.taken, client.ended) for client in self._clients]
+            of_loop = self._loop.settle(self._ends)
+            for end in self._ends:
+                self._receive(end)
+            of_broker = dataclasses.astuple(self.broker._engine.driver.exchange.agenda.counters)
+            of_clients = [(end.sent, end.taken, end.ended) for end in self._ends]
             now = (of_loop, of_broker, of_clients)
             if now == before:
                 return
             before = now
 
-    def _take(self, client: LiveClient) -> None:
-        if client.reads and client.recipient is not None:
-            end = self.loop.has_said_all(client.recipient)
-            client.take_until(self.loop.traffic(client.recipient).written, end)
+    def _receive(self, end: TcpEnd) -> None:
+        if end.reads and end.recipient is not None:
+            ends = self._loop.has_said_all(end.recipient)
+            end.receive_until(self._loop.traffic(end.recipient).written, ends)
 
     def _raise_errors(self) -> None:
-        errors, self.loop.errors = self.loop.errors, []
+        errors, self._loop.errors = self._loop.errors, []
         if errors and self.broker.raise_server_exceptions:
             raise errors[0]
 
@@ -326,7 +291,8 @@ class LiveServer:
         """
         left = seconds_of(seconds)
         self.settle()
-        check_sessions(self.broker.clock, self.clients, self.broker.now + left)
+        served = [end for end in self._ends if end.is_served]
+        check_sessions(self.broker._engine.clock, served, self.broker.now + left)
         left = self._run_timers(left)
         if left > 2 * EXACT_SECONDS:
             # Periodic timers do now what they would have done many times over.
@@ -336,7 +302,7 @@ class LiveServer:
 
     def _run_timers(self, left: float) -> float:
         for _ in range(EXACT_STEPS):
-            step = self.loop.ask(self._next_step)
+            step = self._loop.ask(self._next_step)
             if step is None or step > left:
                 return left
             self._move(step)
@@ -344,12 +310,12 @@ class LiveServer:
         return left
 
     def _next_step(self) -> float | None:
-        deadline = self.loop.deadline()
-        return None if deadline is None else max(0.0, deadline - self.loop.now())
+        deadline = self._loop.deadline()
+        return None if deadline is None else max(0.0, deadline - self._loop.now())
 
     def _move(self, seconds: float) -> None:
         self.broker.advance(seconds)
-        self.loop.ask(lambda: self.loop.move(seconds))
+        self._loop.ask(lambda: self._loop.move(seconds))
         self.settle()
 
     @contextlib.contextmanager
@@ -359,24 +325,24 @@ class LiveServer:
         """
         self.settle()
         with self.broker.outage():
-            self.loop.ask(lambda: self.loop.feed_lost('outage()'))
+            self._loop.ask(lambda: self._loop.feed_lost('outage()'))
             self.settle()
             yield
         # An attempt that has met the closed gate ends first.
         self.settle()
-        self.loop.ask(self.loop.reconnect)
+        self._loop.ask(self._loop.reconnect)
         self.settle()
 
     def drop_subscribers(self) -> None:
         """Cut the loop's pub/sub connection; it comes back at once."""
         self.settle()
-        self.loop.ask(lambda: self.loop.cut('drop_subscribers()'))
+        self._loop.ask(lambda: self._loop.cut('drop_subscribers()'))
         self.settle()
 
     def lose_publishes(self, n: int = 1) -> None:
         """Swallow the next n messages that Redis sends to the loop."""
         self.settle()
-        self.loop.ask(lambda: self.loop.lose(n))
+        self._loop.ask(lambda: self._loop.lose(n))
 
 
 def _static_files() -> Any:
@@ -443,7 +409,7 @@ class _HttpServer(ThreadedWSGIServer):
     request_queue_size = 128
 
     def __init__(
-        self, address: tuple[str, int], application: Any, shared: Mapping[str, Any]
+        self, address: tuple[str, int], application: WebSocketDispatcher, shared: Mapping[str, Any]
     ) -> None:
         super().__init__(
             address, _RequestHandler, allow_reuse_address=False, connections_override=shared
