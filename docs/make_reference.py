@@ -8,6 +8,7 @@ import importlib
 import inspect
 import os
 import re
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -152,6 +153,7 @@ _ALIASES: Final = {
 
 def page() -> str:
     """The text of the page."""
+    sys.path.insert(0, str(PAGE.parent.parent))
     os.environ.setdefault('DJANGO_SETTINGS_MODULE', 'tests.settings')
     django.setup()
     _documented.clear()

@@ -6,14 +6,11 @@ alone.
 
 import ssl
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import Any, Final, Protocol
 
 import hiredis
 
 from ws4redis.core.replies import Reply
-
-if TYPE_CHECKING:
-    from gevent._types import _Loop
 
 __all__ = ['SocketPump']
 
@@ -33,9 +30,14 @@ class _Connection(Protocol):
     def disconnect(self) -> None: ...
 
 
-class _HasLoop(Protocol):
+class _Loop(Protocol):
+    def io(self, fd: int, events: int) -> Any: ...
+    def run_callback(self, func: Callable[[], None]) -> object: ...
+
+
+class _Hub(Protocol):
     @property
-    def loop(self) -> '_Loop': ...
+    def loop(self) -> _Loop: ...
 
 
 class SocketPump:
@@ -50,7 +52,7 @@ class SocketPump:
 
     def __init__(
         self,
-        hub: _HasLoop,
+        hub: _Hub,
         connection: _Connection,
         receive: Callable[[list[Reply]], None],
         lost: Callable[[object], None],

@@ -5,10 +5,7 @@ import errno
 import os
 import socket
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final, TypeVar
-
-if TYPE_CHECKING:
-    from gevent._types import _Loop
+from typing import Any, Final, Protocol, TypeVar
 
 __all__ = ['READ', 'WRITE', 'DescriptorTransport']
 
@@ -29,6 +26,12 @@ _libc.send.restype = ctypes.c_ssize_t
 _FLAGS = getattr(socket, 'MSG_NOSIGNAL', 0)
 
 
+class _WatchesDescriptors(Protocol):
+    """gevent's event loop, as far as it is needed here."""
+
+    def io(self, fd: int, events: int) -> Any: ...
+
+
 class DescriptorTransport:
     """The way to one client.
 
@@ -44,7 +47,7 @@ class DescriptorTransport:
 
     __slots__ = ('descriptor', 'half_closed', 'reading', 'watches_reading', 'writing')
 
-    def __init__(self, descriptor: int, loop: '_Loop') -> None:
+    def __init__(self, descriptor: int, loop: _WatchesDescriptors) -> None:
         self.descriptor = descriptor
         self.half_closed = False
         self.reading: Any = loop.io(descriptor, READ)
