@@ -37,7 +37,6 @@ from django.core.management import get_commands, load_command_class
 from django.core.management.commands import runserver
 from django.core.servers.basehttp import WSGIRequestHandler, WSGIServer
 from django.db import connections, transaction
-from django.http.request import split_domain_port
 from django.test import testcases, utils
 from django.utils import autoreload
 from gevent import pywsgi
@@ -578,14 +577,6 @@ def test_database_connections_of_django_are_kept_by_thread() -> None:
 
 def test_session_of_django_has_its_user_by_a_name_that_does_not_change() -> None:
     assert SESSION_KEY == '_auth_user_id'
-
-
-@pytest.mark.parametrize(
-    ('host', 'parts'),
-    [('example.com', ('example.com', '')), ('[::1]:80', ('[::1]', '80')), ('a b', ('', ''))],
-)
-def test_django_splits_a_host(host: str, parts: tuple[str, str]) -> None:
-    assert split_domain_port(host) == parts
 
 
 def test_django_says_whose_a_command_is() -> None:
