@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,6 +15,9 @@ from ws4redis.testing import Broker, HandshakeRejected
 
 if TYPE_CHECKING:
     from pytest_django import Settings
+
+
+DOCS = Path(__file__).resolve().parent.parent / 'docs'
 
 
 @pytest.fixture
@@ -54,6 +58,20 @@ def origin_allowed(origin: str | None, host: str = 'testserver', secure: bool = 
         ('http://testserver:8000', 'testserver', False, False),
         ('http://testserver:8000', 'testserver:8001', False, False),
         ('https://testserver:80', 'testserver', False, False),
+        # Names have one normal form: no dot at the end, no default port, small letters.
+        ('http://example.com', 'Example.com.', False, True),
+        ('http://example.com.', 'example.com', False, True),
+        ('http://EXAMPLE.com.:80', 'example.com', False, True),
+        ('http://example.com', 'Example.com.:80', False, True),
+        ('https://example.com.', 'EXAMPLE.COM:443', True, True),
+        ('https://example.com:443', 'example.com.', False, True),
+        ('http://example.com.:8000', 'example.com:8000', False, True),
+        ('http://example.com:', 'example.com', False, True),
+        ('http://xn--mller-kva.example', 'XN--MLLER-KVA.example.', False, True),
+        ('http://m\u00fcller.example', 'xn--mller-kva.example', False, False),
+        ('http://example.com..', 'example.com', False, False),
+        ('http://.', 'example.com', False, False),
+        ('http://evil.example.', 'example.com.', False, False),
         # Another host
         ('http://evil.example', 'testserver', False, False),
         ('http://testserver.evil.example', 'testserver', False, False),
@@ -75,14 +93,38 @@ def origin_allowed(origin: str | None, host: str = 'testserver', secure: bool = 
         ('http://testserver http://evil.example', 'testserver', False, False),
     ],
 )
-def test_origin_is_that_of_the_host(origin: str, host: str, secure: bool, allowed: bool) -> None:
+def test_origin_is_that_of_the_host(
+    settings: Settings, origin: str, host: str, secure: bool, allowed: bool
+) -> None:
+    settings.ALLOWED_HOSTS = ['testserver', '.example.com', 'xn--mller-kva.example']
     assert origin_allowed(origin, host, secure) is allowed
 
 
 def test_origin_may_be_an_ipv6_address(settings: Settings) -> None:
-    settings.ALLOWED_HOSTS = ['[::1]']
+    settings.ALLOWED_HOSTS = ['*']
     assert origin_allowed('http://[::1]:8000', '[::1]:8000')
     assert not origin_allowed('http://[::2]:8000', '[::1]:8000')
+
+
+@pytest.mark.parametrize(
+    ('one', 'other'),
+    [
+        ('[::1]', '[0:0:0:0:0:0:0:1]'),
+        ('[::1]', '[::0001]:80'),
+        ('[2001:DB8::A]', '[2001:0db8:0::000a]'),
+        ('[::ffff:192.0.2.1]', '[::ffff:c000:201]'),
+    ],
+)
+def test_ipv6_address_may_be_spelt_in_several_ways(
+    settings: Settings, one: str, other: str
+) -> None:
+    settings.ALLOWED_HOSTS = ['*']
+    assert origin_allowed(f'http://{one}', other)
+    assert origin_allowed(f'http://{other}', one)
+    settings.WS4REDIS_ALLOWED_ORIGINS = [f'http://{one}']
+    assert origin_allowed(f'http://{other}')
+    assert not origin_allowed('http://[::2]', other)
+    assert not origin_allowed('http://[:::::]', '[:::::]')
 
 
 @pytest.mark.parametrize(
@@ -94,6 +136,9 @@ def test_origin_may_be_an_ipv6_address(settings: Settings) -> None:
         (['internal', 'www.example.com'], 'http://www.example.com', True, False),
         (['internal', 'www.example.com'], 'https://www.example.com:8443', False, False),
         (['internal', 'www.example.com'], 'https://example.com', False, False),
+        (['internal', 'WWW.example.com'], 'https://www.example.com.:443', False, True),
+        (['internal', 'www.example.com.'], 'https://www.example.com', False, True),
+        (['internal', '[::1]'], 'https://[0:0:0:0:0:0:0:1]', False, True),
         (['*'], 'https://www.example.com', False, False),
         (['internal', '.example.com'], 'https://www.example.com', False, False),
         (['internal', '.example.com'], 'https://example.com', False, False),
@@ -126,6 +171,18 @@ def test_allowed_hosts_count_only_where_spelt_out(
         ('https://*.example.com', 'https://a.example.com:8443', False),
         ('https://*.example.com:8443', 'https://a.example.com:8443', True),
         ('https://*.example.com', 'null', False),
+        ('HTTPS://Shop.EXAMPLE.com', 'https://shop.example.com', True),
+        ('https://shop.example.com.', 'https://shop.example.com', True),
+        ('https://shop.example.com', 'https://shop.example.com.', True),
+        ('https://shop.example.com.:443', 'https://shop.example.com', True),
+        ('http://shop.example.com:80', 'http://Shop.example.com.', True),
+        ('https://shop.example.com.:443', 'https://shop.example.com:8443', False),
+        ('HTTPS://*.Example.COM.:443', 'https://a.example.com', True),
+        ('https://*.example.com', 'https://A.example.com.:443', True),
+        ('https://*.example.com.', 'https://example.com.', False),
+        ('https://*.example.com.', 'https://evilexample.com.', False),
+        ('https://XN--MLLER-KVA.example', 'https://xn--mller-kva.example', True),
+        ('http://[0:0:0:0:0:0:0:1]:8000', 'http://[::1]:8000', True),
     ],
 )
 @pytest.mark.parametrize('secure', [False, True])
@@ -151,11 +208,17 @@ def test_request_without_an_origin_is_no_browsers_and_accepted_unless_one_is_req
     assert origin_allowed('http://testserver')
 
 
-def test_host_that_is_not_allowed_is_a_bad_request(site_as_seen: Broker) -> None:
+def test_host_that_is_not_allowed_is_a_bad_request(
+    site_as_seen: Broker, caplog: pytest.LogCaptureFixture
+) -> None:
     with pytest.raises(HandshakeRejected) as refused:
         site_as_seen.connect('news', headers={'Host': 'evil.example'}, origin='http://evil.example')
     assert refused.value.status_code == 400
     assert b'ALLOWED_HOSTS' not in refused.value.body
+    # The page about troubleshooting names these words.
+    words = 'Invalid HTTP_HOST header'
+    assert words in caplog.text
+    assert f'400, the log says `{words}`' in (DOCS / 'troubleshooting.md').read_text('utf-8')
 
 
 def test_refused_origin_is_logged_with_the_setting_that_would_help(

@@ -33,10 +33,10 @@ import time_machine
 from django.contrib.auth import SESSION_KEY
 from django.contrib.staticfiles.handlers import StaticFilesHandler
 from django.core import mail
+from django.core.management import get_commands, load_command_class
 from django.core.management.commands import runserver
 from django.core.servers.basehttp import WSGIRequestHandler, WSGIServer
 from django.db import connections, transaction
-from django.http.request import split_domain_port
 from django.test import testcases, utils
 from django.utils import autoreload
 from gevent import pywsgi
@@ -579,12 +579,11 @@ def test_session_of_django_has_its_user_by_a_name_that_does_not_change() -> None
     assert SESSION_KEY == '_auth_user_id'
 
 
-@pytest.mark.parametrize(
-    ('host', 'parts'),
-    [('example.com', ('example.com', '')), ('[::1]:80', ('[::1]', '80')), ('a b', ('', ''))],
-)
-def test_django_splits_a_host(host: str, parts: tuple[str, str]) -> None:
-    assert split_domain_port(host) == parts
+def test_django_says_whose_a_command_is() -> None:
+    assert get_commands()['runserver'] == 'ws4redis'
+    command = load_command_class('django.core', 'runserver')
+    assert type(command) is runserver.Command
+    assert {'handle', 'run', 'inner_run', 'get_handler'} <= set(vars(runserver.Command))
 
 
 @pytest.mark.django_db

@@ -4,12 +4,12 @@ Browsers send cookies with their websockets to whatever site, and leave it to th
 where the page is from.
 """
 
+from ipaddress import IPv6Address
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from django.conf import settings as django_settings
 from django.core.exceptions import DisallowedHost
-from django.http.request import split_domain_port
 
 from ws4redis import settings
 from ws4redis.exceptions import ForbiddenError, HandshakeError
@@ -53,17 +53,18 @@ def _is_own_origin(origin: str, host: str, secure: bool) -> bool:
     parts = _split(origin)
     if parts is None:
         return False
-    scheme, name, port = parts
+    scheme, _, port = parts
     if scheme == 'http' and secure:
         return False
-    own_name, own_port = split_domain_port(host.lower())
     # TLS may end at a proxy, so an https page may come with an insecure request: its default port
     # is its scheme's.
-    if name == own_name and port == (int(own_port) if own_port else _PORTS[scheme]):
+    if parts == _split(f'{scheme}://{host}'):
         return True
-    return port == _PORTS[scheme] and name in {
-        entry.lower() for entry in django_settings.ALLOWED_HOSTS if _is_spelt_out(entry)
-    }
+    return port == _PORTS[scheme] and any(
+        parts == _split(f'{scheme}://{entry}')
+        for entry in django_settings.ALLOWED_HOSTS
+        if _is_spelt_out(entry)
+    )
 
 
 def _is_spelt_out(entry: str) -> bool:
@@ -71,22 +72,30 @@ def _is_spelt_out(entry: str) -> bool:
 
 
 def _split(origin: str) -> tuple[str, str, int] | None:
+    """Scheme, host and port in their normal form; None if it is no origin."""
     try:
         parts = urlsplit(origin)
+        name = _normal_name(parts.hostname or '')
         port = parts.port
     except ValueError:
         return None
     if (
         parts.scheme not in _PORTS
-        or not parts.hostname
+        or not name
         or parts.path
         or parts.query
         or parts.fragment
         or parts.username
     ):
         return None
-    name = parts.hostname if ':' not in parts.hostname else f'[{parts.hostname}]'
-    return parts.scheme, name.lower(), _PORTS[parts.scheme] if port is None else port
+    return parts.scheme, name, _PORTS[parts.scheme] if port is None else port
+
+
+def _normal_name(name: str) -> str:
+    """Without the dot at the end, which names the same host; an IPv6 address in its short form."""
+    if ':' in name:
+        return f'[{IPv6Address(name).compressed}]'
+    return name.lower().removesuffix('.')
 
 
 def _is_trusted(origin: str) -> bool:

@@ -75,7 +75,8 @@ _ALL = (
         'redis://localhost:6379/0',
         'URL or dict',
         'The Redis server: redis://, rediss://, unix:// or memory://, or the arguments of '
-        'redis.Redis as a dict.',
+        'redis.Redis as a dict. Sites on different database numbers of one server hear each '
+        'other: each needs a WS4REDIS_PREFIX.',
     ),
     Setting(
         'WS4REDIS_PREFIX',

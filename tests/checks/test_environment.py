@@ -96,6 +96,77 @@ def test_site_without_staticfiles_has_no_order(settings: Settings) -> None:
     assert check_all(None) == []
 
 
+DJANGO = 'from django.core.management.commands.runserver import Command as Theirs'
+STATIC = 'from django.contrib.staticfiles.management.commands.runserver import Command as Theirs'
+OURS = 'from ws4redis.management.commands.runserver import Command as Theirs'
+BASE = 'from django.core.management.base import BaseCommand as Theirs'
+NOTHING = "default_port = '8001'"
+WRAPPING = """def get_handler(self, *args, **options):
+        return super().get_handler(*args, **options)
+    def inner_run(self, *args, **options):
+        super().inner_run(*args, **options)"""
+ITS_OWN = """def inner_run(self, *args, **options):
+        serve(settings.ASGI_APPLICATION)"""
+HANDLER = 'get_handler = staticmethod(print)'
+
+
+@pytest.mark.parametrize(
+    ('theirs', 'body', 'found', 'found_with_application'),
+    [
+        (DJANGO, NOTHING, ['W005'], []),
+        (STATIC, NOTHING, ['W005'], []),
+        (STATIC, WRAPPING, ['W005'], []),
+        (OURS, NOTHING, [], []),
+        (OURS, WRAPPING, [], []),
+        # As daphne's, which asks ASGI_APPLICATION.
+        (DJANGO, ITS_OWN, ['W005'], ['W005']),
+        (STATIC, ITS_OWN, ['W005'], ['W005']),
+        (OURS, ITS_OWN, ['W005'], ['W005']),
+        (DJANGO, HANDLER, ['W005'], ['W005']),
+        (BASE, NOTHING, ['W005'], ['W005']),
+        # Nobody serves with it.
+        ('import nowhere.at_all', 'pass', [], []),
+    ],
+)
+def test_runserver_of_another_app_is_told_unless_it_serves_websockets(
+    settings: Settings,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    theirs: str,
+    body: str,
+    found: list[str],
+    found_with_application: list[str],
+) -> None:
+    name = tmp_path.name
+    commands = tmp_path / name / 'management/commands'
+    commands.mkdir(parents=True)
+    for folder in (commands, commands.parent, commands.parent.parent):
+        (folder / '__init__.py').touch()
+    base = 'Theirs' if ' as ' in theirs else 'object'
+    (commands / 'runserver.py').write_text(f'{theirs}\n\nclass Command({base}):\n    {body}\n')
+    monkeypatch.syspath_prepend(tmp_path)
+    settings.INSTALLED_APPS = [*settings.INSTALLED_APPS, name]
+    assert check_all(None) == []
+    settings.INSTALLED_APPS = [name, *settings.INSTALLED_APPS[:-1]]
+    messages = check_all(None)
+    assert ids(messages) == found
+    assert all(f"behind '{name}'" in message.msg for message in messages)
+    settings.WSGI_APPLICATION = 'ws4redis.django_runserver.application'
+    assert ids(check_all(None)) == found_with_application
+
+
+def test_hint_speaks_of_wsgi_application_where_that_is_served(settings: Settings) -> None:
+    rest = [name for name in settings.INSTALLED_APPS if name != 'django.contrib.staticfiles']
+    settings.INSTALLED_APPS = ['django.contrib.staticfiles', *rest]
+    (message,) = check_all(None)
+    assert message.hint is not None and 'unless WSGI_APPLICATION has them' in message.hint
+
+
+def test_runserver_is_nobodys_concern_where_the_app_is_not_installed(settings: Settings) -> None:
+    settings.INSTALLED_APPS = [name for name in settings.INSTALLED_APPS if name != 'ws4redis']
+    assert check_all(None) == []
+
+
 @pytest.mark.parametrize('name', ['django.contrib.auth', 'django.contrib.sessions'])
 def test_app_that_the_handshake_needs_is_named(settings: Settings, name: str) -> None:
     settings.INSTALLED_APPS = [app for app in settings.INSTALLED_APPS if app != name]

@@ -92,6 +92,14 @@ FAULTS: list[tuple[str, Any, str]] = [
     ('WS4REDIS_CONNECTION', {'startup_nodes': []}, 'E004'),
     ('WS4REDIS_CONNECTION', {'decode_responses': True}, 'W001'),
     ('WS4REDIS_CONNECTION', 'redis://localhost/0?decode_responses=true', 'W001'),
+    ('WS4REDIS_CONNECTION', 'redis://localhost/2', 'W012'),
+    ('WS4REDIS_CONNECTION', 'rediss://:secret@redis.example.com:6380/2', 'W012'),
+    ('WS4REDIS_CONNECTION', 'redis://localhost?db=2', 'W012'),
+    ('WS4REDIS_CONNECTION', 'redis://localhost/0?db=2', 'W012'),
+    ('WS4REDIS_CONNECTION', 'unix:///run/redis.sock?db=2', 'W012'),
+    ('WS4REDIS_CONNECTION', {'db': 1}, 'W012'),
+    ('WS4REDIS_CONNECTION', {'host': 'localhost', 'db': '1'}, 'W012'),
+    ('WS4REDIS_CONNECTION', {'unix_socket_path': '/run/redis.sock', 'db': 15}, 'W012'),
     ('WS4REDIS_PREFIX', 7, 'E005'),
     ('WS4REDIS_EXPIRE', '3600', 'E006'),
     ('WS4REDIS_EXPIRE', math.inf, 'E006'),
@@ -129,11 +137,16 @@ FINE: list[tuple[str, Any]] = [
     ('WEBSOCKET_URL', '/'),
     (
         'WS4REDIS_CONNECTION',
-        {'host': 'localhost', 'port': 6379, 'db': 1, 'password': 'x', 'ssl': True},
+        {'host': 'localhost', 'port': 6379, 'db': 0, 'password': 'x', 'ssl': True},
     ),
     ('WS4REDIS_CONNECTION', {'unix_socket_path': '/run/redis.sock'}),
-    ('WS4REDIS_CONNECTION', 'rediss://:secret@redis.example.com:6380/2'),
-    ('WS4REDIS_CONNECTION', 'unix:///run/redis.sock?db=1'),
+    ('WS4REDIS_CONNECTION', 'rediss://:secret@redis.example.com:6380/0'),
+    ('WS4REDIS_CONNECTION', 'redis://localhost'),
+    ('WS4REDIS_CONNECTION', 'redis://localhost/2?db=0'),
+    ('WS4REDIS_CONNECTION', 'unix:///run/redis.sock'),
+    ('WS4REDIS_CONNECTION', 'unix:///run/redis.sock?db=0'),
+    ('WS4REDIS_CONNECTION', {'db': '0'}),
+    ('WS4REDIS_CONNECTION', {'db': None}),
     ('WS4REDIS_CONNECTION', 'memory://?allow=1'),
     ('WS4REDIS_CONNECTION', {'decode_responses': False}),
     ('WS4REDIS_PREFIX', ''),
@@ -147,6 +160,7 @@ FINE: list[tuple[str, Any]] = [
     *((name, 0.5) for name in NUMBERS if name not in WHOLE),
     *((name, None) for name in sorted(MAY_BE_NONE)),
     ('WS4REDIS_ALLOWED_ORIGINS', ('https://example.com', 'http://*.example.com:8000')),
+    ('WS4REDIS_ALLOWED_ORIGINS', ['HTTPS://Example.com.:443', 'https://*.EXAMPLE.com.']),
     ('WS4REDIS_ALLOWED_CHANNELS', 'ws4redis.policies.allow_all'),
     ('WS4REDIS_ALLOWED_CHANNELS', lambda request, channels: channels),
     ('WS4REDIS_PROCESS_REQUEST', 'ws4redis.access.process_request'),
@@ -219,6 +233,19 @@ def test_password_is_in_no_message(settings: Settings) -> None:
         assert 'sec' not in message.msg.replace('seconds', ''), message.msg
 
 
+@pytest.mark.parametrize(
+    'value',
+    ['redis://localhost/2', 'redis://localhost?db=2', 'unix:///run/redis.sock?db=2', {'db': 2}],
+)
+@pytest.mark.parametrize(('prefix', 'told'), [('shop', False), ('', True), (None, True)])
+def test_database_number_divides_no_messages_and_a_prefix_does(
+    settings: Settings, value: Any, prefix: str | None, told: bool
+) -> None:
+    settings.WS4REDIS_CONNECTION = value
+    settings.WS4REDIS_PREFIX = prefix
+    assert [message.id for message in found()] == ['ws4redis.W012'] * told
+
+
 def test_missing_methods_are_named(settings: Settings) -> None:
     settings.WS4REDIS_SUBSCRIBER = Bare
     (message,) = found()
@@ -232,11 +259,11 @@ def test_missing_methods_are_named(settings: Settings) -> None:
         ('WS4REDIS_ALLOWED_CHANNEL', 'Did you mean WS4REDIS_ALLOWED_CHANNELS?'),
         ('WS4REDIS_EXPIRES', 'Did you mean WS4REDIS_EXPIRE?'),
         ('WS4REDIS_MAX_WEBSOCKET', 'Did you mean WS4REDIS_MAX_WEBSOCKETS?'),
-        ('WS4REDIS_SOMETHING_THAT_RESEMBLES_NOTHING_OF_OURS', 'It has no effect.'),
-        ('WS4REDIS_PORT', 'It has no effect.'),
-        ('WS4REDIS_CACHE', 'It has no effect.'),
-        ('WS4REDIS_TIMEOUT', 'It has no effect.'),
-        ('WS4REDIS_', 'It has no effect.'),
+        ('WS4REDIS_SOMETHING_THAT_RESEMBLES_NOTHING_OF_OURS', 'ws4redis does not read it.'),
+        ('WS4REDIS_PORT', 'ws4redis does not read it.'),
+        ('WS4REDIS_CACHE', 'ws4redis does not read it.'),
+        ('WS4REDIS_TIMEOUT', 'ws4redis does not read it.'),
+        ('WS4REDIS_', 'ws4redis does not read it.'),
     ],
 )
 def test_misspelt_setting_is_named_with_the_right_one(

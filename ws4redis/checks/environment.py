@@ -5,6 +5,7 @@ file collected, where there is no Redis. The check that asks Redis, whose answer
 and the one about the policy belong to `manage.py check --deploy`.
 """
 
+import inspect
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Final
@@ -14,6 +15,8 @@ from django.apps import apps
 from django.conf import settings as django_settings
 from django.core.checks import CheckMessage, Error, Warning
 from django.core.exceptions import ImproperlyConfigured
+from django.core.management import get_commands, load_command_class
+from django.core.management.base import BaseCommand
 from django.utils.module_loading import import_string
 
 from ws4redis import settings
@@ -42,26 +45,60 @@ MIDDLEWARE = (
     'django.contrib.auth.middleware.AuthenticationMiddleware',
 )
 
+OUR_RUNSERVER = 'ws4redis.management.commands.runserver'
+DJANGO_RUNSERVER = 'django.core.management.commands.runserver'
+
+STEPS = ('handle', 'run', 'inner_run', 'get_handler')
+"""The methods of Django's runserver that lead to WSGI_APPLICATION, each from the one before."""
+
 CONNECT_TIME = 1.0
 """Seconds that Redis has for its answer; a thousand times what it takes within a data centre."""
 
 
 def check_order() -> Iterator[CheckMessage]:
-    """Whose runserver it is: that of the app that comes first; staticfiles' serves websockets if
-    WSGI_APPLICATION does.
+    """Whose runserver it is: that of the app that comes first. Another one serves websockets if it
+    is derived from ours, or hands requests to WSGI_APPLICATION and that has them.
     """
-    if django_settings.WSGI_APPLICATION == 'ws4redis.django_runserver.application':
+    app = get_commands()['runserver']
+    if not apps.is_installed('ws4redis') or app == 'ws4redis':
         return
-    names = [config.name for config in apps.get_app_configs()]
-    if {'ws4redis', 'django.contrib.staticfiles'} <= set(names) and names.index(
-        'django.contrib.staticfiles'
-    ) < names.index('ws4redis'):
-        yield Warning(
-            "'ws4redis' is behind 'django.contrib.staticfiles' in INSTALLED_APPS.",
-            hint="runserver is staticfiles' own then, without websockets unless WSGI_APPLICATION "
-            "has them: put 'ws4redis' first.",
-            id='ws4redis.W005',
-        )
+    command = _loaded(app)
+    if command is None or _goes_on_to(OUR_RUNSERVER, command):
+        return
+    asks_wsgi = _goes_on_to(DJANGO_RUNSERVER, command)
+    if asks_wsgi and django_settings.WSGI_APPLICATION == 'ws4redis.django_runserver.application':
+        return
+    unless = ' unless WSGI_APPLICATION has them' if asks_wsgi else ''
+    yield Warning(
+        f"'ws4redis' is behind '{app}' in INSTALLED_APPS.",
+        hint=f"runserver is that app's own then, without websockets{unless}: put 'ws4redis' first.",
+        id='ws4redis.W005',
+    )
+
+
+def _loaded(app: str) -> BaseCommand | None:
+    try:
+        return load_command_class(app, 'runserver')
+    except Exception:
+        # Whoever calls it is told by Django.
+        return None
+
+
+def _goes_on_to(module: str, command: BaseCommand) -> bool:
+    """Whether the command is derived from that module's, and whatever it overrides on the way to
+    the application goes on to that with super().
+    """
+    for kind in type(command).__mro__:
+        if kind.__module__ == module:
+            return True
+        if any(name in vars(kind) and not _calls_super(vars(kind)[name]) for name in STEPS):
+            return False
+    return False
+
+
+def _calls_super(method: object) -> bool:
+    code = getattr(inspect.unwrap(method), '__code__', None) if callable(method) else None
+    return code is not None and 'super' in code.co_names
 
 
 def check_apps() -> Iterator[CheckMessage]:

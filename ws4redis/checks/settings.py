@@ -72,6 +72,19 @@ def _check_connection() -> Iterator[CheckMessage]:
             hint='It is ignored: messages may be binary. Take it out.',
             id='ws4redis.W001',
         )
+    if _has_database(arguments.get('db')) and not settings.WS4REDIS_PREFIX:
+        yield Warning(
+            f'WS4REDIS_CONNECTION names database {arguments["db"]}, and there is no '
+            'WS4REDIS_PREFIX.',
+            hint='Messages know no database: whoever publishes on another one of this Redis '
+            'server is heard here. Set a WS4REDIS_PREFIX.',
+            id='ws4redis.W012',
+        )
+
+
+def _has_database(number: object) -> bool:
+    """Whether the connection asks Redis for a database; 0 is what it gets unasked."""
+    return bool(number) and str(number) != '0'
 
 
 def _check_prefix() -> Iterator[CheckMessage]:
@@ -139,7 +152,7 @@ def _check_origins() -> Iterator[CheckMessage]:
         scheme, separator, rest = str(entry).partition('://')
         if (
             not isinstance(entry, str)
-            or scheme not in ('http', 'https')
+            or scheme.lower() not in ('http', 'https')
             or not separator
             or not rest
             or '/' in rest
@@ -220,7 +233,7 @@ def _check_unknown() -> Iterator[CheckMessage]:
             close = difflib.get_close_matches(
                 name.removeprefix(PREFIX), known, n=1, cutoff=RESEMBLANCE
             )
-            hint = f'Did you mean {PREFIX}{close[0]}?' if close else 'It has no effect.'
+            hint = f'Did you mean {PREFIX}{close[0]}?' if close else 'ws4redis does not read it.'
             yield Warning(f'There is no setting {name}.', hint=hint, id='ws4redis.W003')
 
 
