@@ -349,6 +349,16 @@ def test_permission_denied_is_a_403_before_the_upgrade(site: Site, settings: Set
 
 
 @pytest.mark.row('U8')
+def test_a_mapping_allows_nothing(site: Site, settings: Settings) -> None:
+    settings.WS4REDIS_ALLOWED_CHANNELS = probes.decide_for_each
+    with pytest.raises(HandshakeRejected) as refused:
+        site.connect('/ws/chat?subscribe-broadcast')
+    assert refused.value.status_code == 500
+    [error] = site.errors()
+    assert 'WS4REDIS_ALLOWED_CHANNELS failed' in error
+
+
+@pytest.mark.row('U8')
 def test_process_request_may_set_duck_typed_users_and_sessions(
     site: Site, settings: Settings
 ) -> None:
