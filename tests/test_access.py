@@ -5,7 +5,9 @@ the later look.
 from __future__ import annotations
 
 import logging
+from collections import OrderedDict, UserDict, defaultdict
 from collections.abc import Callable, Iterator
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,7 +16,7 @@ from django.contrib.auth.models import AnonymousUser, Group, User
 from django.contrib.sessions.backends.db import SessionStore
 from django.core.exceptions import PermissionDenied, TooManyFieldsSent
 from django.db import OperationalError, connection
-from django.http import Http404, HttpRequest
+from django.http import Http404, HttpRequest, QueryDict
 from django.test import Client
 from django.utils.functional import SimpleLazyObject
 
@@ -372,7 +374,38 @@ def test_answer_is_any_iterable(broker: Broker, answer: Callable[[list[str]], An
     ]
 
 
-@pytest.mark.parametrize('answer', [None, 'subscribe-broadcast', b'subscribe-broadcast', True, 7])
+class Decisions:
+    """A mapping that derives from none."""
+
+    def keys(self) -> list[str]:
+        return ['subscribe-broadcast']
+
+    def __getitem__(self, name: str) -> bool:
+        return False
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.keys())
+
+
+@pytest.mark.parametrize(
+    'answer',
+    [
+        None,
+        'subscribe-broadcast',
+        b'subscribe-broadcast',
+        True,
+        7,
+        {},
+        {'subscribe-broadcast': False},
+        defaultdict(bool, {'subscribe-broadcast': False}),
+        OrderedDict({'subscribe-broadcast': True}),
+        MappingProxyType({'subscribe-broadcast': False}),
+        UserDict({'subscribe-broadcast': False}),
+        QueryDict('subscribe-broadcast'),
+        SimpleLazyObject(lambda: {'subscribe-broadcast': False}),
+        Decisions(),
+    ],
+)
 def test_answer_that_is_no_list_refuses_the_handshake(site_as_seen: Broker, answer: object) -> None:
     def callback(request: HttpRequest, channels: list[str]) -> Any:
         return answer

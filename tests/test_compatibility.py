@@ -14,6 +14,7 @@ import errno
 import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 import pytest
 import redis
@@ -22,6 +23,8 @@ from django.contrib.auth.signals import user_logged_in
 from django.contrib.sessions.backends.db import SessionStore
 from django.http import BadHeaderError, HttpRequest
 from django.test import Client, RequestFactory
+from django.utils.functional import SimpleLazyObject
+from django.utils.translation import gettext_lazy
 
 import ws4redis.publisher
 import ws4redis.redis_store
@@ -210,24 +213,44 @@ def test_unknown_audience_is_a_value_error(broker: Broker) -> None:
 
 
 @pytest.mark.row('U4')
-def test_entries_go_through_str(broker: Broker) -> None:
-    class Number:
-        def __str__(self) -> str:
-            return 'seven'
-
+def test_entries_are_names_and_objects_that_have_one(broker: Broker) -> None:
+    identifier = UUID(int=7)
     publisher = RedisPublisher(
         facility='chat',
-        users=[User(username='john'), 7, Number()],  # type: ignore[list-item]
-        groups=[Group(name='staff')],
+        users=[User(username='john'), 7, identifier],
+        groups=[Group(name='staff'), gettext_lazy('editors')],
         sessions=['key'],
     )
     assert set(publisher._publishers) == {
         'user:john:chat',
         'user:7:chat',
-        'user:seven:chat',
+        f'user:{identifier}:chat',
         'group:staff:chat',
+        'group:editors:chat',
         'session:key:chat',
     }
+
+
+@pytest.mark.row('U4')
+@pytest.mark.parametrize('entry', [b'john', ('john',), ['john'], {}, False, 1.5, object()])
+def test_any_other_entry_is_a_type_error(entry: Any) -> None:
+    with pytest.raises(TypeError, match=f'users contains .*, which is {type(entry).__name__}'):
+        RedisPublisher(facility='chat', users=[entry])
+
+
+@pytest.mark.row('U4')
+def test_one_user_in_place_of_a_list_is_a_type_error() -> None:
+    user: Any = SimpleLazyObject(lambda: User(username='john'))
+    with pytest.raises(TypeError, match=r'users is User.*write users=\[\.\.\.\]'):
+        RedisPublisher(facility='chat', users=user)
+
+
+@pytest.mark.row('U17')
+def test_publishing_none_publishes_nothing_and_warns(broker: Broker, settings: Settings) -> None:
+    settings.WS4REDIS_HEARTBEAT = 'beat'
+    with pytest.warns(RuntimeWarning, match='published nothing'):
+        RedisPublisher(facility='chat', broadcast=True).publish_message(RedisMessage('beat'))
+    assert broker.published == []
 
 
 @pytest.mark.row('U4')
@@ -321,6 +344,14 @@ def test_facility_is_the_decoded_path_after_websocket_url(
 
 
 @pytest.mark.row('U7')
+@pytest.mark.parametrize('path', ['/ws/%00', '/ws/a%0Ab', '/ws/%C2%9F'])
+def test_facility_has_no_control_character(site: Site, path: str) -> None:
+    with pytest.raises(HandshakeRejected) as refused:
+        site.connect(path)
+    assert refused.value.status_code == 400
+
+
+@pytest.mark.row('U7')
 def test_facility_has_a_limit(site: Site) -> None:
     with pytest.raises(HandshakeRejected) as refused:
         site.connect('/ws/' + 'x' * 256)
@@ -346,6 +377,16 @@ def test_permission_denied_is_a_403_before_the_upgrade(site: Site, settings: Set
     with pytest.raises(HandshakeRejected) as refused:
         site.connect('/ws/chat')
     assert refused.value.status_code == 403
+
+
+@pytest.mark.row('U8')
+def test_a_mapping_allows_nothing(site: Site, settings: Settings) -> None:
+    settings.WS4REDIS_ALLOWED_CHANNELS = probes.decide_for_each
+    with pytest.raises(HandshakeRejected) as refused:
+        site.connect('/ws/chat?subscribe-broadcast')
+    assert refused.value.status_code == 500
+    [error] = site.errors()
+    assert 'WS4REDIS_ALLOWED_CHANNELS failed' in error
 
 
 @pytest.mark.row('U8')

@@ -10,7 +10,7 @@ import pytest
 from django.test import RequestFactory
 
 from ws4redis.exceptions import ForbiddenError
-from ws4redis.origin import check_origin
+from ws4redis.origin import allows_somebody, check_origin
 from ws4redis.testing import Broker, HandshakeRejected
 
 if TYPE_CHECKING:
@@ -191,6 +191,107 @@ def test_other_origins_are_named_in_the_settings(
 ) -> None:
     setattr(settings, setting, [entry])
     assert origin_allowed(origin, secure=secure) is allowed
+
+
+ALLOW_NOBODY = [
+    '',
+    '*',
+    'null',
+    'example.com',
+    '//example.com',
+    'https:example.com',
+    'https:/example.com',
+    'https://',
+    'https:///',
+    'https://*',
+    'https://*.',
+    'https://*..',
+    'https://*:8443',
+    'https://*.:8443',
+    'https://**.example.com',
+    'https://*example.com',
+    'https://*.*.com',
+    'https://www.*.com',
+    'https://www.example.*',
+    'https://.example.com',
+    'https://*..example.com',
+    'https://a..b',
+    'https://.',
+    'https://a b',
+    'https://example.com ',
+    ' https://example.com',
+    'https://exam\nple.com',
+    'https://example.com\n',
+    'https://example.com/',
+    'https://example.com/path',
+    'https://example.com?query',
+    'https://example.com#top',
+    'https://user@example.com',
+    'https://user:password@example.com',
+    'https://a,b.com',
+    'https://a.com,https://b.com',
+    'https://a%20b',
+    'https://exa\\mple.com',
+    'https://münchen.example',
+    'https://example.com:0',
+    'https://example.com:65536',
+    'https://example.com:99999',
+    'https://example.com:-1',
+    'https://example.com:port',
+    'https://example.com:80:80',
+    'https://*.example.com:99999',
+    'https://' + 'a' * 64 + '.com',
+    'https://' + '.'.join(['abcdefg'] * 33),
+    'https://[::1',
+    'https://::1',
+    'https://[]',
+    'https://[::g]',
+    'https://[fe80::1%eth0]',
+    'https://*.[::1]',
+    'https://*.127.0.0.1',
+    'https://256.0.0.1',
+    'https://1.2.3',
+    'https://1.2.3.04',
+    'https://example.0x1',
+    'ftp://example.com',
+    'ws://example.com',
+    'wss://example.com',
+    'http+https://example.com',
+]
+"""What no page's origin can be."""
+
+ALLOW_SOMEBODY = [
+    'https://example.com',
+    'https://Example.com',
+    'HTTPS://example.com',
+    'https://example.com:8443',
+    'https://example.com:65535',
+    'http://localhost:8000',
+    'http://web',
+    'http://my_host.example',
+    'https://xn--mnchen-3ya.example',
+    'https://3com.com',
+    'http://127.0.0.1:8000',
+    'http://[::1]:8000',
+]
+"""What a page's origin can be."""
+
+BELOW = ['https://*.example.com', 'https://*.com', 'HTTPS://*.Example.com', 'http://*.web:8000']
+"""What the origins of many pages can be."""
+
+
+@pytest.mark.parametrize('entry', ALLOW_NOBODY)
+def test_entry_that_allows_nobody_is_known(entry: str) -> None:
+    """`https://*` passed the check."""
+    assert not allows_somebody(entry)
+
+
+@pytest.mark.parametrize('entry', [*ALLOW_SOMEBODY, *BELOW])
+def test_entry_that_passes_the_check_allows_somebody(settings: Settings, entry: str) -> None:
+    """What browsers send for it has small letters."""
+    assert allows_somebody(entry)
+    settings.WS4REDIS_ALLOWED_ORIGINS = [entry]
+    assert origin_allowed(entry.lower().replace('*', 'www'))
 
 
 def test_null_is_refused_even_if_it_is_named(settings: Settings) -> None:

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 import fakeredis
 import pytest
 import redis
+from django.contrib.auth.middleware import AuthenticationMiddleware
 from django.contrib.auth.models import AnonymousUser, Group, User
 from django.contrib.sessions.backends.db import SessionStore
 from django.contrib.sessions.backends.signed_cookies import SessionStore as CookieSessionStore
 from django.http import HttpRequest, HttpResponse
-from django.test import RequestFactory
+from django.test import Client, RequestFactory
 from django.views.generic.base import View
 
 from ws4redis import publisher as publisher_module
@@ -58,6 +59,9 @@ def anonymous_request(rf: RequestFactory) -> HttpRequest:
 def channels(**audience: Any) -> list[str]:
     """The channels to which a publisher of the facility chat publishes."""
     return list(RedisPublisher(facility='chat', **audience)._publishers)
+
+
+CONTROLS = ['\x00', 'a\nb', '\r', '\x1f', 'news\x7f', '\x80', '\x9f']
 
 
 # The API document's example: `super().init`, the missing colon and the view without an answer are
@@ -144,6 +148,54 @@ def test_audience_of_another_type_is_refused_when_the_publisher_is_made(
 ) -> None:
     with pytest.raises(TypeError, match=f'{kind} is {type(value).__name__}'):
         RedisPublisher(facility='chat', **{kind: value})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize('kind', ['users', 'groups', 'sessions'])
+@pytest.mark.parametrize('entry', [b'john', ('john',), ['john'], False, 1.5, object()])
+def test_entry_that_is_no_name_is_refused_when_the_publisher_is_made(
+    kind: str, entry: object
+) -> None:
+    """It published, and nobody heard it."""
+    with pytest.raises(TypeError, match=f'{kind} contains .*, which is {type(entry).__name__}'):
+        RedisPublisher(facility='chat', **{kind: ['mary', entry]})  # type: ignore[arg-type]
+
+
+@pytest.mark.django_db
+def test_rows_of_a_query_are_told_of_flat() -> None:
+    User.objects.create(username='john')
+    rows: Any = User.objects.values_list('username')
+    with pytest.raises(TypeError, match='flat=True'):
+        RedisPublisher(facility='chat', users=rows)
+    assert channels(users=User.objects.values_list('username', flat=True)) == ['user:john:chat']
+    assert channels(users=User.objects.values_list('pk', flat=True))
+
+
+@pytest.mark.django_db
+def test_one_user_is_told_to_stand_in_a_list(client: Client) -> None:
+    """request.user of Django's middleware is lazy."""
+    client.force_login(User.objects.create(username='john'))
+    request: Any = RequestFactory().get('/')
+    request.session = client.session
+    AuthenticationMiddleware(lambda request: HttpResponse())(request)
+    with pytest.raises(TypeError, match=r'users is User: .*write users=\[\.\.\.\]'):
+        RedisPublisher(facility='chat', users=request.user)
+    assert channels(users=[request.user]) == ['user:john:chat']
+
+
+@pytest.mark.parametrize('facility', CONTROLS)
+def test_facility_with_a_control_character_is_refused_when_the_publisher_is_made(
+    facility: str,
+) -> None:
+    with pytest.raises(ChannelNameError, match="facility name '.*' contains '.*', which no"):
+        RedisPublisher(facility=facility, broadcast=True)
+    with pytest.raises(ChannelNameError, match='facility name'):
+        RedisPublisher().fetch_message(None, facility, 'broadcast')
+
+
+@pytest.mark.parametrize('facility', ['', 'a:b', 'a/b c', 'grün', '\xa0', '%00', '\u2028'])
+def test_facility_is_any_other_text(facility: str) -> None:
+    publisher = RedisPublisher(facility=facility, broadcast=True)
+    assert publisher._publishers == [f'broadcast:{facility}']
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Iterator
+import sys
+import warnings
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import fakeredis
@@ -33,6 +35,11 @@ class Store(RedisStore):
     def __init__(self, *channels: str, connection: redis.Redis | None = None) -> None:
         super().__init__(connection)
         self._publishers = set(channels)
+
+
+def this_line() -> int:
+    """The number of the line that calls."""
+    return sys._getframe(1).f_lineno
 
 
 class CountingConnection(fakeredis.FakeRedisConnection):
@@ -100,17 +107,59 @@ def test_message_of_another_type_is_refused_and_nothing_published(
     assert broker.published == []
 
 
-def test_none_publishes_nothing(broker: Broker) -> None:
+def test_none_publishes_nothing_and_the_line_is_warned_of(
+    broker: Broker, settings: Settings
+) -> None:
     """RedisMessage yields None for the heartbeat text."""
-    Store('channel').publish_message(None)
+    settings.WS4REDIS_HEARTBEAT = 'beat'
+    with pytest.warns(RuntimeWarning, match='^published nothing: the message is None') as caught:
+        line = this_line() + 1
+        Store('channel').publish_message(RedisMessage('beat'))
+    assert [(warning.filename, warning.lineno) for warning in caught] == [(__file__, line)]
     assert broker.published == []
 
 
-def test_heartbeat_as_text_is_published_when_asked_for_by_django_code(
-    broker: Broker, settings: Settings
+class Louder(Store):
+    """Hands on what it gets."""
+
+    def publish_message(self, message: Message, expire: float | None = None) -> None:
+        super().publish_message(message, expire)
+
+
+def publish_in_two_places(publish: Callable[[None], object]) -> None:
+    """Publish None three times, on two lines."""
+    for _ in range(2):
+        publish(None)
+    publish(None)
+
+
+async def publish_in_two_places_of_a_coroutine(store: Store) -> None:
+    """The same, awaited."""
+    for _ in range(2):
+        await store.apublish_message(None)
+    await store.apublish_message(None)
+
+
+@pytest.mark.parametrize(
+    ('publish', 'warnings_given'),
+    [
+        (lambda: publish_in_two_places(Store('channel').publish_message), 2),
+        (lambda: publish_in_two_places(Store('channel').pipeline_publish_message), 2),
+        (lambda: publish_in_two_places(Store().publish_message), 2),
+        (lambda: publish_in_two_places(Louder('channel').publish_message), 1),
+        (lambda: asyncio.run(publish_in_two_places_of_a_coroutine(Store('channel'))), 2),
+    ],
+    ids=['publish', 'pipeline', 'nobody', 'override', 'async'],
+)
+def test_none_is_warned_of_once_for_each_line(
+    broker: Broker, publish: Callable[[], None], warnings_given: int
 ) -> None:
-    settings.WS4REDIS_HEARTBEAT = 'beat'
-    Store('channel').publish_message(RedisMessage('beat'))
+    """As Python does by default; a heartbeat that is published in a loop fills no log."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter('default')
+        publish()
+    assert [warning.filename for warning in caught] == [__file__] * warnings_given
+    assert len({warning.lineno for warning in caught}) == warnings_given
     assert broker.published == []
 
 

@@ -258,6 +258,29 @@ def test_facility_has_a_limit_in_bytes(broker: Broker, facility: str, allowed: b
     assert answer.status == ('101 Switching Protocols' if allowed else '400 Bad Request')
 
 
+@pytest.mark.parametrize(
+    ('facility', 'allowed'),
+    [
+        ('%00', False),
+        ('a%0Ab', False),
+        ('a%0d%0ab', False),
+        ('%1f', False),
+        ('news%7F', False),
+        ('%C2%80', False),
+        ('%C2%9F', False),
+        ('%20', True),
+        ('%2500', True),
+        ('%9F', True),
+        ('%C2%A0', True),
+        ('%E2%80%A8', True),
+    ],
+)
+def test_facility_has_no_control_character(broker: Broker, facility: str, allowed: bool) -> None:
+    """Such a name was refused for users, and written into logs and Redis for facilities."""
+    answer = call(server_of(broker), broker, f'/ws/{facility}?subscribe-broadcast')
+    assert answer.status == ('101 Switching Protocols' if allowed else '400 Bad Request')
+
+
 def test_limit_of_the_facility_is_a_setting(broker: Broker, settings: Settings) -> None:
     settings.WS4REDIS_MAX_FACILITY = 3
     assert call(server_of(broker), broker, '/ws/abc').status.startswith('101')

@@ -203,7 +203,8 @@ def allowed_channels(request: HttpRequest, channels: list[str], possible: list[s
         return allowed
     try:
         answer = callback(request, list(channels))
-        if answer is None or isinstance(answer, (str, bytes)):
+        # A mapping's values say who may, and its keys alone would allow all of them.
+        if answer is None or isinstance(answer, (str, bytes)) or hasattr(answer, 'keys'):
             raise TypeError(
                 f'WS4REDIS_ALLOWED_CHANNELS returned {type(answer).__name__}: it returns a list '
                 f'of names'

@@ -110,10 +110,10 @@ class FrameTooLargeException(WebSocketError):
 
 
 class ChannelNameError(Ws4redisError, ValueError):
-    """A user, group or session name that can make no Redis channel.
+    """A user, group or session name, or a facility, that can make no Redis channel.
 
     Args:
-        kind: 'user', 'group' or 'session'.
+        kind: 'user', 'group', 'session' or 'facility'.
         problem: what is wrong with the name.
     """
 

@@ -3,7 +3,7 @@
 import logging
 from typing import TYPE_CHECKING, Any, Final
 
-from ws4redis.core.audience import Audience, SelfType, audience_names, entry_name
+from ws4redis.core.audience import Audience, SelfType, audience_names, entry_name, username_of
 from ws4redis.core.channel import check_name
 from ws4redis.exceptions import ChannelNameError
 
@@ -52,7 +52,7 @@ def own_names(kind: str, request: 'HttpRequest | None') -> list[str]:
         raise ValueError(f'{kind}s contains SELF: that needs request=, whose {kind}s are meant')
     if kind == 'user':
         user: Any = getattr(request, 'user', None)
-        return [str(user.get_username())] if is_authenticated(user) else []
+        return [username_of(user)] if is_authenticated(user) else []
     session = getattr(request, 'session', None)
     if session is None:
         return []

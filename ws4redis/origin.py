@@ -4,7 +4,8 @@ Browsers send cookies with their websockets to whatever site, and leave it to th
 where the page is from.
 """
 
-from ipaddress import IPv6Address
+import re
+from ipaddress import IPv4Address, IPv6Address
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
@@ -17,7 +18,7 @@ from ws4redis.exceptions import ForbiddenError, HandshakeError
 if TYPE_CHECKING:
     from django.http import HttpRequest
 
-__all__ = ['check_origin']
+__all__ = ['allows_somebody', 'check_origin']
 
 _PORTS: Final = {'http': 80, 'https': 443}
 
@@ -116,3 +117,34 @@ def _is_trusted(origin: str) -> bool:
 
 def _is_below(origin: tuple[str, str, int], domain: tuple[str, str, int]) -> bool:
     return origin[1].endswith('.' + domain[1]) and (origin[0], origin[2]) == (domain[0], domain[2])
+
+
+_LABEL: Final = r'[a-z0-9_-]{1,63}'
+_NAME: Final = re.compile(rf'{_LABEL}(?:\.{_LABEL})*')
+_NUMBER: Final = re.compile(r'[0-9]+|0x[0-9a-f]*')
+
+
+def allows_somebody(entry: str) -> bool:
+    """Whether there can be a page whose origin this entry of WS4REDIS_ALLOWED_ORIGINS allows."""
+    scheme, _, rest = entry.partition('://')
+    below = rest.startswith('*.')
+    found = _split(f'{scheme}://{rest[2:]}' if below else entry)
+    if found is None or found[2] == 0 or not entry.isprintable() or ' ' in entry:
+        return False
+    name = found[1].removesuffix('.')
+    if name.startswith('['):
+        return not below and _is_address(IPv6Address, name.strip('[]'))
+    if not _NAME.fullmatch(name) or len(name) > 253:
+        return False
+    # Browsers read what ends in a number as an address, and nothing is below one.
+    if _NUMBER.fullmatch(name.rpartition('.')[2]):
+        return not below and _is_address(IPv4Address, name)
+    return True
+
+
+def _is_address(kind: type[IPv4Address] | type[IPv6Address], name: str) -> bool:
+    try:
+        kind(name)
+    except ValueError:
+        return False
+    return '%' not in name

@@ -5,6 +5,7 @@ from collections.abc import Collection
 from typing import TYPE_CHECKING, Any, Literal, Never, TypeAlias
 
 from ws4redis.core.audience import Audience, SelfType, audience_names, entry_name
+from ws4redis.core.channel import check_facility
 from ws4redis.identity import own_names
 from ws4redis.publishing import in_thread
 from ws4redis.redis_client import active_server
@@ -55,10 +56,10 @@ class RedisPublisher(RedisStore):
             checkers there are none: a class that has some declares an __init__() with them.
 
     Raises:
-        ChannelNameError (a ValueError): a name that makes no channel, or SELF where the request has
-            no such identity.
+        ChannelNameError (a ValueError): a name that makes no channel, a facility with a control
+            character, or SELF where the request has no such identity.
         ValueError: SELF without a request.
-        TypeError: an audience of another type, or an unknown keyword.
+        TypeError: an audience, or an entry of one, of another type; or an unknown keyword.
     """
 
     _publishers: Any = _Publishers()
@@ -76,6 +77,7 @@ class RedisPublisher(RedisStore):
     ) -> None:
         if audiences and type(self)._get_message_channels is RedisStore._get_message_channels:
             raise TypeError(_unknown(next(iter(audiences))))
+        check_facility(facility)
         super().__init__(connection)
         self._names_nobody = (
             not broadcast

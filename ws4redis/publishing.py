@@ -2,8 +2,14 @@
 
 import logging
 import math
+import os
+import sys
+import warnings
 from collections.abc import Callable, Coroutine, Iterable
-from typing import Any, Final, ParamSpec, TypeVar
+from contextvars import ContextVar
+from pathlib import Path
+from types import FrameType
+from typing import Any, Final, NamedTuple, ParamSpec, TypeVar
 
 import redis
 from asgiref.sync import sync_to_async
@@ -14,7 +20,7 @@ from ws4redis.core.text import Message, as_bytes, message_bytes
 from ws4redis.redis_client import active_server
 from ws4redis.seam import seam
 
-__all__ = ['in_thread', 'publish']
+__all__ = ['in_thread', 'publish', 'publish_in_thread']
 
 logger = logging.getLogger('ws4redis.publishing')
 
@@ -35,6 +41,7 @@ def publish(store: object, message: Message, expire: float | None, *, atomic: bo
         getattr(store, '_expire', settings.WS4REDIS_EXPIRE) if expire is None else expire
     )
     if message is None:
+        _warn_of_none()
         return
     payload = message_bytes(message, 'publish_message takes str, bytes, bytearray or RedisMessage')
     channels = [as_bytes(name) for name in getattr(store, '_publishers', ())]
@@ -61,6 +68,44 @@ def publish(store: object, message: Message, expire: float | None, *, atomic: bo
         raise
 
 
+class _Caller(NamedTuple):
+    """A line of the site's code, and where Python keeps what it has warned of there."""
+
+    path: str
+    line: int
+    module: str
+    registry: dict[Any, Any]
+
+
+_PACKAGE: Final = str(Path(__file__).parent) + os.sep
+
+_remembered: ContextVar[_Caller | None] = ContextVar('who awaits a publication', default=None)
+
+
+def _caller() -> _Caller:
+    frame: FrameType = sys._getframe(1)
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
+        frame = frame.f_back
+    return _Caller(
+        frame.f_code.co_filename,
+        frame.f_lineno,
+        frame.f_globals.get('__name__', '__main__'),
+        frame.f_globals.setdefault('__warningregistry__', {}),
+    )
+
+
+def _warn_of_none() -> None:
+    path, line, module, registry = _remembered.get() or _caller()
+    warnings.warn_explicit(
+        'published nothing: the message is None, which is what RedisMessage makes of the heartbeat',
+        RuntimeWarning,
+        path,
+        line,
+        module,
+        registry,
+    )
+
+
 def in_thread(
     function: Callable[Arguments, Found],
 ) -> Callable[Arguments, Coroutine[Any, Any, Found]]:
@@ -68,6 +113,20 @@ def in_thread(
     # Under a Broker thread-sensitive: below async_to_sync, as in Django's test client, that is the
     # test's own thread and database connection; below a bare asyncio.run() it is another.
     return sync_to_async(function, thread_sensitive=seam.in_force)
+
+
+async def publish_in_thread(
+    publish_message: Callable[[Message, float | None], None],
+    message: Message,
+    expire: float | None,
+) -> None:
+    """The method as a coroutine: what it warns of is said of the line that awaits it."""
+    # Looked at here, since the thread does not know who waits for it.
+    token = _remembered.set(_caller() if message is None else None)
+    try:
+        await in_thread(publish_message)(message, expire)
+    finally:
+        _remembered.reset(token)
 
 
 def _seconds(expire: object) -> float:

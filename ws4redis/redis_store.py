@@ -7,14 +7,14 @@ import redis
 
 from ws4redis import settings
 from ws4redis.core.audience import SELF, Audience
-from ws4redis.core.channel import channel_names, prefix_of
+from ws4redis.core.channel import channel_names, check_facility, prefix_of
 from ws4redis.core.echo import OwnCopies
 from ws4redis.core.heartbeat import is_heartbeat
 from ws4redis.core.replies import published
 from ws4redis.core.text import Message, message_bytes
 from ws4redis.identity import entry_names
 from ws4redis.limits import current_heartbeat
-from ws4redis.publishing import in_thread, publish
+from ws4redis.publishing import publish, publish_in_thread
 from ws4redis.redis_client import active_server
 from ws4redis.seam import seam
 
@@ -124,12 +124,14 @@ class RedisStore:
             groups, users, sessions: names and objects, SELF among them.
 
         Raises:
-            ChannelNameError: a name that makes no channel was given explicitly.
+            ChannelNameError: a name that makes no channel was given explicitly, or the facility has
+                a control character.
             ValueError: there is no facility, or SELF without a request.
-            TypeError: an audience is of another type.
+            TypeError: an audience, or an entry of one, is of another type.
         """
         if facility is None:
             raise ValueError('facility is missing: a channel belongs to a facility')
+        check_facility(facility)
         names = {
             kind: entry_names(kind, audience, request)
             for kind, audience in (('group', groups), ('user', users), ('session', sessions))
@@ -141,7 +143,7 @@ class RedisStore:
 
         Args:
             message: str, bytes, bytearray or RedisMessage; None (a RedisMessage of the heartbeat)
-                publishes nothing.
+                publishes nothing, with a RuntimeWarning once for each line of code.
             expire: seconds that the message stays in Redis for those who come later; None takes
                 WS4REDIS_EXPIRE, 0 or less stores nothing and leaves an older message where it is.
 
@@ -163,4 +165,4 @@ class RedisStore:
 
     async def apublish_message(self, message: Message, expire: float | None = None) -> None:
         """As publish_message(), for asynchronous views."""
-        await in_thread(self.publish_message)(message, expire)
+        await publish_in_thread(self.publish_message, message, expire)

@@ -12,9 +12,10 @@ from django.core.handlers.wsgi import WSGIRequest
 
 from ws4redis import access, origin, settings
 from ws4redis.core import handshake as core_handshake
+from ws4redis.core.channel import check_facility
 from ws4redis.core.query import requested_channels
 from ws4redis.core.serving import ServingDriver
-from ws4redis.exceptions import HandshakeError
+from ws4redis.exceptions import ChannelNameError, HandshakeError
 from ws4redis.handshake import HANDSHAKE, Handshake, under_way
 from ws4redis.limits import current_limits
 from ws4redis.memory import serve_websockets
@@ -210,7 +211,12 @@ class WebsocketWSGIServer:
             raise HandshakeError(
                 'Not found', reason=f'the path is not below {settings.WEBSOCKET_URL!r}', status=404
             )
-        size = len(facility_of(request).encode('utf-8', 'surrogateescape'))
+        facility = facility_of(request)
+        try:
+            check_facility(facility)
+        except ChannelNameError as exc:
+            raise HandshakeError('Bad facility', reason=str(exc)) from exc
+        size = len(facility.encode('utf-8', 'surrogateescape'))
         limit = settings.WS4REDIS_MAX_FACILITY
         if size > limit:
             raise HandshakeError(

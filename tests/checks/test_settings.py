@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from django.core.checks import CheckMessage
 
+from tests.test_origin import ALLOW_NOBODY, ALLOW_SOMEBODY, BELOW
 from ws4redis import settings
 from ws4redis.checks import check_all
 from ws4redis.checks import settings as checks
@@ -112,9 +113,11 @@ FAULTS: list[tuple[str, Any, str]] = [
     *((name, 1.5, 'E009') for name in sorted(WHOLE)),
     ('WS4REDIS_ALLOWED_ORIGINS', 'https://example.com', 'E010'),
     ('WS4REDIS_ALLOWED_ORIGINS', None, 'E010'),
-    ('WS4REDIS_ALLOWED_ORIGINS', ['example.com'], 'E011'),
-    ('WS4REDIS_ALLOWED_ORIGINS', ['https://example.com/'], 'E011'),
-    ('WS4REDIS_ALLOWED_ORIGINS', ['ftp://example.com'], 'E011'),
+    ('WS4REDIS_ALLOWED_ORIGINS', b'https://example.com', 'E010'),
+    # Used up by its first reader, which the check would be.
+    ('WS4REDIS_ALLOWED_ORIGINS', iter(['https://example.com']), 'E010'),
+    ('WS4REDIS_ALLOWED_ORIGINS', map(str, ['https://example.com']), 'E010'),
+    *(('WS4REDIS_ALLOWED_ORIGINS', [entry], 'E011') for entry in ALLOW_NOBODY),
     ('WS4REDIS_ALLOWED_ORIGINS', [7], 'E011'),
     ('WS4REDIS_ALLOWED_CHANNELS', 'ws4redis.policies.alow_all', 'E012'),
     ('WS4REDIS_ALLOWED_CHANNELS', ['subscribe-user'], 'E012'),
@@ -159,8 +162,9 @@ FINE: list[tuple[str, Any]] = [
     *((name, 5) for name in NUMBERS),
     *((name, 0.5) for name in NUMBERS if name not in WHOLE),
     *((name, None) for name in sorted(MAY_BE_NONE)),
-    ('WS4REDIS_ALLOWED_ORIGINS', ('https://example.com', 'http://*.example.com:8000')),
     ('WS4REDIS_ALLOWED_ORIGINS', ['HTTPS://Example.com.:443', 'https://*.EXAMPLE.com.']),
+    ('WS4REDIS_ALLOWED_ORIGINS', (*ALLOW_SOMEBODY, *BELOW)),
+    ('WS4REDIS_ALLOWED_ORIGINS', {'https://example.com'}),
     ('WS4REDIS_ALLOWED_CHANNELS', 'ws4redis.policies.allow_all'),
     ('WS4REDIS_ALLOWED_CHANNELS', lambda request, channels: channels),
     ('WS4REDIS_PROCESS_REQUEST', 'ws4redis.access.process_request'),

@@ -344,6 +344,11 @@ def set_user_alone(request: Any) -> None:
     request.user = OldUser()
 
 
+def decide_for_each(request: Any, channels: list[str]) -> dict[str, bool]:
+    """Answer with a mapping, which is no list."""
+    return dict.fromkeys(channels, False)
+
+
 def broadcast_alone(request: Any, channels: list[str]) -> set[str]:
     """As WS4REDIS_ALLOWED_CHANNELS: its answer replaces what was asked for."""
     return {'subscribe-broadcast'}

@@ -40,6 +40,8 @@ def audiences(
     RedisPublisher(facility='news', users=[AnonymousUser()])
     RedisPublisher(facility='news', users=users.filter(is_staff=True))
     RedisPublisher(facility='news', users=(each.username for each in users))
+    RedisPublisher(facility='news', users=users.values_list('username', flat=True))
+    RedisPublisher(facility='news', users=[request.user])
     RedisPublisher(facility='news', groups=[group, gettext_lazy('editors')])
     RedisPublisher(facility='news', groups=groups)
     RedisPublisher(facility='news', groups=user.groups.all())

@@ -22,6 +22,10 @@ def audiences(user: User, things: list[object], request: HttpRequest) -> None:
     RedisPublisher(facility='news', users=[object()])  # wrong
     RedisPublisher(facility='news', users=things)  # wrong
     RedisPublisher(facility='news', users=[b'john'])  # wrong
+    RedisPublisher(facility='news', users=[('john',)])  # wrong
+    RedisPublisher(facility='news', users=[1.5])  # wrong
+    RedisPublisher(facility='news', users=[{'username': 'john'}])  # wrong
+    RedisPublisher(facility='news', users=request.user)  # wrong
     RedisPublisher(facility='news', users=[None])  # wrong
     RedisPublisher(facility='news', users=[['john']])  # wrong
     RedisPublisher(facility='news', groups=[object()])  # wrong

@@ -2,7 +2,7 @@
 
 import difflib
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import Any, Final
 
 from django.conf import settings as django_settings
@@ -13,6 +13,7 @@ from django.utils.module_loading import import_string
 from ws4redis import settings
 from ws4redis.access import check_dotted_path
 from ws4redis.memory import memory_allowed
+from ws4redis.origin import allows_somebody
 from ws4redis.redis_client import connection_arguments
 from ws4redis.schemes import is_memory
 from ws4redis.subscriber_methods import missing_methods
@@ -143,24 +144,18 @@ def _fits(setting: settings.Setting, value: Any) -> bool:
 
 def _check_origins() -> Iterator[CheckMessage]:
     value = settings.WS4REDIS_ALLOWED_ORIGINS
-    if isinstance(value, str) or not hasattr(value, '__iter__'):
+    # An iterator would be used up by this check.
+    if isinstance(value, (str, bytes)) or not isinstance(value, Collection):
         yield Error(
             f'WS4REDIS_ALLOWED_ORIGINS is {value!r}.', hint='A list of origins.', id='ws4redis.E010'
         )
         return
     for entry in value:
-        scheme, separator, rest = str(entry).partition('://')
-        if (
-            not isinstance(entry, str)
-            or scheme.lower() not in ('http', 'https')
-            or not separator
-            or not rest
-            or '/' in rest
-        ):
+        if not isinstance(entry, str) or not allows_somebody(entry):
             yield Error(
                 f'WS4REDIS_ALLOWED_ORIGINS contains {entry!r}.',
-                hint="Scheme and host, without a path: 'https://www.example.com' or "
-                "'https://*.example.com'.",
+                hint='Scheme and host as browsers send them, in ASCII and without a path: '
+                "'https://www.example.com' or 'https://*.example.com'.",
                 id='ws4redis.E011',
             )
 

@@ -8,7 +8,7 @@ A channel and the key of its persisted message share one name, which other progr
     [PREFIX:]session:KEY:FACILITY
 
 A facility may contain ':' since it comes last; a user, group or session name may not (it would be
-ambiguous). No identity, no name.
+ambiguous). None has a control character. No identity, no name.
 """
 
 import re
@@ -20,6 +20,7 @@ from ws4redis.exceptions import ChannelNameError
 __all__ = [
     'ChannelParts',
     'channel_names',
+    'check_facility',
     'check_name',
     'prefix_of',
     'printable',
@@ -29,7 +30,8 @@ __all__ = [
 NAMED: Final = ('user', 'group', 'session')
 """Kinds of channels that are somebody's; the other kind is broadcast."""
 
-_UNFIT = re.compile(r'[:\x00-\x1f\x7f-\x9f]')
+_CONTROL: Final = re.compile(r'[\x00-\x1f\x7f-\x9f]')
+_UNFIT: Final = re.compile(f':|{_CONTROL.pattern}')
 
 
 class ChannelParts(NamedTuple):
@@ -61,6 +63,19 @@ def check_name(kind: str, name: str) -> str:
             kind, f'{shown} contains {found.group()!r}, which no channel name may'
         )
     return name
+
+
+def check_facility(facility: object) -> None:
+    """Refuse a facility that can be no part of a channel name.
+
+    Raises:
+        ChannelNameError: it contains a control character.
+    """
+    found = _CONTROL.search(str(facility))
+    if found:
+        raise ChannelNameError(
+            'facility', f'{str(facility)!r} contains {found.group()!r}, which no channel name may'
+        )
 
 
 def prefix_of(name: str | None) -> str:
