@@ -23,6 +23,7 @@ from django.utils.translation import gettext_lazy, ngettext_lazy, override, pget
 from ws4redis import publishing
 from ws4redis.publisher import RedisPublisher
 from ws4redis.redis_store import Message, RedisMessage, RedisStore
+from ws4redis.subscriber import RedisSubscriber
 from ws4redis.testing import Broker, FakeRedisPublisher
 
 if TYPE_CHECKING:
@@ -376,6 +377,23 @@ def test_override_that_knows_two_arguments_goes_on_working(broker: Broker, metho
     assert [(one.text, one.expire) for one in broker.published] == [('HELLO', 5)]
     with pytest.raises(TypeError, match="unexpected keyword argument 'json'"):
         call(publisher, method, json={})
+
+
+@pytest.mark.django_db(transaction=True)
+def test_own_message_that_waited_does_not_come_back(broker: Broker, settings: Settings) -> None:
+    class Committing(RedisSubscriber):
+        def publish_message(self, message: Any, expire: float | None = None) -> None:
+            with transaction.atomic():
+                RedisStore.publish_message(self, message, expire, on_commit=True)  # type: ignore[call-arg]
+                assert texts(broker) == []
+
+    settings.WS4REDIS_SUBSCRIBER = Committing
+    settings.WS4REDIS_ALLOWED_CHANNELS = 'ws4redis.policies.allow_all'
+    john = broker.connect('news', subscribe='broadcast', publish='broadcast')
+    mary = broker.connect('news', subscribe='broadcast')
+    john.send('hi')
+    assert mary.receive() == 'hi'
+    john.assert_nothing_received()
 
 
 @pytest.mark.django_db(transaction=True)
