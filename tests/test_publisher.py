@@ -5,12 +5,13 @@ fetch_message.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import fakeredis
 import pytest
 import redis
+import redis.asyncio
 from django.contrib.auth.middleware import AuthenticationMiddleware
 from django.contrib.auth.models import AnonymousUser, Group, User
 from django.contrib.sessions.backends.db import SessionStore
@@ -23,7 +24,7 @@ from ws4redis import publisher as publisher_module
 from ws4redis.exceptions import ChannelNameError
 from ws4redis.publisher import AudienceName, RedisPublisher
 from ws4redis.redis_client import active_server
-from ws4redis.redis_store import SELF
+from ws4redis.redis_store import SELF, RedisStore
 from ws4redis.testing import Broker
 
 if TYPE_CHECKING:
@@ -461,6 +462,57 @@ def test_fetch_follows_the_prefix(
 def test_fetch_while_redis_is_away_raises(broker: Broker, anonymous_request: HttpRequest) -> None:
     with broker.outage(), pytest.raises(redis.ConnectionError):
         RedisPublisher().fetch_message(anonymous_request, 'chat')
+
+
+@pytest.mark.row('U3')
+@pytest.mark.parametrize('options', [{'decode_responses': True}, {'decode_responses': False}])
+@pytest.mark.parametrize('message', ['grün'.encode(), b'\xff\x00', b''])
+def test_fetch_gives_bytes_whatever_the_client_makes_of_its_answers(
+    anonymous_request: HttpRequest, options: dict[str, Any], message: bytes
+) -> None:
+    """With decode_responses it gave str, and could not read what is no text."""
+    client = fakeredis.FakeRedis(**options)
+    RedisPublisher(facility='chat', broadcast=True, connection=client).publish_message(message)
+    publisher = RedisPublisher(connection=client)
+    assert publisher.fetch_message(anonymous_request, 'chat') == message
+    assert publisher.fetch_message(anonymous_request, 'chat', 'broadcast') == message
+    assert asyncio.run(publisher.afetch_message(anonymous_request, 'chat')) == message
+    assert publisher.fetch_message(anonymous_request, 'other') is None
+
+
+def test_fetch_through_a_decoding_client_of_a_real_redis_gives_bytes(
+    anonymous_request: HttpRequest, redis_url: str
+) -> None:
+    with redis.Redis.from_url(redis_url, decode_responses=True) as client:
+        publisher = RedisPublisher(facility='chat', broadcast=True, connection=client)
+        publisher.publish_message(b'\xff', 5)
+        assert publisher.fetch_message(anonymous_request, 'chat', 'broadcast') == b'\xff'
+
+
+def test_fetch_of_a_double_that_gives_text_gives_bytes(anonymous_request: HttpRequest) -> None:
+    class Double:
+        def mget(self, names: list[bytes]) -> list[str | None]:
+            return ['grün' for _ in names]
+
+    publisher = RedisPublisher()
+    publisher._connection = Double()  # type: ignore[assignment]
+    assert publisher.fetch_message(anonymous_request, 'chat') == 'grün'.encode()
+
+
+@pytest.mark.parametrize(
+    'make', [redis.asyncio.Redis, fakeredis.FakeAsyncRedis, type('Own', (redis.asyncio.Redis,), {})]
+)
+def test_asyncio_client_is_refused_by_name(make: Callable[[], Any]) -> None:
+    client = make()
+    for store in (RedisPublisher, RedisStore):
+        with pytest.raises(TypeError, match=f'{type(client).__name__}, an asyncio client: it take'):
+            store(connection=client)
+
+
+@pytest.mark.parametrize('on_commit', [1, 0, None, b'default', ['default']])
+def test_on_commit_of_another_type_is_refused_when_the_publisher_is_made(on_commit: Any) -> None:
+    with pytest.raises(TypeError, match=f'on_commit is {type(on_commit).__name__}'):
+        RedisPublisher(facility='chat', broadcast=True, on_commit=on_commit)
 
 
 def test_afetch_message_fetches(broker: Broker, anonymous_request: HttpRequest) -> None:

@@ -3,19 +3,30 @@
 from __future__ import annotations
 
 import asyncio
+import datetime
 import math
 import sys
 import warnings
 from collections.abc import Callable, Iterator
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 import fakeredis
 import pytest
 import redis
+from asgiref.sync import async_to_sync
+from django.db import connections, transaction
+from django.utils.connection import ConnectionDoesNotExist
+from django.utils.functional import lazy, lazystr
+from django.utils.text import format_lazy
+from django.utils.translation import gettext_lazy, ngettext_lazy, override, pgettext_lazy
 
 from ws4redis import publishing
+from ws4redis.publisher import RedisPublisher
 from ws4redis.redis_store import Message, RedisMessage, RedisStore
-from ws4redis.testing import Broker
+from ws4redis.subscriber import RedisSubscriber
+from ws4redis.testing import Broker, FakeRedisPublisher
 
 if TYPE_CHECKING:
     from pytest_django import Settings
@@ -35,6 +46,23 @@ class Store(RedisStore):
     def __init__(self, *channels: str, connection: redis.Redis | None = None) -> None:
         super().__init__(connection)
         self._publishers = set(channels)
+
+    def _publish_on_commit(self, message: str) -> None:
+        RedisStore.publish_message(self, message, on_commit=True)  # type: ignore[call-arg]
+
+
+METHODS = ('publish_message', 'pipeline_publish_message', 'apublish_message')
+
+
+def call(store: RedisStore, method: str, *arguments: Any, **keywords: Any) -> None:
+    """The method, below async_to_sync if it is a coroutine's."""
+    if method.startswith('a'):
+        async_to_sync(getattr(store, method))(*arguments, **keywords)
+    else:
+        getattr(store, method)(*arguments, **keywords)
+
+
+CALL = call.__code__.co_firstlineno + 1
 
 
 def this_line() -> int:
@@ -167,6 +195,279 @@ def test_message_without_channels_goes_nowhere(broker: Broker) -> None:
     Store().publish_message('hello')
     RedisStore().publish_message('hello')
     assert broker.published == []
+
+
+@pytest.mark.row('U17')
+@pytest.mark.parametrize(
+    'message',
+    [
+        gettext_lazy('Yes'),
+        pgettext_lazy('answer', 'Yes'),
+        ngettext_lazy('Yes', 'Yeses', 1),
+        format_lazy('{}{}', 'Y', gettext_lazy('es')),
+        lazystr('Yes'),
+    ],
+)
+def test_lazy_text_is_published_as_text(broker: Broker, message: Any) -> None:
+    """It was a TypeError."""
+    Store('channel').publish_message(message)
+    assert [publication.message for publication in broker.published] == [b'Yes']
+    assert RedisMessage(message) == b'Yes'
+
+
+def test_lazy_text_is_in_the_language_of_the_call(broker: Broker) -> None:
+    with override('de'):
+        Store('channel').publish_message(gettext_lazy('Yes'))
+        call(Store('channel'), 'publish_message', json=[gettext_lazy('No')])
+    assert [publication.text for publication in broker.published] == ['Ja', '["Nein"]']
+
+
+def test_lazy_bytes_are_no_text(broker: Broker) -> None:
+    with pytest.raises(TypeError, match='message is __proxy__'):
+        Store('channel').publish_message(lazy(lambda: b'Yes', bytes)())
+
+
+@pytest.mark.parametrize(
+    ('value', 'text'),
+    [
+        ({'state': 'new'}, '{"state": "new"}'),
+        ([1, None], '[1, null]'),
+        (None, 'null'),
+        ('', '""'),
+        (False, 'false'),
+        (
+            {'at': datetime.date(2026, 1, 2), 'sum': Decimal('1.50')},
+            '{"at": "2026-01-02", "sum": "1.50"}',
+        ),
+        (UUID(int=7), f'"{UUID(int=7)}"'),
+        (gettext_lazy('Yes'), '"Yes"'),
+    ],
+)
+@pytest.mark.parametrize('method', METHODS)
+def test_json_is_published_as_django_writes_it(
+    broker: Broker, method: str, value: object, text: str
+) -> None:
+    call(Store('channel'), method, json=value, expire=5)
+    [publication] = broker.published
+    assert (publication.text, publication.expire) == (text, 5)
+
+
+@pytest.mark.parametrize('method', METHODS)
+def test_exactly_one_of_message_and_json_is_given(broker: Broker, method: str) -> None:
+    for message in ('hello', None, ''):
+        with pytest.raises(TypeError, match='message and json are given'):
+            call(Store('channel'), method, message, json={})
+    with pytest.raises(TypeError, match='nothing to publish'):
+        call(Store('channel'), method)
+    with pytest.raises(TypeError, match='nothing to publish'):
+        call(Store('channel'), method, expire=5)
+    assert broker.published == []
+
+
+def test_object_that_is_no_json_is_refused_at_the_call(broker: Broker) -> None:
+    with pytest.raises(TypeError, match='not JSON serializable'):
+        call(Store('channel'), 'publish_message', json=object(), on_commit=True)
+
+
+# After the commit
+
+
+@pytest.fixture
+def other() -> Iterator[str]:
+    """The alias of a second database."""
+    connections['other'] = connections['default'].copy('other')
+    yield 'other'
+    connections['other'].close()
+    del connections['other']
+
+
+def texts(broker: Broker) -> list[str]:
+    """What was published."""
+    return [publication.text for publication in broker.published]
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize('method', METHODS)
+@pytest.mark.parametrize('on_commit', [True, 'default'])
+def test_message_waits_for_the_commit(broker: Broker, method: str, on_commit: bool | str) -> None:
+    with transaction.atomic(durable=True):
+        call(Store('channel'), method, 'hello', 5, on_commit=on_commit)
+        call(Store('channel'), method, json={'a': 1}, on_commit=on_commit)
+        assert texts(broker) == []
+    assert texts(broker) == ['hello', '{"a": 1}']
+    assert [publication.expire for publication in broker.published] == [5, 3600]
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize('method', METHODS)
+def test_message_is_never_published_after_a_rollback(broker: Broker, method: str) -> None:
+    with pytest.raises(LookupError), transaction.atomic(durable=True):
+        call(Store('channel'), method, 'hello', on_commit=True)
+        raise LookupError
+    with transaction.atomic(durable=True):
+        call(Store('channel'), method, 'outer', on_commit=True)
+        with pytest.raises(LookupError), transaction.atomic():
+            call(Store('channel'), method, 'inner', on_commit=True)
+            raise LookupError
+    assert texts(broker) == ['outer']
+
+
+@pytest.mark.django_db(transaction=True)
+def test_other_database_has_its_own_commit(broker: Broker, other: str) -> None:
+    with transaction.atomic(durable=True):
+        with transaction.atomic(using=other, durable=True):
+            call(Store('channel'), 'publish_message', 'of the other', on_commit=other)
+            call(Store('channel'), 'publish_message', 'of the default', on_commit=True)
+            assert texts(broker) == []
+        assert texts(broker) == ['of the other']
+        call(Store('channel'), 'publish_message', 'at once', on_commit=other)
+        assert texts(broker) == ['of the other', 'at once']
+    assert texts(broker) == ['of the other', 'at once', 'of the default']
+
+
+@pytest.mark.parametrize('method', METHODS)
+def test_message_is_published_at_once_outside_a_transaction(broker: Broker, method: str) -> None:
+    """It does not even connect to the database, which this test may not."""
+    call(Store('channel'), method, 'hello', on_commit=True)
+    assert texts(broker) == ['hello']
+
+
+@pytest.mark.django_db(transaction=True)
+def test_message_is_published_at_once_on_an_open_connection_without_a_transaction(
+    broker: Broker,
+) -> None:
+    connections['default'].ensure_connection()
+    call(Store('channel'), 'publish_message', 'hello', on_commit=True)
+    assert texts(broker) == ['hello']
+
+
+@pytest.mark.django_db(transaction=True)
+def test_transaction_that_django_does_not_manage_is_refused_as_django_does(broker: Broker) -> None:
+    transaction.set_autocommit(False)
+    try:
+        with pytest.raises(transaction.TransactionManagementError):
+            call(Store('channel'), 'publish_message', 'hello', on_commit=True)
+    finally:
+        transaction.set_autocommit(True)
+    assert texts(broker) == []
+
+
+@pytest.mark.django_db(transaction=True)
+def test_message_after_the_commit_is_the_one_of_the_call(
+    broker: Broker, settings: Settings
+) -> None:
+    state, data = {'state': 'new'}, bytearray(b'new')
+    publisher = RedisPublisher(facility='news', broadcast=True)
+    with transaction.atomic(durable=True):
+        publisher.publish_message(json=state, on_commit=True)
+        publisher.publish_message(data, on_commit=True)
+        with override('de'):
+            publisher.publish_message(gettext_lazy('Yes'), on_commit=True)
+        state['state'], data[:] = 'old', b'old'
+        settings.WS4REDIS_PREFIX, settings.WS4REDIS_EXPIRE = 'shop', 7
+    assert texts(broker) == ['{"state": "new"}', 'new', 'Ja']
+    assert {(one.channel, one.expire) for one in broker.published} == {('shop:broadcast:news', 7)}
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize('method', METHODS)
+def test_what_is_wrong_is_said_at_the_call(broker: Broker, method: str) -> None:
+    with transaction.atomic(durable=True):
+        for arguments in ((1,), ('hello', 'soon'), ('hello', True)):
+            with pytest.raises(TypeError):
+                call(Store('channel'), method, *arguments, on_commit=True)
+        for on_commit in (1, 0, b'default', ['default'], transaction):
+            with pytest.raises(TypeError, match=f'on_commit is {type(on_commit).__name__}'):
+                call(Store('channel'), method, 'hello', on_commit=on_commit)
+        for alias in ('nowhere', ''):
+            with pytest.raises(ConnectionDoesNotExist):
+                call(Store('channel'), method, 'hello', on_commit=alias)
+        with pytest.warns(RuntimeWarning, match='the message is None'):
+            call(Store('channel'), method, None, on_commit=True)
+    assert texts(broker) == []
+
+
+@pytest.mark.django_db(transaction=True)
+def test_redis_that_is_away_at_the_commit_raises_with_the_line_that_published(
+    broker: Broker,
+) -> None:
+    with (
+        pytest.raises(redis.ConnectionError) as error,
+        broker.outage(),
+        transaction.atomic(durable=True),
+    ):
+        Store('channel')._publish_on_commit('hello')
+    line = Store._publish_on_commit.__code__.co_firstlineno + 1
+    assert error.value.__notes__ == [f'published with on_commit at {__file__}:{line}']
+
+
+@pytest.mark.django_db(transaction=True)
+def test_store_may_have_been_told_to_wait(broker: Broker) -> None:
+    publisher = RedisPublisher(facility='news', broadcast=True, on_commit=True)
+    with transaction.atomic(durable=True):
+        for method in METHODS:
+            call(publisher, method, method)
+            call(publisher, method, 'at once', on_commit=False)
+        assert texts(broker) == ['at once'] * 3
+    assert texts(broker)[3:] == list(METHODS)
+
+
+@pytest.mark.row('U17')
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize('method', ['publish_message', 'apublish_message'])
+def test_override_that_knows_two_arguments_goes_on_working(broker: Broker, method: str) -> None:
+    class Shouting(RedisPublisher):
+        def publish_message(self, message: Any, expire: float | None = None) -> None:  # type: ignore[override]
+            super().publish_message(message.upper(), expire)
+
+    publisher = Shouting('news', True, on_commit=True)
+    with transaction.atomic(durable=True):
+        call(publisher, method, 'hello', 5)
+        assert texts(broker) == []
+    assert [(one.text, one.expire) for one in broker.published] == [('HELLO', 5)]
+    with pytest.raises(TypeError, match="unexpected keyword argument 'json'"):
+        call(publisher, method, json={})
+
+
+@pytest.mark.django_db(transaction=True)
+def test_own_message_that_waited_does_not_come_back(broker: Broker, settings: Settings) -> None:
+    class Committing(RedisSubscriber):
+        def publish_message(self, message: Any, expire: float | None = None) -> None:
+            with transaction.atomic():
+                RedisStore.publish_message(self, message, expire, on_commit=True)  # type: ignore[call-arg]
+                assert texts(broker) == []
+
+    settings.WS4REDIS_SUBSCRIBER = Committing
+    settings.WS4REDIS_ALLOWED_CHANNELS = 'ws4redis.policies.allow_all'
+    john = broker.connect('news', subscribe='broadcast', publish='broadcast')
+    mary = broker.connect('news', subscribe='broadcast')
+    john.send('hi')
+    assert mary.receive() == 'hi'
+    john.assert_nothing_received()
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize('method', METHODS)
+def test_source_of_what_waits_is_the_line_that_has_published(broker: Broker, method: str) -> None:
+    line = CALL + (2 if method.startswith('a') else 4)
+    with transaction.atomic(durable=True):
+        call(Store('channel'), method, 'hello', on_commit=True)
+    call(Store('channel'), method, 'hello', on_commit=True)
+    assert [one.source for one in broker.published] == [f'{__file__}:{line}'] * 2
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize('method', METHODS)
+def test_fake_without_a_broker_waits_too_and_names_the_line_that_has_published(
+    method: str,
+) -> None:
+    """So does a site: a coroutine publishes from the thread that has the transaction."""
+    line = CALL + (2 if method.startswith('a') else 4)
+    publisher = FakeRedisPublisher(facility='news', broadcast=True)
+    with transaction.atomic(durable=True):
+        call(publisher, method, 'hello', on_commit=True)
+        assert publisher.published == []
+    assert [one.source for one in publisher.published] == [f'{__file__}:{line}']
 
 
 # How long it stays

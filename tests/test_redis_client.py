@@ -14,8 +14,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import fakeredis
 import pytest
 import redis
+import redis.asyncio
 from django.core.exceptions import ImproperlyConfigured
 from redis.connection import Connection, SSLConnection, UnixDomainSocketConnection
 
@@ -25,7 +27,9 @@ from ws4redis.redis_client import (
     RedisServer,
     active_server,
     bring_back,
+    check_client,
     connection_arguments,
+    persisted_values,
     take_away,
 )
 from ws4redis.seam import seam
@@ -365,3 +369,29 @@ def test_importing_makes_no_pool_no_lock_and_no_fakeredis() -> None:
         check=False,
     )
     assert process.stdout == 'False None [] 1\n', process.stderr
+
+
+# Clients of the site's own
+
+
+@pytest.mark.parametrize('decode', [True, False])
+def test_persisted_values_are_bytes_whatever_the_client_makes_of_its_answers(decode: bool) -> None:
+    client = fakeredis.FakeRedis(decode_responses=decode)
+    client.mset({'one': b'\xff', 'two': 'gr\u00fcn'})
+    client.rpush('three', 'a list')
+    assert persisted_values(client, [b'one', b'two', b'three', b'four']) == {
+        b'one': b'\xff',
+        b'two': 'gr\u00fcn'.encode(),
+    }
+    assert persisted_values(client, []) == {}
+
+
+@pytest.mark.parametrize('client', [redis.asyncio.Redis, redis.asyncio.RedisCluster])
+def test_asyncio_client_is_refused(client: Any) -> None:
+    with pytest.raises(TypeError, match=f'{client.__name__}, an asyncio client'):
+        check_client(client.__new__(client))
+
+
+def test_other_clients_and_doubles_are_taken() -> None:
+    for client in (redis.Redis(), fakeredis.FakeRedis(), object()):
+        check_client(client)

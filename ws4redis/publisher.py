@@ -2,13 +2,14 @@
 
 import difflib
 from collections.abc import Collection
-from typing import TYPE_CHECKING, Any, Literal, Never, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, Never, TypeAlias, overload
 
 from ws4redis.core.audience import Audience, SelfType, audience_names, entry_name
 from ws4redis.core.channel import check_facility
+from ws4redis.core.text import Message, as_bytes
 from ws4redis.identity import own_names
-from ws4redis.publishing import in_thread
-from ws4redis.redis_client import active_server
+from ws4redis.publishing import OnCommit, check_on_commit, in_thread
+from ws4redis.redis_client import active_server, raw_values
 from ws4redis.redis_store import SELF, RedisStore
 
 if TYPE_CHECKING:
@@ -52,6 +53,9 @@ class RedisPublisher(RedisStore):
         sessions: session keys, SELF for the request's session.
         request: the request that SELF means.
         connection: the redis.Redis to use; None takes the one of WS4REDIS_CONNECTION.
+        on_commit: what publish_message() does if it is not told: True publishes when the
+            transaction of the default database is committed, a str when that of the database of
+            this alias is, at once outside a transaction; False always at once.
         **audiences: audiences of a site's own, handed to its _get_message_channels(). To type
             checkers there are none: a class that has some declares an __init__() with them.
 
@@ -59,10 +63,31 @@ class RedisPublisher(RedisStore):
         ChannelNameError (a ValueError): a name that makes no channel, a facility with a control
             character, or SELF where the request has no such identity.
         ValueError: SELF without a request.
-        TypeError: an audience, or an entry of one, of another type; or an unknown keyword.
+        TypeError: an audience, an entry of one, or on_commit of another type; an asyncio client as
+            connection; or an unknown keyword.
     """
 
     _publishers: Any = _Publishers()
+
+    if TYPE_CHECKING:
+
+        @overload
+        def publish_message(
+            self,
+            message: Message,
+            expire: float | None = None,
+            *,
+            on_commit: OnCommit | None = None,
+        ) -> None: ...
+        @overload
+        def publish_message(
+            self,
+            *,
+            json: object,
+            expire: float | None = None,
+            on_commit: OnCommit | None = None,
+        ) -> None: ...
+        def publish_message(self, *arguments: Any, **keywords: Any) -> None: ...
 
     def __init__(
         self,
@@ -73,12 +98,16 @@ class RedisPublisher(RedisStore):
         sessions: Audience = (),
         request: 'HttpRequest | None' = None,
         connection: 'redis.Redis | None' = None,
+        *,
+        on_commit: OnCommit = False,
         **audiences: Never,
     ) -> None:
         if audiences and type(self)._get_message_channels is RedisStore._get_message_channels:
             raise TypeError(_unknown(next(iter(audiences))))
         check_facility(facility)
         super().__init__(connection)
+        check_on_commit(on_commit)
+        self._on_commit = on_commit
         self._names_nobody = (
             not broadcast
             and not audiences
@@ -134,7 +163,7 @@ class RedisPublisher(RedisStore):
             channels.extend(self._get_message_channels(request, facility, **keywords))
         if not channels:
             return None
-        values: list[Any] = self._connection.mget(channels)
+        values = raw_values(self._connection, [as_bytes(channel) for channel in channels])
         return next((value for value in values if value is not None), None)
 
     async def afetch_message(
@@ -145,7 +174,10 @@ class RedisPublisher(RedisStore):
 
 
 def _unknown(name: str) -> str:
-    known = ('facility', 'broadcast', 'users', 'groups', 'sessions', 'request', 'connection')
+    known = (
+        *('facility', 'broadcast', 'users', 'groups', 'sessions', 'request', 'connection'),
+        'on_commit',
+    )
     close = difflib.get_close_matches(name, known, n=1)
     hint = (
         f'did you mean {close[0]}=?'

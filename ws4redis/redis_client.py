@@ -2,6 +2,7 @@
 through the gate of their server.
 """
 
+import inspect
 import os
 import threading
 from typing import TYPE_CHECKING, Any, Final
@@ -11,10 +12,12 @@ import redis
 from django.conf import settings as django_settings
 from django.core.exceptions import ImproperlyConfigured
 from redis.backoff import NoBackoff
+from redis.client import NEVER_DECODE
 from redis.connection import AbstractConnection, BlockingConnectionPool, ConnectionPool
 from redis.retry import Retry
 
 from ws4redis import settings
+from ws4redis.core.text import as_bytes
 from ws4redis.gate import Gate, gated_class
 from ws4redis.memory import check_use, memory_arguments, warn_of_one_process
 from ws4redis.schemes import SCHEMES, SERVERS, is_memory
@@ -27,8 +30,10 @@ __all__ = [
     'RedisServer',
     'active_server',
     'bring_back',
+    'check_client',
     'connection_arguments',
     'persisted_values',
+    'raw_values',
     'take_away',
 ]
 
@@ -209,9 +214,36 @@ class RedisServer:
 
 def persisted_values(client: 'redis.Redis', names: list[bytes]) -> dict[bytes, bytes]:
     """The persisted messages of these channels, those that there are."""
-    # MGET passes over keys of another type, which are no persisted messages.
-    values: Any = client.mget(names) if names else []
+    values = raw_values(client, names) if names else []
     return {name: value for name, value in zip(names, values, strict=True) if value is not None}
+
+
+def raw_values(client: 'redis.Redis', names: list[bytes]) -> list[bytes | None]:
+    """The persisted messages of these channels, None for one that has none; bytes, whatever the
+    client makes of its answers.
+    """
+    pool = getattr(client, 'connection_pool', None)
+    values: Any
+    # MGET passes over keys of another type, which are no persisted messages.
+    if getattr(pool, 'connection_kwargs', {}).get('decode_responses'):
+        values = client.execute_command('MGET', *names, **{NEVER_DECODE: []})
+    else:
+        values = client.mget(names)
+    return [as_bytes(value) if isinstance(value, str) else value for value in values]
+
+
+def check_client(client: object) -> None:
+    """Refuse a client whose answers have to be awaited.
+
+    Raises:
+        TypeError: it is one of redis.asyncio.
+    """
+    if inspect.iscoroutinefunction(getattr(type(client), 'execute_command', None)):
+        raise TypeError(
+            f'connection is {type(client).__module__}.{type(client).__qualname__}, an asyncio '
+            f'client: it takes a redis.Redis; apublish_message() and afetch_message() are there '
+            f'to be awaited'
+        )
 
 
 _configured: tuple[int, Any, RedisServer] | None = None

@@ -14,8 +14,8 @@ from ws4redis.core.replies import published
 from ws4redis.core.text import Message, message_bytes
 from ws4redis.identity import entry_names
 from ws4redis.limits import current_heartbeat
-from ws4redis.publishing import publish, publish_in_thread
-from ws4redis.redis_client import active_server
+from ws4redis.publishing import NOT_GIVEN, OnCommit, publish, publish_in_thread
+from ws4redis.redis_client import active_server, check_client
 from ws4redis.seam import seam
 
 if TYPE_CHECKING:
@@ -83,6 +83,9 @@ class RedisStore:
         connection: the redis.Redis to use; None takes the shared pool of WS4REDIS_CONNECTION, when
             it is needed.
 
+    Raises:
+        TypeError: the connection is an asyncio client.
+
     Attributes:
         _connection: the client that publishes, asks and subscribes.
         _publishers: names of the channels to which publish_message() goes.
@@ -94,9 +97,11 @@ class RedisStore:
     _expire: float | None = _shared(lambda: settings.WS4REDIS_EXPIRE)
     _publishers: Any = ()
     _own_copies: OwnCopies | None = None
+    _on_commit: OnCommit = False
 
     def __init__(self, connection: 'redis.Redis | None' = None) -> None:
         if connection is not None:
+            check_client(connection)
             self._connection = connection
 
     @staticmethod
@@ -138,31 +143,75 @@ class RedisStore:
         }
         return channel_names(self.get_prefix(), facility, broadcast=bool(broadcast), **names)
 
-    def publish_message(self, message: Message, expire: float | None = None) -> None:
-        """Publish a message to every channel of this object, in one round trip.
+    if TYPE_CHECKING:
+        # An override may know these two arguments alone, as those of release 0.6.0 do.
+        def publish_message(self, message: Message, expire: float | None = None) -> None: ...
+    else:
 
-        Args:
-            message: str, bytes, bytearray or RedisMessage; None (a RedisMessage of the heartbeat)
-                publishes nothing, with a RuntimeWarning once for each line of code.
-            expire: seconds that the message stays in Redis for those who come later; None takes
-                WS4REDIS_EXPIRE, 0 or less stores nothing and leaves an older message where it is.
+        def publish_message(
+            self,
+            message: Message = NOT_GIVEN,
+            expire: float | None = None,
+            *,
+            json: object = NOT_GIVEN,
+            on_commit: OnCommit | None = None,
+        ) -> None:
+            """Publish a message to every channel of this object, in one round trip.
 
-        Raises:
-            TypeError: the message or expire is of another type.
-            ValueError: expire is no finite number, or more than 10**12 seconds.
-            redis.ConnectionError, redis.TimeoutError: Redis is away; the message was published at
-            most once.
-        """
-        publish(self, message, expire, atomic=True)
+            Args:
+                message: str, bytes, bytearray, RedisMessage or lazy text; None (a RedisMessage of
+                    the heartbeat) publishes nothing, with a RuntimeWarning once for each line of
+                    code.
+                expire: seconds that the message stays in Redis for those who come later; None takes
+                    WS4REDIS_EXPIRE, 0 or less stores nothing and leaves an older message where it
+                    is.
+                json: an object instead of a message, published as DjangoJSONEncoder writes it.
+                on_commit: True publishes when the transaction of the default database is committed,
+                    a str when that of the database of this alias is, at once outside a transaction,
+                    and never what is rolled back; False at once. None does as this object was told.
+                    The message is the one of the call; names, prefix and settings are those of the
+                    commit, and errors come as from a callback of transaction.on_commit().
+
+            Raises:
+                TypeError: the message, expire or on_commit is of another type; not exactly one of
+                    message and json is given.
+                ValueError: expire is no finite number, or more than 10**12 seconds.
+                redis.ConnectionError, redis.TimeoutError: Redis is away; the message was published
+                    at most once.
+                django.utils.connection.ConnectionDoesNotExist: there is no such database.
+            """
+            publish(self, message, expire, json=json, on_commit=on_commit)
 
     def pipeline_publish_message(
-        self, message: Message, expire: float | None = None, transaction: bool = True
+        self,
+        message: Message = NOT_GIVEN,
+        expire: float | None = None,
+        transaction: bool = True,
+        *,
+        json: object = NOT_GIVEN,
+        on_commit: OnCommit | None = None,
     ) -> None:
         """As publish_message(); transaction=False stores and publishes without making each
         channel's pair atomic.
         """
-        publish(self, message, expire, atomic=transaction)
+        publish(self, message, expire, json=json, on_commit=on_commit, atomic=transaction)
 
-    async def apublish_message(self, message: Message, expire: float | None = None) -> None:
+    async def apublish_message(
+        self,
+        message: Message = NOT_GIVEN,
+        expire: float | None = None,
+        *,
+        json: object = NOT_GIVEN,
+        on_commit: OnCommit | None = None,
+    ) -> None:
         """As publish_message(), for asynchronous views."""
-        await publish_in_thread(self.publish_message, message, expire)
+        # An override need not know what was not given.
+        given: dict[str, Any] = {} if json is NOT_GIVEN else {'json': json}
+        if on_commit is not None:
+            given['on_commit'] = on_commit
+        waits = self._on_commit if on_commit is None else on_commit
+        if message is not NOT_GIVEN:
+            given['message'] = message
+        await publish_in_thread(
+            self.publish_message, expire, given, with_database=waits is not False
+        )

@@ -1,6 +1,7 @@
 """Names and messages as bytes."""
 
 import pytest
+from django.utils.translation import gettext_lazy
 
 from ws4redis.core.text import as_bytes, message_bytes
 
@@ -24,3 +25,12 @@ def test_subclass_of_bytes_becomes_plain_bytes() -> None:
 def test_message_of_another_type_is_refused_with_what_is_taken(message: object) -> None:
     with pytest.raises(TypeError, match=f'message is {type(message).__name__}: {TAKES}'):
         message_bytes(message, TAKES)
+
+
+def test_lazy_text_is_text() -> None:
+    assert message_bytes(gettext_lazy('Yes'), TAKES) == b'Yes'
+
+
+def test_type_of_text_is_no_text() -> None:
+    with pytest.raises(TypeError, match='message is type'):
+        message_bytes(str, TAKES)

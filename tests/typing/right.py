@@ -57,7 +57,13 @@ def publisher(one: RedisPublisher, request: HttpRequest) -> None:
     one.publish_message(b'bytes', expire=1.5)
     one.publish_message(bytearray(b'bytes'), 10)
     one.publish_message(RedisMessage('text'))
+    one.publish_message(gettext_lazy('text'), on_commit=True)
+    one.publish_message(json={'state': ['new', 1]}, expire=5, on_commit='replica')
+    one.publish_message(json=None)
     one.pipeline_publish_message('text', transaction=False)
+    one.pipeline_publish_message(json=[1], on_commit=True)
+    RedisPublisher(facility='news', broadcast=True, on_commit=True)
+    RedisPublisher(facility='news', broadcast=True, on_commit='replica')
     assert_type(one.fetch_message(request, 'news'), bytes | None)
     assert_type(one.fetch_message(request, 'news', audience='user'), bytes | None)
 
@@ -65,6 +71,7 @@ def publisher(one: RedisPublisher, request: HttpRequest) -> None:
 async def publisher_in_an_asynchronous_view(one: RedisPublisher, request: HttpRequest) -> None:
     """The twins."""
     assert_type(await one.apublish_message('text', expire=1), None)
+    await one.apublish_message(json={'a': 1}, on_commit=True)
     assert_type(await one.afetch_message(request, 'news', audience='user'), bytes | None)
 
 

@@ -47,6 +47,11 @@ def messages(publisher: RedisPublisher, store: RedisStore, request: HttpRequest)
     publisher.publish_message({'a': 1})  # wrong
     publisher.publish_message(7)  # wrong
     publisher.publish_message('text', expire='soon')  # wrong
+    publisher.publish_message('text', json={'a': 1})  # wrong
+    publisher.publish_message(expire=1)  # wrong
+    publisher.publish_message('text', on_commit=7)  # wrong
+    publisher.publish_message(json={'a': 1}, on_comit=True)  # wrong
+    RedisPublisher(facility='news', broadcast=True, on_commit=7)  # wrong
     store.pipeline_publish_message(['text'])  # wrong
     publisher.fetch_message(request, 'news', audience='usr')  # wrong
     publisher.fetch_message(request, audience='user')  # wrong

@@ -11,6 +11,7 @@ from asgiref.sync import sync_to_async
 from django.http import HttpRequest
 
 from ws4redis.limits import current_heartbeat
+from ws4redis.publishing import as_json
 from ws4redis.redis_client import active_server
 from ws4redis.schemes import MEMORY
 from ws4redis.testing.asynchronous import OwnThread, names_twin, twin_of
@@ -18,7 +19,7 @@ from ws4redis.testing.audience import Audience, Entries
 from ws4redis.testing.browser_end import MemoryEnd
 from ws4redis.testing.client import HandshakeRejected, WebSocketClient
 from ws4redis.testing.engine import Engine
-from ws4redis.testing.explain.matching import ANY, Wanted, dumps
+from ws4redis.testing.explain.matching import ANY, Wanted
 from ws4redis.testing.explain.published import (
     ANY_FACILITY,
     check_threads,
@@ -158,7 +159,7 @@ class Broker(Connects[WebSocketClient], Stored):
             raise ValueError(
                 'publish() reaches nobody: it takes broadcast=True, users=, groups= or sessions='
             )
-        publisher.publish_message(message if json is ANY else dumps(json), expire)
+        publisher.publish_message(message if json is ANY else as_json(json), expire)
         self.settle()
 
     @property

@@ -10,9 +10,10 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Self
 
 from ws4redis.core.frames import CloseCode
+from ws4redis.publishing import as_json
 from ws4redis.testing.asynchronous import OwnThread, names_twin, twin_of
 from ws4redis.testing.browser_end import MemoryEnd
-from ws4redis.testing.explain.matching import ANY, Wanted, dumps
+from ws4redis.testing.explain.matching import ANY, Wanted
 from ws4redis.testing.explain.published import check_threads
 from ws4redis.testing.explain.reasons import failure
 from ws4redis.testing.explain.received import unexpected_messages, why_not_received
@@ -107,7 +108,7 @@ class ProtocolClient(Standing[EndT]):
 
     def send_json(self, obj: object) -> None:
         """Send an object as JSON text."""
-        self.send(dumps(obj))
+        self.send(as_json(obj))
 
     def send_raw(self, data: bytes) -> None:
         """Send bytes as they are, whatever they mean."""

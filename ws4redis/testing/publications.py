@@ -20,6 +20,7 @@ from ws4redis import settings
 from ws4redis.core.channel import prefix_of, split_channel
 from ws4redis.core.echo import OwnCopies
 from ws4redis.core.replies import ping, ping_number, published
+from ws4redis.publishing import AfterCommit, Caller
 from ws4redis.redis_client import RedisServer
 from ws4redis.seam import seam
 from ws4redis.testing.explain.matching import ANY, Wanted
@@ -41,6 +42,7 @@ __all__ = [
     'matching',
     'place',
     'source',
+    'source_of',
 ]
 
 Callbacks: TypeAlias = list[Callable[[], object]]
@@ -312,10 +314,25 @@ def facility_of(channel: str) -> str | None:
 
 def source() -> str:
     """'file:line' of the innermost caller in the project; '' if libraries alone have called."""
-    frame: FrameType | None = sys._getframe(1)
-    while frame is not None and _is_library(frame.f_code.co_filename):
+    return source_of(_callers(sys._getframe(1)))
+
+
+def source_of(callers: Iterable[Caller]) -> str:
+    """'file:line' of the first of these that is in the project; '' if none is."""
+    for code, line in callers:
+        if not _is_library(code.co_filename):
+            return f'{code.co_filename}:{line}'
+    return ''
+
+
+def _callers(frame: FrameType | None) -> Iterator[Caller]:
+    """From this frame on; what is published after a commit has those of publish_message()."""
+    while frame is not None:
+        if frame.f_code is AfterCommit.__call__.__code__:
+            yield from frame.f_locals['self'].callers
+            return
+        yield frame.f_code, frame.f_lineno
         frame = frame.f_back
-    return f'{frame.f_code.co_filename}:{frame.f_lineno}' if frame is not None else ''
 
 
 @functools.cache

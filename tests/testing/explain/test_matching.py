@@ -12,7 +12,7 @@ from unittest import mock
 import pytest
 
 from ws4redis.testing import ANY
-from ws4redis.testing.explain.matching import Wanted, dumps
+from ws4redis.testing.explain.matching import Wanted
 
 
 class Approximately:
@@ -133,7 +133,3 @@ def test_repr_says_what_was_asked_for() -> None:
         'json with [1]',
         'a message',
     ]
-
-
-def test_dumps_writes_as_django_does() -> None:
-    assert dumps({'at': datetime.date(2026, 1, 2)}) == '{"at": "2026-01-02"}'

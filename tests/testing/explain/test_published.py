@@ -15,6 +15,7 @@ from django.db import transaction
 from tests.testing.explain.failing import tell, why
 from ws4redis.publisher import RedisPublisher
 from ws4redis.testing import Broker
+from ws4redis.testing.publications import place
 
 if TYPE_CHECKING:
     from pytest_django import Settings
@@ -40,6 +41,36 @@ def test_uncommitted(broker: Broker, callback: Callable[[], None]) -> None:
         assert lines[1] == f'  notify ({place}), given to transaction.on_commit()'
         assert 'when a capture has run it' in lines[2]
         assert 'django_capture_on_commit_callbacks(execute=True)' in lines[3]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize('of_the_call', [False, True])
+def test_message_that_waits_for_a_commit_is_named_by_the_line_that_has_published(
+    broker: Broker,
+    django_capture_on_commit_callbacks: Callable[..., Any],
+    of_the_call: bool,
+) -> None:
+    mary = broker.connect('news', subscribe='broadcast', name='mary')
+
+    def publish() -> None:
+        publisher = RedisPublisher(facility='news', broadcast=True, on_commit=not of_the_call)
+        publisher.publish_message('hi', on_commit=True if of_the_call else None)
+
+    line = publish.__code__.co_firstlineno + 2
+    where = f'tests/testing/explain/test_published.py:{line}'
+    publish()
+    for call in (mary.receive, broker.assert_published):
+        codes, lines = why(call)
+        assert codes[0] == 'uncommitted'
+        assert lines[0] == 'nothing published: 1 callback waits for a commit, or has run'
+        assert lines[1] == f'  publish_message ({where}), given to transaction.on_commit()'
+    with django_capture_on_commit_callbacks(execute=True):
+        publish()
+    assert mary.receive() == 'hi'
+    assert [place(str(one.source)) for one in broker.published] == [where]
+    codes, lines = why(mary.receive)
+    assert codes == ('already-read', 'uncommitted')
+    assert '1 callback waits' in '\n'.join(lines)
 
 
 @pytest.mark.django_db

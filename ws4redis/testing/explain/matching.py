@@ -12,7 +12,7 @@ from django.core.serializers.json import DjangoJSONEncoder
 
 from ws4redis.core.text import as_bytes
 
-__all__ = ['ANY', 'Wanted', 'dumps']
+__all__ = ['ANY', 'Wanted']
 
 
 class _Any:
@@ -43,11 +43,6 @@ FUNCTIONS = (
 )
 
 _encoder = DjangoJSONEncoder()
-
-
-def dumps(obj: object) -> str:
-    """The object as JSON text, dates, decimals and the like as Django writes them."""
-    return json_module.dumps(obj, cls=DjangoJSONEncoder)
 
 
 class Wanted:

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from django.db import connections
 
+from ws4redis.publishing import AfterCommit
 from ws4redis.testing.explain.channels import asked_for, kinds, parts
 from ws4redis.testing.explain.matching import Wanted
 from ws4redis.testing.explain.reasons import Facts, Reason, Row, answer, failure, published_lines
 from ws4redis.testing.explain.threads import name_and_place, threads_since
-from ws4redis.testing.publications import Publication, short
+from ws4redis.testing.publications import Publication, place, short, source_of
 
 if TYPE_CHECKING:
     from django.db.backends.base.base import BaseDatabaseWrapper
@@ -150,7 +151,11 @@ def _on_commit(connection: 'BaseDatabaseWrapper', publications: Iterable[Publica
 def _name_of(function: Callable[..., object]) -> str:
     while isinstance(function, functools.partial):
         function = function.func
-    name, where = name_and_place(function)
+    name, where = (
+        ('publish_message', place(source_of(function.callers)))
+        if isinstance(function, AfterCommit)
+        else name_and_place(function)
+    )
     return f'{name} ({where})' if where else name
 
 
