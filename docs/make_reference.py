@@ -101,6 +101,7 @@ PUBLIC: Final = (
             'WebSocketError',
             'FrameTooLargeException',
             'ChannelNameError',
+            'HiddenLibraryError',
             'NothingToRead',
         ),
     ),

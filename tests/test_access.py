@@ -4,9 +4,12 @@ the later look.
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import sys
 from collections import OrderedDict, UserDict, defaultdict
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +23,9 @@ from django.http import Http404, HttpRequest, QueryDict
 from django.test import Client
 from django.utils.functional import SimpleLazyObject
 
+from tests.loop.process import SocketClient
+from tests.processes.project import Project
+from tests.processes.serving import ServingProcess, free_port
 from ws4redis import access
 from ws4redis.exceptions import HandshakeError
 from ws4redis.testing import Broker, HandshakeRejected
@@ -648,3 +654,127 @@ def test_session_key_is_not_logged_in_full() -> None:
 
 def test_request_without_session_and_user_is_described_as_nobody() -> None:
     assert access.describe(HttpRequest(), ['subscribe-group']) == access.Access(None, None, ())
+
+
+# Without django.contrib.auth
+
+CALLBACKS = """
+from types import SimpleNamespace
+from django.utils.functional import SimpleLazyObject
+
+def nothing(request): pass
+def none(request): request.user = None
+def lazy_none(request): request.user = SimpleLazyObject(lambda: None)
+
+class Session(dict):
+    session_key = 'duck-key'
+
+def session(request):
+    request.session = Session({'ws4redis:memberof': ['ducks'], 'ws4redis:groups': ['ducks']})
+
+def own_session(request):
+    request.session = Session({'ws4redis:memberof': ['ducks']})
+
+def stored_session(request):
+    from django.contrib.sessions.backends.signed_cookies import SessionStore
+    request.session = SessionStore()
+    request.session['ws4redis:memberof'] = ['ducks']
+
+def user_without_a_name(request): request.user = SimpleNamespace(is_authenticated=True)
+def lazy_user(request): request.user = SimpleLazyObject(Duck)
+
+class Duck:
+    is_authenticated = True
+    def get_username(self): return 'donald'
+
+def policy(request, channels):
+    assert request.user.is_authenticated in (True, False)
+    return channels
+"""
+
+WITHOUT_AUTH = """
+INSTALLED_APPS = ['ws4redis']
+WS4REDIS_CONNECTION = 'memory://'
+WS4REDIS_ALLOWED_CHANNELS = 'callbacks.policy'
+WS4REDIS_PROCESS_REQUEST = 'callbacks.{callback}'
+DEBUG = True
+"""
+
+VISIT = """
+from django.core.management import call_command
+from ws4redis.testing import Broker
+call_command('check')
+with Broker() as broker:
+    kinds = ('user', 'group', 'session', 'broadcast')
+    wanted = '&'.join(f'subscribe-{{kind}}' for kind in kinds)
+    page = broker.connect(f'/ws/news?{{wanted}}&publish-broadcast&echo')
+    page.send('hello')
+    assert page.receive() == 'hello'
+    assert set(page.channels) == {{'broadcast:news', {channels}}}, page.channels
+    broker.advance(3600)
+    assert not page.closed
+"""
+
+
+def without_auth(tmp_path: Path, callback: str) -> Project:
+    """A site without django.contrib.auth whose websockets have what this callback sets."""
+    return Project(tmp_path, WITHOUT_AUTH.format(callback=callback), {'callbacks.py': CALLBACKS})
+
+
+@pytest.mark.parametrize(
+    ('callback', 'channels'),
+    [
+        ('nothing', []),
+        ('none', []),
+        ('lazy_none', []),
+        ('session', ['session:duck-key:news']),
+        ('own_session', ['session:duck-key:news', 'group:ducks:news']),
+        ('stored_session', ['group:ducks:news']),
+        ('lazy_user', ['user:donald:news']),
+        ('user_without_a_name', []),
+    ],
+)
+def test_site_without_auth_has_the_session_and_user_that_its_callback_sets(
+    tmp_path: Path, callback: str, channels: list[str]
+) -> None:
+    written = ', '.join(map(repr, channels))
+    log = without_auth(tmp_path, callback).run(VISIT.format(channels=written))
+    assert 'Traceback' not in log
+    assert ('SimpleNamespace has no get_username()' in log) == (callback == 'user_without_a_name')
+
+
+def test_runserver_of_a_site_without_auth_serves_websockets(tmp_path: Path) -> None:
+    project = without_auth(tmp_path, 'nothing')
+    server, port = ServingProcess(tmp_path / 'output'), free_port()
+    with contextlib.ExitStack() as stack:
+        stack.callback(server.kill)
+        server.launch(
+            [sys.executable, '-m', 'django', 'runserver', '--noreload', f'127.0.0.1:{port}'],
+            project.environ,
+        )
+        page = server.until(lambda: opened(port), 'runserver does not answer')
+        page.send('hello')
+        assert page.receive() == 'hello'
+        page.drop()
+    assert 'Traceback' not in server.said()
+
+
+def opened(port: int) -> SocketClient | None:
+    """A websocket; None while nobody listens."""
+    with contextlib.suppress(ConnectionError):
+        return SocketClient(port, '/ws/news?subscribe-broadcast&publish-broadcast&echo')
+    return None
+
+
+def test_site_without_auth_and_without_a_callback_refuses_and_says_why(tmp_path: Path) -> None:
+    project = Project(tmp_path, "INSTALLED_APPS = ['ws4redis']\nDEBUG = True", {})
+    log = project.run("""
+        from ws4redis.testing import Broker, HandshakeRejected
+        with Broker(raise_server_exceptions=False) as broker:
+            try:
+                broker.connect('news', subscribe='broadcast')
+            except HandshakeRejected as exc:
+                assert exc.status_code == 500
+    """)
+    assert "INSTALLED_APPS has no 'django.contrib.auth', and WS4REDIS_PROCESS_REQUEST is" in log
+    assert 'Traceback' not in log

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from django.contrib.auth.models import AnonymousUser, User
+from django.contrib.auth.models import AnonymousUser, Group, User
 from django.contrib.sessions.backends.db import SessionStore
 from django.contrib.sessions.backends.signed_cookies import SessionStore as CookieSessionStore
+from django.db.models import Manager
 from django.http import HttpRequest
 
-from ws4redis.identity import is_authenticated, own_names
+from ws4redis.identity import anonymous_user, is_authenticated, own_names, stored_groups
 from ws4redis.redis_store import SELF, RedisStore
 
 if TYPE_CHECKING:
@@ -103,3 +105,29 @@ def test_what_has_no_is_authenticated_is_nobody() -> None:
 def test_request_without_user_and_session_has_no_names() -> None:
     for kind in ('user', 'group', 'session'):
         assert own_names(kind, HttpRequest()) == []
+
+
+def test_user_without_get_username_has_no_channel_and_the_log_says_so(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    assert names(request_of(SimpleNamespace(is_authenticated=True)), users=[SELF]) == []
+    assert caplog.messages == ['left out a channel: SimpleNamespace has no get_username()']
+
+
+def test_anonymous_user_is_nobody() -> None:
+    user = anonymous_user()
+    assert isinstance(user, AnonymousUser)
+    assert not is_authenticated(user)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize('groups', [None, [], {'staff': 1}, 'staff', Manager(), User.objects])
+def test_groups_that_are_not_those_of_auth_are_not_read(groups: object) -> None:
+    assert stored_groups(SimpleNamespace(groups=groups)) is None
+
+
+@pytest.mark.django_db
+def test_groups_of_auth_are_read_through_manager_and_queryset() -> None:
+    Group.objects.create(name='staff')
+    for groups in (Group.objects, Group.objects.all(), Group.objects.filter(name='staff')):
+        assert stored_groups(SimpleNamespace(groups=groups)) == ['staff']

@@ -31,6 +31,7 @@ LAYERS = (
     'core/glob.py',
     'core/text.py',
     'core/heartbeat.py',
+    'core/library.py',
     'core/frames.py',
     'core/entries.py',
     'core/handshake.py',

@@ -11,19 +11,19 @@ from importlib import import_module
 from typing import Any, Protocol
 
 import redis
+from django.apps import apps
 from django.conf import settings as django_settings
 from django.core.cache.backends.base import InvalidCacheBackendError
 from django.core.exceptions import PermissionDenied, SuspiciousOperation
 from django.db import Error as DatabaseError
 from django.http import Http404, HttpRequest
-from django.utils.functional import SimpleLazyObject
 from django.utils.module_loading import import_string
 
 from ws4redis import settings
 from ws4redis.core.channel import printable
 from ws4redis.core.wording import counted
 from ws4redis.exceptions import ForbiddenError, HandshakeError, UnavailableError
-from ws4redis.identity import MEMBEROF, is_authenticated
+from ws4redis.identity import MEMBEROF, anonymous_user, is_authenticated, stored_groups
 from ws4redis.policies import default
 
 __all__ = [
@@ -106,6 +106,13 @@ def process_request(request: HttpRequest) -> None:
 def _django_session_and_user(request: HttpRequest) -> None:
     from django.contrib.auth import get_user
 
+    if not apps.is_installed('django.contrib.auth'):
+        raise HandshakeError(
+            'Internal server error',
+            reason="INSTALLED_APPS has no 'django.contrib.auth', and WS4REDIS_PROCESS_REQUEST is "
+            'not set',
+            status=500,
+        )
     request.session = _session(request.COOKIES.get(django_settings.SESSION_COOKIE_NAME))
     request.user = get_user(request)
 
@@ -120,13 +127,10 @@ def _session(key: str | None) -> Any:
 def _complete(request: HttpRequest) -> None:
     """What a callback has left out: nobody is AnonymousUser, never None."""
     user = getattr(request, 'user', None)
-    if isinstance(user, SimpleLazyObject):
-        # Loaded now: a database away must refuse the handshake, not make somebody anonymous later.
-        bool(user.pk)
-    if user is None:
-        from django.contrib.auth.models import AnonymousUser
-
-        request.user = AnonymousUser()
+    # A lazy user is loaded by this: a database away must refuse the handshake, not make somebody
+    # anonymous later.
+    if user.__class__ is type(None):
+        request.user = anonymous_user()
 
 
 def _callback(name: str) -> Any:
@@ -306,9 +310,7 @@ def current_groups(session: SessionData, user: object) -> list[str]:
     names = [str(name) for name in session.get(MEMBEROF) or ()]
     at_login = set(session.get(AT_LOGIN) or ()) & set(names)
     if at_login:
-        at_login -= (
-            set(user.groups.values_list('name', flat=True)) if hasattr(user, 'groups') else set()
-        )
+        at_login -= set(stored_groups(user) or ())
     return [name for name in names if name not in at_login]
 
 

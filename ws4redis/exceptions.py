@@ -8,7 +8,9 @@
     |-- WebSocketError (OSError)            an open websocket is used or ended wrongly; carries the
     |   |                                   close code
     |   `-- FrameTooLargeException          1009: a message is larger than the limit
-    `-- ChannelNameError (ValueError)       a name that can make no channel
+    |-- ChannelNameError (ValueError)       a name that can make no channel
+    `-- HiddenLibraryError                  a package of the site's own hides the websockets library
+        (ImproperlyConfigured)
 
     NothingToRead (BaseException)           no message has arrived; stands apart, see there
 
@@ -16,6 +18,7 @@ BadHeaderError is django.http's. The names and bases of HandshakeError, UpgradeR
 WebSocketError and FrameTooLargeException are those on which projects of release 0.6.0 rely.
 """
 
+from django.core.exceptions import ImproperlyConfigured
 from django.http import BadHeaderError
 
 __all__ = [
@@ -23,6 +26,7 @@ __all__ = [
     'ForbiddenError',
     'FrameTooLargeException',
     'HandshakeError',
+    'HiddenLibraryError',
     'NothingToRead',
     'UnavailableError',
     'UpgradeRequiredError',
@@ -120,6 +124,21 @@ class ChannelNameError(Ws4redisError, ValueError):
     def __init__(self, kind: str, problem: str) -> None:
         super().__init__(f'{kind} name {problem}')
         self.kind = kind
+
+
+class HiddenLibraryError(Ws4redisError, ImproperlyConfigured):
+    """What Python finds as websockets is a package of the site's own.
+
+    Args:
+        path: where that is.
+    """
+
+    def __init__(self, path: str) -> None:
+        super().__init__(
+            f'websockets is {path} of your project, not the library that ws4redis needs: give what '
+            f'is there another name, since Python finds it first'
+        )
+        self.path = path
 
 
 class NothingToRead(BaseException):

@@ -3,6 +3,10 @@
 import logging
 from typing import TYPE_CHECKING, Any, Final
 
+from django.apps import apps
+from django.db.models import QuerySet
+from django.db.models.manager import BaseManager
+
 from ws4redis.core.audience import Audience, SelfType, audience_names, entry_name, username_of
 from ws4redis.core.channel import check_name
 from ws4redis.exceptions import ChannelNameError
@@ -10,7 +14,14 @@ from ws4redis.exceptions import ChannelNameError
 if TYPE_CHECKING:
     from django.http import HttpRequest
 
-__all__ = ['MEMBEROF', 'entry_names', 'is_authenticated', 'own_names']
+__all__ = [
+    'MEMBEROF',
+    'anonymous_user',
+    'entry_names',
+    'is_authenticated',
+    'own_names',
+    'stored_groups',
+]
 
 logger = logging.getLogger('ws4redis.identity')
 
@@ -52,7 +63,7 @@ def own_names(kind: str, request: 'HttpRequest | None') -> list[str]:
         raise ValueError(f'{kind}s contains SELF: that needs request=, whose {kind}s are meant')
     if kind == 'user':
         user: Any = getattr(request, 'user', None)
-        return [username_of(user)] if is_authenticated(user) else []
+        return _username(user) if is_authenticated(user) else []
     session = getattr(request, 'session', None)
     if session is None:
         return []
@@ -65,6 +76,13 @@ def own_names(kind: str, request: 'HttpRequest | None') -> list[str]:
         if session.session_key and not _is_cookie_session(session)
         else []
     )
+
+
+def _username(user: Any) -> list[str]:
+    if not callable(getattr(user, 'get_username', None)):
+        logger.warning('left out a channel: %s has no get_username()', type(user).__name__)
+        return []
+    return [username_of(user)]
 
 
 def _is_cookie_session(session: object) -> bool:
@@ -81,3 +99,45 @@ def is_authenticated(user: object) -> bool:
     """
     value = getattr(user, 'is_authenticated', False)
     return bool(value() if callable(value) else value)
+
+
+class _Nobody:
+    """Django's AnonymousUser is among the models of django.contrib.auth, which can be imported only
+    where that app is installed.
+    """
+
+    pk = id = None
+    username = ''
+    is_anonymous = True
+    is_authenticated = is_active = is_staff = is_superuser = False
+
+    def __str__(self) -> str:
+        return 'AnonymousUser'
+
+    def get_username(self) -> str:
+        return self.username
+
+
+def anonymous_user() -> Any:
+    """Nobody: Django's AnonymousUser, or one like it where django.contrib.auth is not installed."""
+    if not apps.is_installed('django.contrib.auth'):
+        return _Nobody()
+    from django.contrib.auth.models import AnonymousUser
+
+    return AnonymousUser()
+
+
+def stored_groups(user: object) -> list[str] | None:
+    """The names of the groups that the database has for a user; None if what the user has for
+    `groups` is not the Group of django.contrib.auth.
+    """
+    if not apps.is_installed('django.contrib.auth'):
+        return None
+    from django.contrib.auth.models import Group
+
+    groups: Any = getattr(user, 'groups', None)
+    if not (
+        isinstance(groups, (BaseManager, QuerySet)) and issubclass(groups.model or object, Group)
+    ):
+        return None
+    return list(groups.all().values_list('name', flat=True))

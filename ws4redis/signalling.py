@@ -18,5 +18,5 @@ def tell_gap(seconds: float, channels: int) -> list[tuple[Any, Exception]]:
 
 
 def withdraw_rights(session_key: str) -> None:
-    """Send rights_withdrawn."""
-    rights_withdrawn.send(sender=WebSockets, session_key=session_key)
+    """Send rights_withdrawn to all of its receivers; Django logs those that raise."""
+    rights_withdrawn.send_robust(sender=WebSockets, session_key=session_key)

@@ -8,7 +8,7 @@ are unmasked (RFC 6455, 5.1).
 
 import enum
 
-from websockets.frames import Close, Frame, Opcode
+from ws4redis.core.library import Close, Frame, Opcode
 
 __all__ = [
     'CloseCode',

@@ -4,12 +4,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from websockets.datastructures import Headers
-from websockets.headers import parse_connection, parse_subprotocol
-from websockets.http11 import Request
-from websockets.server import ServerProtocol
-from websockets.typing import Subprotocol
-
+from ws4redis.core.library import (
+    Headers,
+    Request,
+    ServerProtocol,
+    Subprotocol,
+    parse_connection,
+    parse_subprotocol,
+)
 from ws4redis.exceptions import HandshakeError, UpgradeRequiredError
 
 __all__ = ['Accepted', 'accept', 'refusal']

@@ -11,11 +11,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from websockets.exceptions import PayloadTooBig, ProtocolError
-from websockets.frames import Close, Frame, Opcode
-from websockets.protocol import Protocol, Side, State
-
 from ws4redis.core.frames import CloseCode
+from ws4redis.core.library import (
+    Close,
+    Frame,
+    Opcode,
+    PayloadTooBig,
+    Protocol,
+    ProtocolError,
+    Side,
+    State,
+)
 from ws4redis.exceptions import FrameTooLargeException
 
 __all__ = ['Closed', 'Event', 'Failed', 'Message', 'Ping', 'Pong', 'WebSocket']

@@ -65,7 +65,12 @@ if not TYPE_CHECKING:
         # Late, since pytest imports this package in every run of everybody who has it installed.
         from importlib import import_module
 
-        return getattr(import_module(f'{__name__}.{_HOMES[name]}'), name)
+        try:
+            return getattr(import_module(f'{__name__}.{_HOMES[name]}'), name)
+        except ImportError:
+            # If a package of the site's own hides the websockets library, this says so.
+            import_module('ws4redis.core.library')
+            raise
 
     def __dir__() -> list[str]:
         return sorted([*globals(), *__all__])

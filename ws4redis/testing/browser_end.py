@@ -206,7 +206,9 @@ class BrowserEnd(ABC):
         """
         if self.session is None or not self.session.session_key:
             return None
-        return self._opened_at + float(self.session.get_expiry_age())
+        # A site's own session need have no more than get() and session_key.
+        age = getattr(self.session, 'get_expiry_age', None)
+        return self._opened_at + float(age()) if age is not None else None
 
     def __str__(self) -> str:
         return self.name

@@ -12,7 +12,6 @@ from typing import Any
 from urllib.parse import quote
 
 from django.conf import settings as django_settings
-from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest
 from django.test import RequestFactory
 from django.utils.module_loading import import_string
@@ -22,6 +21,7 @@ from ws4redis.core.joining import Joining
 from ws4redis.core.recipient import Phase, Recipient
 from ws4redis.core.replies import Published
 from ws4redis.exceptions import NothingToRead
+from ws4redis.identity import anonymous_user
 from ws4redis.limits import current_limits
 from ws4redis.redis_store import RedisMessage
 from ws4redis.subscriber_methods import can_read, method, possible_channels
@@ -159,7 +159,7 @@ def make_request(facility: str = '') -> Any:
     session.
     """
     request = RequestFactory().get(settings.WEBSOCKET_URL + quote(facility))
-    request.user = AnonymousUser()
+    request.user = anonymous_user()
     request.session = import_module(django_settings.SESSION_ENGINE).SessionStore()
     return request
 
