@@ -1,6 +1,7 @@
 """Who publishes: RedisPublisher, other programs, and browsers."""
 
 import contextlib
+import warnings
 from typing import Any
 
 from websockets.frames import Close, Opcode
@@ -95,13 +96,17 @@ def check_message_is_stored_before_it_is_published(site: Site) -> None:
 
 
 def check_publisher_takes_every_kind_of_message(site: Site) -> None:
-    """str, bytes, bytearray and RedisMessage are published raw, the heartbeat is nothing, other
-    types are refused.
+    """str, bytes, bytearray and RedisMessage are published raw, the heartbeat is nothing and
+    warned of, other types are refused.
     """
     client = hear(site)
     publisher = RedisPublisher(facility='news', broadcast=True)
-    for message in ('str', b'bytes', bytearray(b'array'), RedisMessage('message'), None):
+    for message in ('str', b'bytes', bytearray(b'array'), RedisMessage('message')):
         publisher.publish_message(message)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter('always')
+        publisher.publish_message(None)
+    assert [warning.category for warning in caught] == [RuntimeWarning]
     refused: list[Any] = [7, ['x'], {'a': 1}]
     for wrong in refused:
         with contextlib.suppress(TypeError):
