@@ -131,7 +131,7 @@ def allows_somebody(entry: str) -> bool:
     found = _split(f'{scheme}://{rest[2:]}' if below else entry)
     if found is None or found[2] == 0 or not entry.isprintable() or ' ' in entry:
         return False
-    name = found[1].removesuffix('.')
+    name = found[1]
     if name.startswith('['):
         return not below and _is_address(IPv6Address, name.strip('[]'))
     if not _NAME.fullmatch(name) or len(name) > 253:
