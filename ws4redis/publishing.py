@@ -37,7 +37,10 @@ def publish(store: object, message: Message, expire: float | None, *, atomic: bo
     if message is None:
         return
     payload = message_bytes(message, 'publish_message takes str, bytes, bytearray or RedisMessage')
-    channels = [as_bytes(name) for name in getattr(store, '_publishers', ())]
+    names = getattr(store, '_publishers', ())
+    channels = [as_bytes(name) for name in names]
+    if isinstance(names, (set, frozenset)):
+        channels.sort()
     own_copies: OwnCopies | None = getattr(store, '_own_copies', None)
     if not channels:
         if own_copies is not None:
