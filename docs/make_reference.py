@@ -52,7 +52,7 @@ PUBLIC: Final = (
     Section(
         'Publishing',
         'ws4redis.publisher',
-        ('RedisPublisher', 'AudienceName', 'redis_connection_pool'),
+        ('RedisPublisher', 'AudienceName', 'redis_connection_pool', 'StrictRedis'),
     ),
     Section(
         'Messages and channels',
@@ -175,6 +175,10 @@ def _section(section: Section) -> Iterator[str]:
 def _entry(name: str, value: Any, said: str) -> Iterator[str]:
     """One name: its signature and docstring, then the members of a class."""
     yield f'### {name}\n\n'
+    if inspect.isclass(value) and not value.__module__.startswith('ws4redis'):
+        home = value.__module__.partition('.')[0]
+        yield f'`{home}.{value.__name__}`, under the name of release 0.6.0.\n\n'
+        return
     if value in _documented:
         yield f'The same as {_documented[value]}.\n\n'
         return

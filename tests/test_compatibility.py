@@ -256,18 +256,27 @@ def test_publishing_none_publishes_nothing_and_warns(broker: Broker, settings: S
 @pytest.mark.row('U4')
 @pytest.mark.parametrize('kind', [list, tuple, set, frozenset, iter])
 def test_any_iterable_is_accepted(kind: Any) -> None:
-    assert RedisPublisher(facility='chat', users=kind(['john']))._publishers == ['user:john:chat']
+    assert RedisPublisher(facility='chat', users=kind(['john']))._publishers == {'user:john:chat'}
 
 
 @pytest.mark.row('U4')
 def test_true_and_a_lone_string_are_accepted_with_a_warning(john: User) -> None:
     request = request_of(john)
     with pytest.warns(DeprecationWarning, match='SELF'):
-        assert RedisPublisher(facility='chat', users=True, request=request)._publishers == [
+        assert RedisPublisher(facility='chat', users=True, request=request)._publishers == {
             'user:john:chat'
-        ]
+        }
     with pytest.warns(DeprecationWarning, match='name'):
-        assert RedisPublisher(facility='chat', users='john')._publishers == ['user:john:chat']
+        assert RedisPublisher(facility='chat', users='john')._publishers == {'user:john:chat'}
+
+
+@pytest.mark.row('U4')
+def test_self_of_nobody_is_left_out_beside_others_and_refused_alone(john: User) -> None:
+    request = request_of(AnonymousUser())
+    publisher = RedisPublisher(facility='chat', users=[john, SELF], request=request)
+    assert publisher._publishers == {'user:john:chat'}
+    with pytest.raises(ValueError, match='the request has no user'):
+        RedisPublisher(facility='chat', users=[SELF], request=request)
 
 
 # RedisMessage
@@ -481,6 +490,71 @@ def test_release_is_a_disconnect_hook_for_failed_handshakes_too(site: Site) -> N
 def test_expire_of_the_subscriber_can_be_assigned(site: Site) -> None:
     site.connect(CHAT, probes.NineSeconds).send('hello')
     assert 0 < site.ttl('broadcast:chat') <= 9
+
+
+class KeysOnStore(RedisStore):
+    """A publisher of a site's own."""
+
+    def __init__(self, key: str) -> None:
+        super().__init__(ws4redis.publisher.RedisPublisher()._connection)
+        self._publishers.add(key)
+
+
+class CallsTheStore(RedisPublisher):
+    """A double as test suites have it: it goes past RedisPublisher's own constructor."""
+
+    def __init__(self, **audience: Any) -> None:
+        super(RedisPublisher, self).__init__(RedisPublisher()._connection)
+        for name in self._get_message_channels(**audience):
+            self._publishers.add(name)
+
+
+class CallsTheStoreByName(RedisPublisher):
+    """The same, written otherwise."""
+
+    def __init__(self, **audience: Any) -> None:
+        RedisStore.__init__(self, RedisPublisher()._connection)
+        self._publishers.update(self._get_message_channels(**audience))
+
+
+class AddsMore(RedisPublisher):
+    """Has one more channel than it was asked for."""
+
+    def __init__(self, **audience: Any) -> None:
+        super().__init__(**audience)
+        self._publishers.add('more')
+
+
+class WithoutInit(RedisStore):
+    """Never called the constructor of its base."""
+
+    def __init__(self, key: str) -> None:
+        self._publishers.add(key)
+
+
+@pytest.mark.row('U10')
+@pytest.mark.parametrize(
+    ('make', 'channels'),
+    [
+        (lambda: KeysOnStore('raw'), ['raw']),
+        (lambda: WithoutInit('raw'), ['raw']),
+        (lambda: CallsTheStore(facility='x', broadcast=True), ['broadcast:x']),
+        (lambda: CallsTheStoreByName(facility='x', users=['john']), ['user:john:x']),
+        (lambda: AddsMore(facility='x', broadcast=True), ['broadcast:x', 'more']),
+        (lambda: AddsMore(), ['more']),
+    ],
+    ids=['store', 'without-init', 'super', 'by-name', 'more', 'more-of-nothing'],
+)
+def test_publishers_are_a_set_of_each_object_to_which_names_are_added(
+    site: Site, make: Any, channels: list[str]
+) -> None:
+    publisher, other = make(), make()
+    assert type(publisher._publishers) is set
+    assert publisher._publishers == set(channels)
+    assert publisher._publishers is not other._publishers
+    other._publishers.add('of the other')
+    publisher.publish_message('hello')
+    assert site.published == [(name, 'hello') for name in channels]
 
 
 # The server, the pool, the settings
@@ -775,8 +849,13 @@ def test_subscriber_may_be_written_from_the_api_document_alone(
 
 @pytest.mark.row('U23')
 def test_default_is_localhost_6379_database_0() -> None:
-    assert ws4redis.settings.WS4REDIS_CONNECTION == 'redis://localhost:6379/0'
-    arguments = connection_arguments(ws4redis.settings.WS4REDIS_CONNECTION)[1]
+    connection = ws4redis.settings.WS4REDIS_CONNECTION
+    assert isinstance(connection, dict)
+    arguments = connection_arguments(connection)[1]
+    assert (
+        ws4redis.publisher.StrictRedis(**connection).connection_pool.connection_kwargs['port']
+        == connection['port']
+    )
     assert (arguments['host'], arguments['port'], arguments['db']) == ('localhost', 6379, 0)
 
 

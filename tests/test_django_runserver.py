@@ -37,6 +37,21 @@ def test_websocket_run_server_is_the_server() -> None:
     assert django_runserver.WebsocketRunServer is WebsocketWSGIServer
 
 
+def test_its_parts_have_the_names_of_release_0_6_0() -> None:
+    application = django_runserver.application
+    assert django_runserver._django_app is application.django
+    assert django_runserver._websocket_app is application.websockets
+    assert django_runserver._websocket_url == '/ws/'
+    with override_settings(WEBSOCKET_URL='/live/'):
+        assert django_runserver._websocket_url == '/live/'
+
+
+@pytest.mark.parametrize('name', ['_django_app', '_websocket_app'])
+def test_part_makes_the_application_when_it_is_asked_for(name: str) -> None:
+    vars(django_runserver).pop('application', None)
+    assert getattr(django_runserver, name) in vars(django_runserver.application).values()
+
+
 def test_other_names_are_missing() -> None:
     with pytest.raises(
         AttributeError, match="'ws4redis.django_runserver' has no attribute 'aplication'"

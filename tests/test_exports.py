@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import redis
 from make_reference import PUBLIC, Section
 
 from ws4redis.publisher import RedisPublisher
@@ -50,6 +51,7 @@ def test_module_has_what_its_all_names(name: str, memory_server: RedisServer) ->
     ('path', 'expected'),
     [
         ('ws4redis.publisher.RedisPublisher', RedisPublisher),
+        ('ws4redis.publisher.StrictRedis', redis.StrictRedis),
         ('ws4redis.subscriber.RedisSubscriber', RedisSubscriber),
         ('ws4redis.redis_store.RedisStore', RedisStore),
         ('ws4redis.redis_store.RedisMessage', RedisMessage),

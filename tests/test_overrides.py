@@ -133,7 +133,7 @@ def test_audience_of_a_sites_own_is_published_and_subscribed(site: Site) -> None
 @pytest.mark.row('O3')
 def test_audience_of_a_sites_own_stands_beside_ours() -> None:
     publisher = overrides.LabPublisher(facility='x', broadcast=True, server=True, users=['john'])
-    assert publisher._publishers == ['broadcast:x', 'user:john:x', 'server:x']
+    assert publisher._publishers == {'broadcast:x', 'user:john:x', 'server:x'}
 
 
 @pytest.mark.row('O3')

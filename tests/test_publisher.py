@@ -7,6 +7,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
+from unittest.mock import patch
 
 import fakeredis
 import pytest
@@ -57,9 +58,9 @@ def anonymous_request(rf: RequestFactory) -> HttpRequest:
     return request
 
 
-def channels(**audience: Any) -> list[str]:
+def channels(**audience: Any) -> set[str]:
     """The channels to which a publisher of the facility chat publishes."""
-    return list(RedisPublisher(facility='chat', **audience)._publishers)
+    return RedisPublisher(facility='chat', **audience)._publishers
 
 
 CONTROLS = ['\x00', 'a\nb', '\r', '\x1f', 'news\x7f', '\x80', '\x9f']
@@ -98,17 +99,17 @@ def test_view_of_the_api_document_reaches_all_browsers(broker: Broker, rf: Reque
 
 
 def test_each_audience_has_its_channel() -> None:
-    assert channels(broadcast=True) == ['broadcast:chat']
-    assert channels(users=['john']) == ['user:john:chat']
-    assert channels(groups=['staff']) == ['group:staff:chat']
-    assert channels(sessions=['abc']) == ['session:abc:chat']
+    assert channels(broadcast=True) == {'broadcast:chat'}
+    assert channels(users=['john']) == {'user:john:chat'}
+    assert channels(groups=['staff']) == {'group:staff:chat'}
+    assert channels(sessions=['abc']) == {'session:abc:chat'}
 
 
 def test_audience_of_objects_takes_their_names() -> None:
-    assert channels(users=[User(username='john')], groups=[Group(name='staff')]) == [
+    assert channels(users=[User(username='john')], groups=[Group(name='staff')]) == {
         'group:staff:chat',
         'user:john:chat',
-    ]
+    }
 
 
 @pytest.mark.parametrize(
@@ -139,7 +140,7 @@ def test_audience_is_any_iterable_and_can_be_used_more_than_once(
 def test_audience_may_be_a_queryset(broker: Broker) -> None:
     User.objects.create(username='john')
     User.objects.create(username='mary')
-    assert channels(users=User.objects.order_by('username')) == ['user:john:chat', 'user:mary:chat']
+    assert channels(users=User.objects.order_by('username')) == {'user:john:chat', 'user:mary:chat'}
 
 
 @pytest.mark.parametrize('kind', ['users', 'groups', 'sessions'])
@@ -167,7 +168,7 @@ def test_rows_of_a_query_are_told_of_flat() -> None:
     rows: Any = User.objects.values_list('username')
     with pytest.raises(TypeError, match='flat=True'):
         RedisPublisher(facility='chat', users=rows)
-    assert channels(users=User.objects.values_list('username', flat=True)) == ['user:john:chat']
+    assert channels(users=User.objects.values_list('username', flat=True)) == {'user:john:chat'}
     assert channels(users=User.objects.values_list('pk', flat=True))
 
 
@@ -180,7 +181,7 @@ def test_one_user_is_told_to_stand_in_a_list(client: Client) -> None:
     AuthenticationMiddleware(lambda request: HttpResponse())(request)
     with pytest.raises(TypeError, match=r'users is User: .*write users=\[\.\.\.\]'):
         RedisPublisher(facility='chat', users=request.user)
-    assert channels(users=[request.user]) == ['user:john:chat']
+    assert channels(users=[request.user]) == {'user:john:chat'}
 
 
 @pytest.mark.parametrize('facility', CONTROLS)
@@ -196,7 +197,7 @@ def test_facility_with_a_control_character_is_refused_when_the_publisher_is_made
 @pytest.mark.parametrize('facility', ['', 'a:b', 'a/b c', 'grün', '\xa0', '%00', '\u2028'])
 def test_facility_is_any_other_text(facility: str) -> None:
     publisher = RedisPublisher(facility=facility, broadcast=True)
-    assert publisher._publishers == [f'broadcast:{facility}']
+    assert publisher._publishers == {f'broadcast:{facility}'}
 
 
 @pytest.mark.parametrize(
@@ -255,19 +256,37 @@ def test_method_of_a_sites_own_is_asked_only_for_the_audiences_that_were_given(
 
 def test_self_means_user_groups_and_session_of_the_request(john_request: HttpRequest) -> None:
     key = john_request.session.session_key
-    assert channels(users=[SELF], request=john_request) == ['user:john:chat']
-    assert channels(groups=[SELF], request=john_request) == [
+    assert channels(users=[SELF], request=john_request) == {'user:john:chat'}
+    assert channels(groups=[SELF], request=john_request) == {
         'group:staff:chat',
         'group:editors:chat',
-    ]
-    assert channels(sessions=[SELF], request=john_request) == [f'session:{key}:chat']
+    }
+    assert channels(sessions=[SELF], request=john_request) == {f'session:{key}:chat'}
 
 
 def test_self_stands_beside_other_entries(john_request: HttpRequest) -> None:
-    assert channels(users=['mary', SELF], request=john_request) == [
+    assert channels(users=['mary', SELF], request=john_request) == {
         'user:mary:chat',
         'user:john:chat',
-    ]
+    }
+
+
+@pytest.mark.parametrize(
+    ('kind', 'name'), [('users', 'user'), ('groups', 'group'), ('sessions', 'session')]
+)
+@pytest.mark.parametrize('entries', [['john', SELF], [SELF, 'john'], (SELF, 'john', SELF)])
+def test_self_of_nobody_is_left_out_beside_other_entries(
+    kind: str, name: str, entries: Any, anonymous_request: HttpRequest
+) -> None:
+    assert channels(**{kind: entries}, request=anonymous_request) == {f'{name}:john:chat'}
+
+
+@pytest.mark.parametrize('kind', ['users', 'sessions'])
+def test_self_of_nobody_is_refused_beside_another_audience(
+    kind: str, anonymous_request: HttpRequest
+) -> None:
+    with pytest.raises(ValueError, match='contains SELF'):
+        channels(broadcast=True, groups=['staff'], request=anonymous_request, **{kind: [SELF]})
 
 
 @pytest.mark.parametrize('kind', ['users', 'groups', 'sessions'])
@@ -325,7 +344,7 @@ def test_self_of_a_signed_cookie_session_is_refused(anonymous_request: HttpReque
 
 def test_self_of_a_user_without_groups_is_no_group(anonymous_request: HttpRequest) -> None:
     """Being in no group is no error."""
-    assert channels(groups=[SELF], request=anonymous_request) == []
+    assert channels(groups=[SELF], request=anonymous_request) == set()
 
 
 def test_self_is_resolved_when_the_publisher_is_made(
@@ -364,10 +383,61 @@ def test_prefix_and_expire_are_read_when_a_message_is_published(
 
 def test_publishers_can_be_read_and_assigned(broker: Broker) -> None:
     publisher = RedisPublisher(facility='news', broadcast=True)
-    assert publisher._publishers == ['broadcast:news']
+    assert publisher._publishers == {'broadcast:news'}
     publisher._publishers = {'raw:channel'}
     publisher.publish_message('hello')
     assert [publication.channel for publication in broker.published] == ['raw:channel']
+
+
+def test_added_names_stay_beside_those_that_are_named_anew(
+    broker: Broker, settings: Settings
+) -> None:
+    publisher = RedisPublisher(facility='news', broadcast=True)
+    publisher._publishers.add('more')
+    publisher._publishers |= {'and more'}
+    settings.WS4REDIS_PREFIX = 'shop'
+    assert publisher._publishers == {'shop:broadcast:news', 'more', 'and more'}
+    publisher._publishers.remove('more')
+    settings.WS4REDIS_PREFIX = 'other'
+    publisher.publish_message('hello')
+    assert [publication.channel for publication in broker.published] == [
+        'and more',
+        'other:broadcast:news',
+    ]
+
+
+def test_names_are_one_set_as_long_as_nothing_changes() -> None:
+    publisher = RedisPublisher(facility='news', broadcast=True)
+    names = publisher._publishers
+    publisher._publishers.add('more')
+    assert publisher._publishers is names
+    assert names == {'broadcast:news', 'more'}
+
+
+def test_names_that_another_thread_goes_through_do_not_change(settings: Settings) -> None:
+    publisher = RedisPublisher(facility='news', broadcast=True)
+    names = publisher._publishers
+    settings.WS4REDIS_PREFIX = 'shop'
+    assert publisher._publishers == {'shop:broadcast:news'}
+    assert names == {'broadcast:news'}
+
+
+def test_publisher_without_one_of_its_own_names_keeps_what_is_left(
+    broker: Broker, settings: Settings
+) -> None:
+    publisher = RedisPublisher(facility='news', broadcast=True, users=['john'])
+    publisher._publishers.discard('broadcast:news')
+    settings.WS4REDIS_PREFIX = 'shop'
+    publisher._publishers.add('more')
+    publisher.publish_message('hello')
+    assert [publication.channel for publication in broker.published] == ['more', 'user:john:news']
+
+
+def test_names_that_a_test_patches_come_back() -> None:
+    publisher = RedisPublisher(facility='news', broadcast=True)
+    with patch.object(publisher, '_publishers', {'raw'}):
+        assert publisher._publishers == {'raw'}
+    assert publisher._publishers == {'broadcast:news'}
 
 
 def test_publisher_uses_the_connection_that_it_is_given(broker: Broker) -> None:

@@ -189,3 +189,44 @@ def test_empty_audience_is_nobody(value: object) -> None:
 def test_broadcast_may_be_any_true_value() -> None:
     """`broadcast=1` was ignored."""
     assert names(broadcast=1) == ['broadcast:chat']
+
+
+# The channels to which it publishes
+
+
+class SharedByMistake(RedisStore):
+    """A set in the class."""
+
+    _publishers = {'all'}
+
+
+def test_set_of_a_class_is_not_shared_by_its_objects() -> None:
+    one, other = SharedByMistake(), SharedByMistake()
+    one._publishers.add('of one')
+    assert one._publishers == {'all', 'of one'}
+    assert other._publishers == {'all'}
+
+
+def test_class_names_no_channels() -> None:
+    assert RedisStore._publishers == frozenset()
+
+
+def test_what_is_assigned_is_what_is_there() -> None:
+    store = RedisStore()
+    store._publishers = names = {'raw'}
+    assert store._publishers is names
+    del store._publishers
+    assert store._publishers == set()
+
+
+def test_channels_of_a_set_are_published_in_one_order_and_those_of_a_list_in_its_own(
+    broker: Broker,
+) -> None:
+    store = RedisStore()
+    store._publishers = {f'channel {number}' for number in range(9)}
+    store.publish_message('hello')
+    assert [publication.channel for publication in broker.published] == sorted(store._publishers)
+    broker.reset()
+    store._publishers = ['b', 'a']  # type: ignore[assignment]
+    store.publish_message('hello')
+    assert [publication.channel for publication in broker.published] == ['b', 'a']

@@ -708,7 +708,7 @@ def test_an_audience_may_be_one_name() -> None:
     """A string: NameError."""
     with pytest.deprecated_call():
         publisher = RedisPublisher(facility='news', users='john')
-    assert list(publisher._publishers) == ['user:john:news']
+    assert publisher._publishers == {'user:john:news'}
 
 
 @pytest.mark.row('F20')
@@ -718,7 +718,7 @@ def test_an_audience_may_be_true() -> None:
     request.user = JOHN
     with pytest.deprecated_call():
         publisher = RedisPublisher(facility='news', users=True, request=request)
-    assert list(publisher._publishers) == ['user:john:news']
+    assert publisher._publishers == {'user:john:news'}
 
 
 @pytest.mark.row('F20')

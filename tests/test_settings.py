@@ -28,7 +28,7 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 # As the documentation promises them; a changed default is a change for every site.
 DEFAULTS: dict[str, Any] = {
     'WEBSOCKET_URL': '/ws/',
-    'WS4REDIS_CONNECTION': 'redis://localhost:6379/0',
+    'WS4REDIS_CONNECTION': {'host': 'localhost', 'port': 6379, 'db': 0, 'password': None},
     'WS4REDIS_PREFIX': None,
     'WS4REDIS_EXPIRE': 3600,
     'WS4REDIS_HEARTBEAT': None,

@@ -1,8 +1,9 @@
 """RedisPublisher: how Django's side sends messages to websockets, and reads the persisted ones."""
 
 import difflib
-from collections.abc import Collection
 from typing import TYPE_CHECKING, Any, Literal, Never, TypeAlias, overload
+
+from redis import StrictRedis
 
 from ws4redis.core.audience import Audience, SelfType, audience_names, entry_name
 from ws4redis.core.channel import check_facility
@@ -20,23 +21,12 @@ if TYPE_CHECKING:
     redis_connection_pool: ConnectionPool
     """The connections of this process's clients, of the server in force when it is looked at."""
 
-__all__ = ['AudienceName', 'RedisPublisher', 'redis_connection_pool']
+__all__ = ['AudienceName', 'RedisPublisher', 'StrictRedis', 'redis_connection_pool']
 
 _AUDIENCES = ('session', 'user', 'group', 'broadcast')
 
 AudienceName: TypeAlias = Literal['any', 'session', 'user', 'group', 'broadcast']
 """Where fetch_message() looks; 'any' takes the first that has one, in this order."""
-
-
-class _Publishers:
-    """The channels of a publisher, named anew at each look since prefix and settings may change;
-    assignable.
-    """
-
-    def __get__(
-        self, instance: 'RedisPublisher | None', owner: type | None = None
-    ) -> Collection[str]:
-        return () if instance is None else instance._current_channels()
 
 
 class RedisPublisher(RedisStore):
@@ -50,7 +40,8 @@ class RedisPublisher(RedisStore):
         broadcast: everybody who listens on the facility.
         users: users (objects or usernames), SELF for the request's user.
         groups: groups (objects or names), SELF for all groups of the request's user.
-        sessions: session keys, SELF for the request's session.
+        sessions: session keys, SELF for the request's session. Beside other entries SELF is left
+            out where the request has no such identity.
         request: the request that SELF means.
         connection: the redis.Redis to use; None takes the one of WS4REDIS_CONNECTION.
         on_commit: what publish_message() does if it is not told: True publishes when the
@@ -60,14 +51,16 @@ class RedisPublisher(RedisStore):
             checkers there are none: a class that has some declares an __init__() with them.
 
     Raises:
-        ChannelNameError (a ValueError): a name that makes no channel, a facility with a control
-            character, or SELF where the request has no such identity.
-        ValueError: SELF without a request.
+        ChannelNameError (a ValueError): a name that makes no channel, or a facility with a control
+            character.
+        ValueError: SELF without a request, or SELF alone where the request has no such user or
+            session.
         TypeError: an audience, an entry of one, or on_commit of another type; an asyncio client as
             connection; or an unknown keyword.
     """
 
-    _publishers: Any = _Publishers()
+    # A double may leave __init__() out.
+    _facility: str | None = None
 
     if TYPE_CHECKING:
 
@@ -128,7 +121,7 @@ class RedisPublisher(RedisStore):
                 'publish'
             )
 
-    def _current_channels(self) -> list[str]:
+    def _own_channels(self) -> list[str]:
         if self._facility is None:
             return []
         # Only what was asked for is handed on: a site's own method need not know all of ours.
@@ -189,17 +182,16 @@ def _unknown(name: str) -> str:
 
 def _resolve(kind: str, audience: Audience, request: 'HttpRequest | None') -> list[str]:
     names: list[str] = []
-    for entry in audience_names(kind, audience):
-        if not isinstance(entry, SelfType):
-            names.append(entry_name(kind, entry))
-            continue
-        own = own_names(kind, request)
-        if not own and kind != 'group':
-            raise ValueError(
-                f'{kind}s contains SELF, but the request has no {kind}: it is anonymous or was '
-                f'never saved'
-            )
-        names.extend(entry_name(kind, name) for name in own)
+    entries = audience_names(kind, audience)
+    for entry in entries:
+        found = own_names(kind, request) if isinstance(entry, SelfType) else [entry]
+        names.extend(entry_name(kind, name) for name in found)
+    # Being in no group is no error.
+    if entries and not names and kind != 'group':
+        raise ValueError(
+            f'{kind}s contains SELF, but the request has no {kind}: it is anonymous or was '
+            f'never saved'
+        )
     return names
 
 

@@ -160,7 +160,10 @@ def _in_transaction(alias: str) -> bool:
 
 
 def _publish(store: object, payload: bytes, seconds: float, atomic: bool) -> None:
-    channels = [as_bytes(name) for name in getattr(store, '_publishers', ())]
+    names = getattr(store, '_publishers', ())
+    channels = [as_bytes(name) for name in names]
+    if isinstance(names, (set, frozenset)):
+        channels.sort()
     own_copies: OwnCopies | None = getattr(store, '_own_copies', None)
     if not channels:
         if own_copies is not None:

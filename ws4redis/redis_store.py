@@ -1,7 +1,7 @@
 """RedisMessage and RedisStore: what publisher and subscriber have in common; SELF."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
+from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar, cast
 
 import redis
 
@@ -71,6 +71,57 @@ def _shared(look_up: Callable[[], _Found]) -> _Found:
     return cast('_Found', _Shared(look_up))
 
 
+class _Look(NamedTuple):
+    """What a look at `_publishers` has given.
+
+    Attributes:
+        names: the set itself, which may have been changed since.
+        own: those names that the object had put into it.
+        added: those that the site had.
+    """
+
+    names: set[str]
+    own: frozenset[str]
+    added: frozenset[str]
+
+
+class _Publishers:
+    """The channels of an object: a set that is its alone, to which names may be added.
+
+    Its own ones are named anew at each look, since prefix and settings may change. What is assigned
+    stays, and so does the set of somebody who takes an own name out of it.
+    """
+
+    def __get__(
+        self, instance: 'RedisStore | None', owner: type | None = None
+    ) -> set[str] | frozenset[str]:
+        if instance is None:
+            return frozenset()
+        kept = vars(instance)
+        if '_publishers' in kept:
+            assigned: set[str] = kept['_publishers']
+            return assigned
+        before: _Look = kept.get('_look') or _Look(set(), frozenset(), frozenset())
+        if not before.own <= before.names:
+            kept['_publishers'] = before.names
+            return before.names
+        own = frozenset(instance._own_channels())
+        added = frozenset(before.names - before.own | before.names & before.added)
+        # Another set, never the old one changed: other threads may be going through that.
+        names = before.names if before.names == own | added else {*own, *added}
+        kept['_look'] = _Look(names, own, added)
+        return names
+
+    def __set__(self, instance: 'RedisStore', names: set[str]) -> None:
+        kept = vars(instance)
+        # `|=` assigns the set that it has changed.
+        if '_look' not in kept or kept['_look'].names is not names:
+            kept['_publishers'] = names
+
+    def __delete__(self, instance: 'RedisStore') -> None:
+        del vars(instance)['_publishers']
+
+
 def _in_any_form(names: Callable[..., list[str]]) -> Callable[..., list[str]]:
     """Hide the arguments from type checkers: an override may have those that it likes."""
     return names
@@ -88,14 +139,15 @@ class RedisStore:
 
     Attributes:
         _connection: the client that publishes, asks and subscribes.
-        _publishers: names of the channels to which publish_message() goes.
+        _publishers: the set of the channels to which publish_message() goes; names may be added,
+            or another set assigned.
         _expire: seconds that a message is persisted if publish_message() is not told;
             WS4REDIS_EXPIRE.
     """
 
     _connection: 'redis.Redis' = _shared(lambda: active_server().client)
     _expire: float | None = _shared(lambda: settings.WS4REDIS_EXPIRE)
-    _publishers: Any = ()
+    _publishers: set[str] = cast('set[str]', _Publishers())
     _own_copies: OwnCopies | None = None
     _on_commit: OnCommit = False
 
@@ -103,6 +155,14 @@ class RedisStore:
         if connection is not None:
             check_client(connection)
             self._connection = connection
+        shared = type(self)._publishers
+        if isinstance(shared, set):
+            # Of a site's class: what one object adds is no channel of the others.
+            self._publishers = set(shared)
+
+    def _own_channels(self) -> list[str]:
+        """The channels that this object names by itself."""
+        return []
 
     @staticmethod
     def get_prefix() -> str:
@@ -206,7 +266,7 @@ class RedisStore:
     ) -> None:
         """As publish_message(), for asynchronous views."""
         # An override need not know what was not given.
-        given: dict[str, Any] = {} if json is NOT_GIVEN else {'json': json}
+        given: dict[str, object] = {} if json is NOT_GIVEN else {'json': json}
         if on_commit is not None:
             given['on_commit'] = on_commit
         waits = self._on_commit if on_commit is None else on_commit

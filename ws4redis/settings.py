@@ -72,7 +72,7 @@ _ALL = (
     Setting(
         'WS4REDIS_CONNECTION',
         str | dict[str, Any],
-        'redis://localhost:6379/0',
+        {'host': 'localhost', 'port': 6379, 'db': 0, 'password': None},
         'URL or dict',
         'The Redis server: redis://, rediss://, unix:// or memory://, or the arguments of '
         'redis.Redis as a dict. Sites on different database numbers of one server hear each '

@@ -107,7 +107,6 @@ class RedisSubscriber(RedisStore):
         'publish-broadcast',
     ]
 
-    _publishers: set[str]
     # Whoever overrides a method may count on it: set_pubsub_channels() comes first.
     _subscription: PubSub = None  # type: ignore[assignment]
 

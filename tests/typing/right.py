@@ -97,6 +97,8 @@ class LabPublisher(RedisPublisher, LabStore):
     def __init__(self, facility: str, *, lab: str, **audiences: Any) -> None:
         audiences['lab'] = lab
         super().__init__(facility, **audiences)
+        assert_type(self._publishers, set[str])
+        self._publishers.add('more')
 
 
 class BroadcastPublisher(RedisPublisher):

@@ -90,6 +90,7 @@ class LabPublisher(RedisPublisher):
     def __init__(self, facility: str, *, lab: str, **audiences: Any) -> None:
         audiences['lab'] = lab
         super().__init__(facility, **audiences)
+        self._publishers.append('more')  # wrong
 
 
 class Subscriber(RedisSubscriber):

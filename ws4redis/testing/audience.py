@@ -47,7 +47,7 @@ class Audience:
 
     def channels(self) -> list[str]:
         """The names of its channels in Redis, or what they begin with if the facility is ANY."""
-        return [str(name) for name in self.publisher()._publishers]
+        return sorted(self.publisher()._publishers)
 
     def channel(self) -> str:
         """The name of its one channel.

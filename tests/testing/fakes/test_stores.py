@@ -252,13 +252,13 @@ def test_publisher_of_a_sites_own_is_put_behind_the_fake() -> None:
 
 def test_store_publishes_where_it_is_told_to() -> None:
     store = FakeRedisStore()
-    store._publishers = ['raw', 'broadcast:news']
+    store._publishers = {'raw', 'broadcast:news'}
     store.publish_message('hello', expire=5)
     found = [
         (publication.channel, publication.facility, publication.expire)
         for publication in store.published
     ]
-    assert found == [('raw', None, 5), ('broadcast:news', 'news', 5)]
+    assert found == [('broadcast:news', 'news', 5), ('raw', None, 5)]
 
 
 def test_single_commands_are_noted_too() -> None:
