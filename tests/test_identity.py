@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from django.contrib.auth.models import AnonymousUser, Group, User
@@ -14,9 +14,6 @@ from django.http import HttpRequest
 
 from ws4redis.identity import anonymous_user, is_authenticated, own_names, stored_groups
 from ws4redis.redis_store import SELF, RedisStore
-
-if TYPE_CHECKING:
-    pass
 
 
 def names(request: object = None, **audience: Any) -> list[str]:

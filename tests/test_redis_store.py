@@ -6,8 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from django.contrib.auth.models import AnonymousUser, Group, User
-from django.http import HttpRequest
+from django.contrib.auth.models import Group, User
 
 from ws4redis.exceptions import ChannelNameError
 from ws4redis.redis_store import SELF, RedisMessage, RedisStore
@@ -84,15 +83,6 @@ def test_message_of_another_type_is_refused(value: object) -> None:
 def names(request: object = None, **audience: Any) -> list[str]:
     """The channels that a store names for the facility chat."""
     return RedisStore()._get_message_channels(request, 'chat', **audience)
-
-
-def request_of(user: object = None, session: object = None) -> HttpRequest:
-    """A request with this user and session."""
-    request = HttpRequest()
-    request.user = user if user is not None else AnonymousUser()  # type: ignore[assignment]
-    if session is not None:
-        request.session = session  # type: ignore[assignment]
-    return request
 
 
 def test_channels_have_the_names_of_release_0_6_0() -> None:

@@ -45,9 +45,9 @@ def status(exchange: Exchange, *, workers_waiting: int, running_jobs: int) -> St
 
     Returns:
         websockets, channels, patterns: open or listened on now; pending_bytes: unsent; redis:
-            whether the pub/sub
-        connection is up; pid; running_jobs and workers_waiting: calls of the site's code under way
-        and waiting for a thread; then the fields of ws4redis.core.agenda.Counters.
+        whether the pub/sub connection is up; pid; running_jobs and workers_waiting: calls of the
+        site's code under way and waiting for a thread; then the fields of Counters
+        (ws4redis.core.agenda).
     """
     found = {
         'pid': os.getpid(),
