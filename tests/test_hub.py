@@ -109,6 +109,33 @@ def test_later_runs_once_when_its_time_has_come(hub: Hub) -> None:
     assert times == [1]
 
 
+def test_timer_of_later_is_closed_when_it_has_rung(hub: Hub) -> None:
+    answer = Answer()
+    closed: list[float] = []
+    make = hub.loop.timer
+
+    class Timer:
+        def __init__(self, seconds: float) -> None:
+            self._timer = make(seconds)
+            self.start = self._timer.start
+
+        def close(self) -> None:
+            closed.append(1)
+            self._timer.close()
+
+    class Loop:
+        timer = Timer
+
+    def later() -> None:
+        loop, hub.loop = hub.loop, Loop
+        hub.later(0.001, lambda: answer.set(True))
+        hub.loop = loop
+
+    hub.call(later)
+    assert answer.wait(GUARD)
+    assert closed == [1]
+
+
 def test_closed_hub_takes_no_calls_and_its_thread_ends(hub: Hub) -> None:
     hub.run(hub.close)
     hub.join()
